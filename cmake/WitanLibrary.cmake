@@ -1,0 +1,20 @@
+# One static library per folder of src/, which may only see the folders it names: the staircase of docs/architecture.md.
+
+# witan_library(kernels base PRIVATE_LIBS PkgConfig::HWY) makes witan_kernels from src/kernels/**/*.cc on top of witan_base.
+function(witan_library folder)
+  cmake_parse_arguments(ARG "" "" "PRIVATE_LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
+  set(target witan_${folder})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    set(scope PUBLIC)
+    target_link_libraries(${target} PRIVATE ${ARG_PRIVATE_LIBS})
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${target} ${scope} ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  foreach(dependency ${ARG_UNPARSED_ARGUMENTS})
+    target_link_libraries(${target} ${scope} witan_${dependency})
+  endforeach()
+endfunction()

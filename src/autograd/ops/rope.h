@@ -1,0 +1,27 @@
+// Rotary position embedding, Su et al. 2021, in the half-split layout: element i of a head is paired with i + half.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "autograd/tape.h"
+
+namespace witan::ops {
+
+// Angle per position: cos and sin [max_positions, head_dim / 2].
+struct RopeTable {
+  std::int64_t head_dim = 0;
+  std::vector<float> cosines;
+  std::vector<float> sines;
+  std::int64_t positions() const;
+};
+
+// Throws Error when head_dim is odd.
+RopeTable make_rope_table(std::int64_t head_dim, std::int64_t max_positions, double theta);
+
+// x [T, heads * head_dim], positions [T] -> rotated, like x. Throws Error for a position outside the table.
+// The table must outlive the tape.
+Tensor rope(Tape& tape, const Tensor& x, const RopeTable& table, std::span<const std::int32_t> positions);
+
+}  // namespace witan::ops

@@ -1,0 +1,105 @@
+// A dense f32 tensor and its gradient. A Tensor is a handle: copies share values and gradient. Values and gradient are
+// held apart, so that an op may keep the one without the other. Not a view: rows are contiguous.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/views.h"
+
+namespace witan {
+
+// Up to four dimensions. Layers see a tensor as a matrix: rows = all dimensions but the last, cols = the last.
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<std::int64_t> dimensions);
+
+  int rank() const { return rank_; }
+  std::int64_t operator[](int dimension) const { return dimensions_[static_cast<std::size_t>(dimension)]; }
+  std::int64_t numel() const;
+  std::int64_t rows() const;
+  std::int64_t cols() const { return rank_ == 0 ? 1 : dimensions_[static_cast<std::size_t>(rank_ - 1)]; }
+  bool operator==(const Shape&) const = default;
+  std::string to_string() const;  // "[1024, 512]"
+
+ private:
+  int rank_ = 0;
+  std::array<std::int64_t, 4> dimensions_{};
+};
+
+struct GradientSlot;
+
+// The gradient of a tensor, without its values. What the backward pass of an op keeps.
+class Gradient {
+ public:
+  Gradient() = default;
+
+  // Whether anyone needs this gradient; an op skips the work when not.
+  bool wanted() const { return slot_ != nullptr; }
+  // Whether anything has been accumulated.
+  bool present() const;
+  const Shape& shape() const;
+  // The accumulated gradient; only when present().
+  std::span<float> values() const;
+  Matrix matrix() const;
+
+  // Where a backward pass writes: overwrite the memory (uninitialized) when `accumulate` is false, else add to it.
+  struct Sink {
+    float* data;
+    bool accumulate;
+    float beta() const { return accumulate ? 1.0F : 0.0F; }
+  };
+  // Marks the gradient as present: the caller must write every element.
+  Sink sink() const;
+  // Like sink(), with memory that is already zero when nothing was there: for scattered additions.
+  std::span<float> accumulator() const;
+  // Forgets the gradient and gives back its memory.
+  void clear() const;
+
+ private:
+  friend class Tensor;
+  std::shared_ptr<GradientSlot> slot_;
+};
+
+class Tensor {
+ public:
+  Tensor() = default;  // undefined
+  static Tensor uninitialized(Shape shape);
+  static Tensor zeros(Shape shape);
+  static Tensor full(Shape shape, float value);
+  static Tensor from(Shape shape, std::span<const float> values);
+  static Tensor scalar(float value);
+
+  bool defined() const { return values_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  std::int64_t dim(int dimension) const { return shape_[dimension]; }
+  std::int64_t numel() const { return shape_.numel(); }
+  std::int64_t rows() const { return shape_.rows(); }
+  std::int64_t cols() const { return shape_.cols(); }
+  float* data() const { return values_.get(); }
+  std::span<float> values() const { return {data(), static_cast<std::size_t>(numel())}; }
+  Matrix matrix() const { return {data(), rows(), cols()}; }
+  // The value of a tensor with one element.
+  float item() const;
+
+  // The same values and gradient under another shape with as many elements.
+  Tensor reshaped(Shape shape) const;
+  // The same values without a gradient: nothing flows back through it.
+  Tensor detached() const;
+
+  bool requires_grad() const { return gradient_.wanted(); }
+  void set_requires_grad(bool wanted);
+  const Gradient& grad() const { return gradient_; }
+
+ private:
+  std::shared_ptr<float[]> values_;
+  Shape shape_;
+  Gradient gradient_;
+};
+
+}  // namespace witan

@@ -1,0 +1,56 @@
+// Configuration fields, declared once: name, where the value lives, bounds, help. Command-line flags, JSON keys,
+// printing and the docs derive from the declaration.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace witan {
+
+struct Field {
+  std::string name;  // "num_experts_per_tok": the JSON key; the flag is --num-experts-per-tok
+  std::string help;
+  std::variant<bool*, std::int64_t*, double*, std::string*> target;  // holds the default until set
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  std::vector<std::string> choices;  // of a string; empty: any
+  std::string default_text;          // the value when it was declared, as a user would type it
+
+  std::string flag() const;  // "--num-experts-per-tok"
+  std::string text() const;  // the present value, as a user would type it
+  // Throws Error "router.top_k: ..." naming the bounds or the nearest choice.
+  void set(std::string_view text) const;
+  void set(const nlohmann::json& value) const;
+};
+
+// The fields of one config object, in the order of declaration. References into the object: it must outlive this.
+class Fields {
+ public:
+  explicit Fields(std::string scope) : scope_(std::move(scope)) {}  // "model", for messages
+
+  Fields& flag(std::string name, bool& target, std::string help);
+  Fields& integer(std::string name, std::int64_t& target, std::int64_t minimum, std::int64_t maximum, std::string help);
+  Fields& real(std::string name, double& target, double minimum, double maximum, std::string help);
+  Fields& text(std::string name, std::string& target, std::string help);
+  Fields& choice(std::string name, std::string& target, std::vector<std::string> choices, std::string help);
+  // Appends the fields of a nested config.
+  Fields& include(const Fields& other);
+
+  const std::vector<Field>& all() const { return fields_; }
+  // Throws Error for an unknown name, naming the nearest known ones.
+  const Field& find(std::string_view name) const;
+  // Sets every key of an object. Unknown keys throw Error, unless tolerated (released checkpoints carry others' keys).
+  void set_all(const nlohmann::json& object, bool tolerate_unknown = false) const;
+  nlohmann::json to_json() const;
+
+ private:
+  std::string scope_;
+  std::vector<Field> fields_;
+};
+
+}  // namespace witan

@@ -1,0 +1,12 @@
+// Out-of-line throws, so that callers stay small.
+#include "base/error.h"
+
+namespace witan {
+
+void throw_error(std::string message) { throw Error(std::move(message)); }
+
+void throw_bug(const char* condition, const char* file, int line) {
+  throw Bug(fmt::format("internal error at {}:{}: {} does not hold", file, line, condition));
+}
+
+}  // namespace witan

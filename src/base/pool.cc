@@ -1,0 +1,108 @@
+// Size classes: eight per doubling, so that at most an eighth of a block is unused; one free list per class.
+#include "base/pool.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+
+namespace witan {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr int kClassesPerDoubling = 8;
+
+struct SizeClass {
+  int index;
+  std::size_t bytes;
+};
+
+// The smallest class that holds `bytes`. Class bytes are (8 + step) * 2^(power - 3), all multiples of kAlignment.
+SizeClass size_class(std::size_t bytes) {
+  const std::size_t units = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment;
+  if (units <= kClassesPerDoubling) return {static_cast<int>(units) - 1, units * kAlignment};
+  const int shift = std::bit_width(units - 1) - 4;         // units - 1 keeps its four highest bits
+  const std::size_t rounded = ((units - 1) >> shift) + 1;  // 9 .. 16
+  return {shift * kClassesPerDoubling + static_cast<int>(rounded) - 1, (rounded << shift) * kAlignment};
+}
+
+struct FreeBlock {
+  FreeBlock* next;
+};
+
+class Pool {
+ public:
+  void* allocate(std::size_t bytes) {
+    const SizeClass size = size_class(bytes);
+    const std::scoped_lock lock(mutex_);
+    FreeBlock*& list = free_.at(static_cast<std::size_t>(size.index));
+    void* block = list;
+    if (block != nullptr) {
+      list = list->next;
+    } else {
+      block = std::aligned_alloc(kAlignment, size.bytes);
+      if (block == nullptr) throw std::bad_alloc();
+      statistics_.bytes_reserved += size.bytes;
+      ++statistics_.system_allocations;
+    }
+    statistics_.bytes_in_use += size.bytes;
+    statistics_.peak_bytes_in_use = std::max(statistics_.peak_bytes_in_use, statistics_.bytes_in_use);
+    return block;
+  }
+
+  void release(void* block, std::size_t bytes) noexcept {
+    if (block == nullptr) return;
+    const SizeClass size = size_class(bytes);
+    const std::scoped_lock lock(mutex_);
+    auto* freed = static_cast<FreeBlock*>(block);
+    FreeBlock*& list = free_[static_cast<std::size_t>(size.index)];
+    freed->next = list;
+    list = freed;
+    statistics_.bytes_in_use -= size.bytes;
+  }
+
+  void trim() {
+    const std::scoped_lock lock(mutex_);
+    for (FreeBlock*& list : free_) {
+      while (list != nullptr) {
+        FreeBlock* next = list->next;
+        std::free(list);
+        list = next;
+      }
+    }
+    statistics_.bytes_reserved = statistics_.bytes_in_use;
+  }
+
+  PoolStatistics statistics() {
+    const std::scoped_lock lock(mutex_);
+    return statistics_;
+  }
+
+  void reset_peak() {
+    const std::scoped_lock lock(mutex_);
+    statistics_.peak_bytes_in_use = statistics_.bytes_in_use;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::array<FreeBlock*, 64 * kClassesPerDoubling> free_{};
+  PoolStatistics statistics_;
+};
+
+// Lives until the process ends: blocks may be freed by destructors of statics.
+Pool& pool() {
+  static Pool& instance = *new Pool;
+  return instance;
+}
+
+}  // namespace
+
+void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
+void pool_free(void* block, std::size_t bytes) noexcept { pool().release(block, bytes); }
+PoolStatistics pool_statistics() { return pool().statistics(); }
+void pool_reset_peak() { pool().reset_peak(); }
+void pool_trim() { pool().trim(); }
+
+}  // namespace witan

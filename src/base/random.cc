@@ -1,0 +1,89 @@
+// Philox 4x32-10.
+#include "base/random.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+
+namespace witan {
+namespace {
+
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+  constexpr std::uint32_t kMultiply0 = 0xD2511F53;
+  constexpr std::uint32_t kMultiply1 = 0xCD9E8D57;
+  constexpr std::uint32_t kWeyl0 = 0x9E3779B9;
+  constexpr std::uint32_t kWeyl1 = 0xBB67AE85;
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t product0 = std::uint64_t{kMultiply0} * counter[0];
+    const std::uint64_t product1 = std::uint64_t{kMultiply1} * counter[2];
+    counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
+               static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
+    key[0] += kWeyl0;
+    key[1] += kWeyl1;
+  }
+  return counter;
+}
+
+}  // namespace
+
+Random::Random(std::uint64_t seed, std::uint64_t stream)
+    : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}, stream_(stream) {}
+
+void Random::seek(std::uint64_t position) {
+  position_ = position - position % 4;
+  while (position_ < position) bits();
+}
+
+std::uint32_t Random::bits() {
+  const auto lane = static_cast<std::size_t>(position_ % 4);
+  if (lane == 0) {
+    const std::uint64_t index = position_ / 4;
+    block_ = philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
+                     static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32)},
+                    key_);
+  }
+  ++position_;
+  return block_[lane];
+}
+
+float Random::uniform() { return static_cast<float>(bits() >> 8) * 0x1p-24F; }
+
+double Random::uniform_open() {
+  const std::uint64_t high = bits();
+  const std::uint64_t word = (high << 32) | bits();
+  return (static_cast<double>(word >> 11) + 0.5) * 0x1p-53;
+}
+
+float Random::normal() {
+  const double radius = std::sqrt(-2.0 * std::log(uniform_open()));
+  return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * uniform_open()));
+}
+
+std::uint64_t Random::below(std::uint64_t bound) {
+  WITAN_ASSERT(bound > 0);
+  const std::uint64_t rejected = (0 - bound) % bound;  // the low values that would favour small results
+  for (;;) {
+    const std::uint64_t high = bits();
+    const std::uint64_t word = (high << 32) | bits();
+    if (word >= rejected) return word % bound;
+  }
+}
+
+void Random::fill_normal(std::span<float> values, float mean, float standard_deviation) {
+  for (float& value : values) value = mean + standard_deviation * normal();
+}
+
+void Random::fill_uniform(std::span<float> values, float low, float high) {
+  for (float& value : values) value = low + (high - low) * uniform();
+}
+
+void Random::fill_truncated_normal(std::span<float> values, float standard_deviation) {
+  for (float& value : values) {
+    float draw = normal();
+    while (std::fabs(draw) > 2.0F) draw = normal();
+    value = standard_deviation * draw;
+  }
+}
+
+}  // namespace witan

@@ -1,0 +1,87 @@
+// A decoder-only transformer with mixtures of experts: pre-norm RMSNorm, RoPE, grouped-query attention. One definition
+// for training, prefill and decoding.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "autograd/tape.h"
+#include "base/config.h"
+#include "layers/moe_layer.h"
+
+namespace witan {
+
+struct DecoderConfig {
+  std::int64_t vocab_size = 4096;
+  std::int64_t hidden_size = 256;
+  std::int64_t num_hidden_layers = 4;
+  std::int64_t num_attention_heads = 8;
+  std::int64_t num_key_value_heads = 4;
+  std::int64_t head_dim = 0;              // 0: hidden_size / num_attention_heads
+  std::int64_t intermediate_size = 1024;  // of the dense feed-forward layers
+  std::int64_t max_position_embeddings = 2048;
+  double rope_theta = 10000.0;
+  double rms_norm_eps = 1e-5;
+  std::string qk_norm = "none";  // none | head (per head) | full (over the whole projection, as OLMoE)
+  bool tie_word_embeddings = true;
+  std::int64_t decoder_sparse_step = 1;  // a mixture in layers i with (i + 1) % step == 0, dense elsewhere
+  double initializer_range = 0.02;
+  MoeOptions moe;
+
+  Fields fields();
+  // Throws Error with the values when sizes do not fit together.
+  void validate() const;
+};
+
+struct ParameterCounts {
+  std::int64_t total = 0;
+  std::int64_t active = 0;  // used by one token
+};
+
+class KvCache;
+
+struct DecoderOutput {
+  Tensor hidden;  // [T, D], after the final norm; the loss and the logits are computed from it and head()
+  std::vector<BalanceTerm> balance;      // averaged over the layers
+  std::vector<MoeMetrics> metrics;       // per mixture layer
+  std::vector<std::int64_t> moe_layers;  // index of the layer of each metrics entry
+};
+
+// Called per mixture layer with its routing, for analysis; may be empty.
+using RoutingObserver = std::function<void(std::int64_t layer, const Routing& routing)>;
+
+class Decoder {
+ public:
+  Decoder(const DecoderConfig& config, std::uint64_t seed);
+  ~Decoder();
+
+  // ids [batch * sequence], sequence by sequence -> hidden. `cache` (batch must be 1): the ids continue what it holds.
+  DecoderOutput forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
+                        const RouterContext& context, KvCache* cache = nullptr, const RoutingObserver& observer = {});
+  // Output projection [vocab_size, hidden_size]: the embedding when tied.
+  const Tensor& head() const;
+  // hidden [n, D] -> logits [n, V], without gradient.
+  Tensor logits(const Tensor& hidden) const;
+
+  const DecoderConfig& config() const { return config_; }
+  // Under the names the Witan checkpoint uses; buffers are saved but not optimised.
+  std::vector<Parameter> parameters() const;
+  std::vector<Parameter> buffers() const;
+  void after_step(std::span<const std::vector<std::int64_t>> requested_rows_per_moe_layer);
+  ParameterCounts counts() const;
+
+ private:
+  struct Layer;
+  DecoderConfig config_;
+  Tensor embedding_;
+  Tensor head_;
+  Tensor final_norm_;
+  std::vector<std::unique_ptr<Layer>> layers_;
+  std::unique_ptr<struct DecoderTables> tables_;
+};
+
+}  // namespace witan
