@@ -3,7 +3,7 @@
 
 namespace witan {
 
-void throw_error(std::string message) { throw Error(std::move(message)); }
+void throw_error(const std::string& message) { throw Error(message); }
 
 void throw_bug(const char* condition, const char* file, int line) {
   throw Bug(fmt::format("internal error at {}:{}: {} does not hold", file, line, condition));

@@ -22,7 +22,7 @@ class Bug : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-[[noreturn]] void throw_error(std::string message);
+[[noreturn]] void throw_error(const std::string& message);
 [[noreturn]] void throw_bug(const char* condition, const char* file, int line);
 
 // fail("router.top_k: top_k={} exceeds num_experts={}", 9, 8) throws Error.
