@@ -22,9 +22,10 @@ struct Assignment {
   // Position of each entry among its row's choices, 0 = first choice: [num_assigned].
   PooledVector<std::int32_t> choice_ranks;
 
-  // What capacity took away: (row, expert) pairs that were chosen and not served. routed + dropped = requested.
+  // What capacity took away: (row, expert, rank) that were chosen and not served. routed + dropped = requested.
   PooledVector<std::int32_t> dropped_rows;
   PooledVector<std::int32_t> dropped_experts;
+  PooledVector<std::int32_t> dropped_ranks;
 
   std::int64_t num_assigned() const { return static_cast<std::int64_t>(row_indices.size()); }
   std::int64_t num_dropped() const { return static_cast<std::int64_t>(dropped_rows.size()); }
@@ -36,8 +37,8 @@ struct Assignment {
             static_cast<std::size_t>(load(expert))};
   }
 
-  // Throws Bug when offsets fall or do not span the entries, an index is out of range, a weight is not finite, or a row
-  // meets one expert twice.
+  // Throws Bug when the sizes of the arrays disagree, offsets fall or do not span the entries, an index is out of
+  // range, a weight is not finite, or a row meets one expert twice.
   void validate() const;
 };
 

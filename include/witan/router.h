@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,11 +26,19 @@ struct RouterContext {
   bool training = false;
   std::int64_t rows_per_sequence = 0;       // 0: all rows are one sequence
   std::span<const std::int32_t> token_ids;  // empty, or one id per row
-  Random* random = nullptr;                 // drawn from in training only, unless the router says otherwise
+  // Empty (every row counts), or one per row: a row marked 0 is padding. It is neither routed nor counted, and its
+  // output is 0.
+  std::span<const std::uint8_t> row_mask;
+  // Which micro-batch of the optimizer step this is. Balance terms of scope "global_batch" average over the rows of all
+  // micro-batches since number 0.
+  std::int64_t micro_batch = 0;
+  Random* random = nullptr;      // drawn from in training only, unless the router says otherwise
+  const Tensor* rows = nullptr;  // [T, D], set by the layer: for routers with parameters of their own on the rows
 };
 
 struct Routing {
-  Assignment assignment;
+  // Shared: the layer hands it to the tape too, because the backward pass reads it.
+  std::shared_ptr<const Assignment> assignment;
   // [num_assigned], in the order of the assignment and equal to its combine_weights; carries the router's gradient.
   Tensor combine_weights;
   // [T, E] with gradient: what the balance losses average (softmax of the scores, or what stands for it).
@@ -45,7 +54,8 @@ class Router {
   Router& operator=(const Router&) = delete;
   virtual ~Router() = default;
 
-  // scores [T, E] with gradient -> who serves each row. Throws Error for NaN scores.
+  // scores [T, E] with gradient -> who serves each row. Throws Error naming the row for scores that are NaN or +inf, or
+  // all -inf.
   virtual Routing route(Tape& tape, const Tensor& scores, const RouterContext& context) = 0;
   // Trained with the model; empty for most.
   virtual std::vector<Parameter> parameters() const { return {}; }

@@ -39,6 +39,7 @@ void Tape::backward(const Tensor& output, const Tensor& gradient) {
     node->run();
     node->output.clear();
   }
+  kept_.clear();
 }
 
 }  // namespace witan

@@ -38,8 +38,16 @@ class Tape {
   // The same from a given gradient, of the shape of `output`.
   void backward(const Tensor& output, const Tensor& gradient);
 
+  // Keeps an object that recorded calls refer to until the tape is empty.
+  void keep(std::shared_ptr<const void> object) {
+    if (recording()) kept_.push_back(std::move(object));
+  }
+
   std::size_t size() const { return nodes_.size(); }
-  void clear() { nodes_.clear(); }
+  void clear() {
+    nodes_.clear();
+    kept_.clear();
+  }
 
  private:
   struct Node : Pooled {
@@ -58,6 +66,7 @@ class Tape {
   };
 
   Mode mode_;
+  PooledVector<std::shared_ptr<const void>> kept_;  // outlives the nodes
   PooledVector<std::unique_ptr<Node>> nodes_;
 };
 

@@ -2,60 +2,39 @@
 #pragma once
 
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "autograd/tape.h"
-#include "base/config.h"
+#include "balance/load_metrics.h"
+#include "balance/options.h"
+#include "gates/options.h"
+#include "routers/options.h"
 #include "witan/expert.h"
 #include "witan/gate.h"
 #include "witan/router.h"
 
 namespace witan {
 
-// What decides the mixture of one layer. Field names are Hugging Face's where it has one.
-struct MoeOptions {
-  std::int64_t num_experts = 8;
-  std::int64_t num_experts_per_tok = 2;
+class BalanceRule;
+
+// What decides the mixture of one layer: num_experts, num_experts_per_tok, router, gate, router_aux_loss_coef ... (see
+// the bases). Field names are Hugging Face's where it has one.
+struct MoeOptions : RouterOptions, GateOptions, BalanceOptions {
   std::int64_t moe_intermediate_size = 512;
   std::string hidden_act = "silu";    // with gated = true: SwiGLU
   bool gated = true;                  // three matrices per expert (gate_proj, up_proj, down_proj) or two
   std::int64_t n_shared_experts = 0;  // each of moe_intermediate_size, always on
-  std::string gate = "linear";
-  std::string router = "top_k";
-  std::string weighting = "topk_then_softmax";
-  double routed_scaling_factor = 1.0;
-  double capacity_factor = 0.0;  // 0: dropless
-  double eval_capacity_factor = 0.0;
-  std::string capacity_rounding = "ceil";
-  std::int64_t min_capacity = 4;
-  double router_jitter_noise = 0.0;
-  double router_aux_loss_coef = 0.01;
-  double router_z_loss_coef = 0.001;
-  std::string balance_counts = "before_dropping";
-  std::string balance_choices = "all";
-  std::string balance_scale = "one";
-  std::string balance_scope = "micro_batch";
-  double router_init_scale = 0.1;
 
-  Fields fields();
-};
-
-// What a layer did with one batch. For the log and the report.
-struct MoeMetrics {
-  std::vector<std::int64_t> rows_per_expert;  // served
-  std::vector<std::int64_t> requested_rows;   // before dropping
-  double max_over_mean_load = 0.0;
-  double dropped_share = 0.0;     // of the requested (row, expert) pairs
-  double router_entropy = 0.0;    // mean over rows of the entropy of the probabilities, nats
-  std::int64_t dead_experts = 0;  // experts that got no row
-  double mean_z = 0.0;            // mean of logsumexp(scores)
+  Fields fields();  // of the bases too; refers into this object
 };
 
 struct MoeOutput {
-  Tensor rows;  // [T, D]
-  std::vector<BalanceTerm> balance;
+  Tensor rows;                       // [T, D]
+  std::vector<BalanceTerm> balance;  // of this layer; see combine_balance
   MoeMetrics metrics;
-  Routing routing;  // who went where; valid until the tape is cleared
+  Routing routing;  // who went where
 };
 
 class MoeLayer {
@@ -64,19 +43,28 @@ class MoeLayer {
   MoeLayer(std::int64_t hidden_size, const MoeOptions& options, Random& random);
   ~MoeLayer();
 
-  // rows [T, D] -> [T, D]; a dropped row gets 0.
+  // rows [T, D] -> [T, D]; a dropped row gets 0 (plus the shared experts' output, if there are any).
   MoeOutput forward(Tape& tape, const Tensor& rows, const RouterContext& context);
-  std::vector<Parameter> parameters()
-      const;  // "gate.weight", "experts.gate_proj" [E, F, D], "shared_expert.up_proj" ...
+  // "gate.weight" [E, D], "experts.gate_proj" [E, F, D], "shared_expert.up_proj" ...
+  std::vector<Parameter> parameters() const;
   std::vector<Parameter> buffers() const;
   Router& router() { return *router_; }
 
  private:
-  MoeOptions options_;
+  Tensor jittered(Tape& tape, const Tensor& rows, const RouterContext& context) const;
+
+  double jitter_noise_;
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Expert> experts_;
-  std::unique_ptr<Expert> shared_;
+  std::unique_ptr<Expert> shared_;  // null without shared experts
+  std::vector<std::unique_ptr<BalanceRule>> balance_rules_;
 };
+
+// The balance terms of a model from those of its mixture layers: one term per name, summed or averaged over layers as
+// options.balance_layers says, and the pooled loss when options.balance_hf_compatible is set. `context` is the one that
+// the layers were given.
+std::vector<BalanceTerm> combine_balance(Tape& tape, const BalanceOptions& options, std::span<const MoeOutput> layers,
+                                         const RouterContext& context);
 
 }  // namespace witan
