@@ -11,4 +11,7 @@ namespace witan {
 // few, else "".
 std::string suggestion(std::string_view name, std::span<const std::string> known);
 
+// "a, b, c"
+std::string comma_list(std::span<const std::string> names);
+
 }  // namespace witan
