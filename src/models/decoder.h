@@ -26,15 +26,26 @@ struct DecoderConfig {
   std::int64_t max_position_embeddings = 2048;
   double rope_theta = 10000.0;
   double rms_norm_eps = 1e-5;
-  std::string qk_norm = "none";  // none | head (per head) | full (over the whole projection, as OLMoE)
+  std::string qk_norm = "none";  // none | head (per head, as Qwen3) | full (over the whole projection, as OLMoE)
+  double clip_qkv = 0.0;         // queries, keys and values are clamped to +- this, after QK-norm; 0: off
   bool tie_word_embeddings = true;
   std::int64_t decoder_sparse_step = 1;  // a mixture in layers i with (i + 1) % step == 0, dense elsewhere
   double initializer_range = 0.02;
+  // Accepts a router whose choice for a token depends on later tokens of the sequence: such a model cannot generate as
+  // it was trained.
+  bool allow_noncausal = false;
   MoeOptions moe;
+  // Of the tokenizer the model was trained with, -1: none. Written into the checkpoint; not fields, since nobody
+  // chooses them.
+  std::int64_t bos_token_id = -1;
+  std::int64_t eos_token_id = -1;
 
-  Fields fields();
+  Fields fields();  // Hugging Face's names; refers into this object
   // Throws Error with the values when sizes do not fit together.
   void validate() const;
+
+  std::int64_t dim_per_head() const { return head_dim > 0 ? head_dim : hidden_size / num_attention_heads; }
+  bool is_moe_layer(std::int64_t layer) const { return (layer + 1) % decoder_sparse_step == 0; }
 };
 
 struct ParameterCounts {

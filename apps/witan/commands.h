@@ -1,0 +1,13 @@
+// The commands of `witan`, one file each. A new command is one file and one line in main.cc.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace witan::cli {
+
+// Each adds its subcommand, with options and callback. A callback throws Error for what the user did wrong, and
+// CLI::RuntimeError(code) to end with another exit code.
+
+}  // namespace witan::cli

@@ -1,0 +1,15 @@
+// The program `witan`: a name, a version and a table of commands.
+#include <CLI/CLI.hpp>
+#include <vector>
+
+#include "witan/command_line.h"
+#include "witan/commands.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Witan: train, run and look into mixtures of experts on CPUs.", "witan"};
+  app.set_version_flag("--version", "witan " WITAN_VERSION);
+  app.require_subcommand(1);
+  const std::vector<void (*)(CLI::App&)> commands = {};
+  for (const auto add_command : commands) add_command(app);
+  return witan::cli::run(app, {argv + 1, argv + argc});
+}

@@ -1,0 +1,90 @@
+// Command-line flags from declared config fields.
+#include "witan/options.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/suggest.h"
+
+namespace witan::cli {
+namespace {
+
+std::string type_name(const Field& field) {
+  if (std::holds_alternative<std::int64_t*>(field.target)) return "INT";
+  if (std::holds_alternative<double*>(field.target)) return "NUMBER";
+  return field.choices.empty() ? "TEXT" : "NAME";
+}
+
+std::string description(const Field& field) {
+  const std::string range = field.range_text();
+  return range.empty() ? field.help : fmt::format("{} [{}]", field.help, range);
+}
+
+void set(const Field& field, const std::string& text) {
+  try {
+    field.set(text);
+  } catch (const Error& error) {
+    throw CLI::ValidationError(field.flag(), error.what());
+  }
+}
+
+void add_flag(CLI::App& command, const std::string& group, const Field& field) {
+  const std::string negative = "!--no-" + field.flag().substr(2);
+  command
+      .add_flag_function(
+          field.flag() + "," + negative, [field](std::int64_t count) { set(field, count > 0 ? "true" : "false"); },
+          fmt::format("{} [default: {}]", field.help, field.default_text == "true" ? "on" : "off"))
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->group(group);
+}
+
+void add_option(CLI::App& command, const std::string& group, const Field& field) {
+  command
+      .add_option_function<std::string>(
+          field.flag(), [field](const std::string& text) { set(field, text); }, description(field))
+      ->type_name(type_name(field))
+      ->default_str(field.default_text)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->group(group);
+}
+
+}  // namespace
+
+void bind_fields(CLI::App& command, const std::string& group, const Fields& fields) {
+  for (const Field& field : fields.all()) {
+    if (std::holds_alternative<bool*>(field.target)) {
+      add_flag(command, group, field);
+    } else {
+      add_option(command, group, field);
+    }
+  }
+}
+
+std::vector<std::string> normalized_arguments(std::vector<std::string> arguments) {
+  for (std::string& argument : arguments) {
+    if (argument == "--") break;
+    if (!argument.starts_with("--")) continue;
+    const auto end = argument.begin() + static_cast<std::ptrdiff_t>(std::min(argument.find('='), argument.size()));
+    std::replace(argument.begin(), end, '_', '-');
+  }
+  return arguments;
+}
+
+std::string unknown_arguments_message(const CLI::App& command, const std::vector<std::string>& unknown) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  for (const std::string& argument : unknown) {
+    if (!argument.starts_with("-")) continue;
+    const std::string name = argument.substr(0, argument.find('='));
+    return fmt::format("unknown option '{}'{}", name, suggestion(name, known));
+  }
+  if (!unknown.empty()) return fmt::format("unexpected argument '{}'", unknown.front());
+  return "unexpected arguments";
+}
+
+}  // namespace witan::cli

@@ -1,0 +1,27 @@
+// Command-line flags from declared config fields, and the nearest names for a flag that does not exist.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+
+namespace CLI {
+class App;
+}
+
+namespace witan::cli {
+
+// Adds one flag per field to `command`, in the group `group` of its --help; defaults, bounds and choices are printed.
+// A flag that is set on the command line is written to the field in the order of these calls, after everything was
+// parsed: declare an option that fills many fields (a preset) first, so that single flags win over it. A wrong value
+// throws CLI::ValidationError naming the flag. Booleans get --name and --no-name.
+void bind_fields(CLI::App& command, const std::string& group, const Fields& fields);
+
+// "--hidden_size=4" -> "--hidden-size=4": underscores in the names of flags are dashes. Nothing after "--" is touched.
+std::vector<std::string> normalized_arguments(std::vector<std::string> arguments);
+
+// What to say about arguments that `command` (the subcommand in use) does not know: " (did you mean ...?)".
+std::string unknown_arguments_message(const CLI::App& command, const std::vector<std::string>& unknown);
+
+}  // namespace witan::cli

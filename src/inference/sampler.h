@@ -1,0 +1,52 @@
+// From logits to the next token. Deterministic: the same options, logits and history draw the same token everywhere.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/config.h"
+#include "base/random.h"
+
+namespace witan {
+
+struct SamplingOptions {
+  double temperature = 0.8;  // 0: the most probable token, always
+  std::int64_t top_k = 0;    // 0: off
+  double top_p = 0.95;
+  double min_p = 0.0;
+  double repetition_penalty = 1.0;
+  std::int64_t seed = 0;
+
+  Fields fields();
+};
+
+class Sampler {
+ public:
+  // Throws Error for options out of bounds.
+  explicit Sampler(const SamplingOptions& options);
+
+  // logits [V]; `history`: the tokens so far, prompt included, for the repetition penalty. In the order of Hugging
+  // Face's processors: repetition penalty (Keskar et al. 2019: logits of tokens in the history are divided by it if
+  // positive, else multiplied), temperature, top-k, top-p (Holtzman et al. 2020: the smallest set of most probable
+  // tokens that holds this share), min-p (Nguyen et al. 2024: nothing below this share of the largest probability).
+  // Ties go to the lowest id. Throws Error when a logit is NaN or +inf, or all are -inf.
+  std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history);
+
+ private:
+  struct Candidate {
+    float weight;  // exp((logit - max) / temperature), before normalisation
+    std::int32_t id;
+  };
+  void penalize_repetition(std::span<const std::int32_t> history);
+  std::int32_t draw();
+  void keep_top_k();
+  void keep_top_p();
+
+  SamplingOptions options_;
+  Random random_;
+  std::vector<float> logits_;
+  std::vector<Candidate> candidates_;
+};
+
+}  // namespace witan

@@ -1,0 +1,74 @@
+// Keys and values in one block per layer, which grows by half and at least by a chunk: copying stays linear in the
+// length, and short texts do not pay for the whole context.
+#include "layers/kv_cache.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace witan {
+namespace {
+
+constexpr std::int64_t kChunk = 256;
+
+Tensor grown(const Tensor& old, std::int64_t kept, std::int64_t capacity, std::int64_t width) {
+  Tensor block = Tensor::uninitialized({capacity, width});
+  if (old.defined()) std::copy_n(old.data(), kept * width, block.data());
+  return block;
+}
+
+}  // namespace
+
+KvCache::KvCache(std::int64_t num_layers, std::int64_t width, std::int64_t max_positions)
+    : layers_(static_cast<std::size_t>(num_layers)), width_(width), max_positions_(max_positions) {
+  WITAN_ASSERT(num_layers > 0 && width > 0 && max_positions > 0);
+}
+
+void KvCache::require_room(std::int64_t count) const {
+  if (length_ + count > max_positions_) {
+    fail("cache: {} more positions after {} exceed the context of {} (max_position_embeddings)", count, length_,
+         max_positions_);
+  }
+}
+
+void KvCache::store(std::int64_t layer, const Tensor& keys, const Tensor& values) {
+  WITAN_ASSERT(keys.cols() == width_ && values.cols() == width_ && keys.rows() == values.rows());
+  require_room(keys.rows());
+  Layer& target = layers_.at(static_cast<std::size_t>(layer));
+  grow(target, length_ + keys.rows());
+  std::copy_n(keys.data(), keys.numel(), target.keys.data() + length_ * width_);
+  std::copy_n(values.data(), values.numel(), target.values.data() + length_ * width_);
+}
+
+ConstMatrix KvCache::keys(std::int64_t layer, std::int64_t rows) const {
+  const Layer& source = layers_.at(static_cast<std::size_t>(layer));
+  WITAN_ASSERT(rows == 0 || (source.keys.defined() && rows <= source.keys.rows()));
+  return {source.keys.data(), rows, width_};
+}
+
+ConstMatrix KvCache::values(std::int64_t layer, std::int64_t rows) const {
+  const Layer& source = layers_.at(static_cast<std::size_t>(layer));
+  WITAN_ASSERT(rows == 0 || (source.values.defined() && rows <= source.values.rows()));
+  return {source.values.data(), rows, width_};
+}
+
+void KvCache::advance(std::int64_t count) {
+  require_room(count);
+  length_ += count;
+}
+
+void KvCache::truncate(std::int64_t length) {
+  WITAN_ASSERT(length >= 0 && length <= length_);
+  length_ = length;
+}
+
+void KvCache::grow(Layer& layer, std::int64_t rows) const {
+  const std::int64_t capacity = layer.keys.defined() ? layer.keys.rows() : 0;
+  if (rows <= capacity) return;
+  const std::int64_t wanted = std::max(rows, capacity + std::max(kChunk, capacity / 2));
+  const std::int64_t next = std::min(wanted, max_positions_);
+  layer.keys = grown(layer.keys, length_, next, width_);
+  layer.values = grown(layer.values, length_, next, width_);
+}
+
+}  // namespace witan

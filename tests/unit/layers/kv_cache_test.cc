@@ -1,0 +1,62 @@
+// KvCache: what was stored comes back across growth, and the limit holds.
+#include "layers/kv_cache.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "support/compare.h"
+#include "support/gradient_check.h"
+
+namespace witan {
+namespace {
+
+TEST(KvCacheTest, KeepsEveryPositionWhileItGrows) {
+  constexpr std::int64_t kWidth = 3;
+  const Tensor keys = test::random_tensor({700, kWidth}, 1);
+  const Tensor values = test::random_tensor({700, kWidth}, 2);
+  KvCache cache(2, kWidth, 700);
+  const auto piece = [](const Tensor& all, std::int64_t begin, std::int64_t count) {
+    return Tensor::from({count, kWidth}, all.values().subspan(static_cast<std::size_t>(begin * kWidth),
+                                                              static_cast<std::size_t>(count * kWidth)));
+  };
+  std::int64_t done = 0;
+  for (const std::int64_t count : {1, 255, 1, 0, 300, 143}) {
+    for (std::int64_t layer = 0; layer < 2; ++layer)
+      cache.store(layer, piece(keys, done, count), piece(values, done, count));
+    cache.advance(count);
+    done += count;
+    EXPECT_EQ(cache.length(), done);
+  }
+  EXPECT_EQ(done, 700);
+  for (std::int64_t layer = 0; layer < 2; ++layer) {
+    const ConstMatrix stored = cache.keys(layer, 700);
+    EXPECT_TRUE(test::identical({stored.data, static_cast<std::size_t>(stored.size())}, keys.values()));
+    const ConstMatrix stored_values = cache.values(layer, 700);
+    EXPECT_TRUE(test::identical({stored_values.data, static_cast<std::size_t>(stored_values.size())}, values.values()));
+  }
+}
+
+TEST(KvCacheTest, RefusesMoreThanTheContext) {
+  KvCache cache(1, 2, 4);
+  cache.store(0, Tensor::zeros({3, 2}), Tensor::zeros({3, 2}));
+  cache.advance(3);
+  EXPECT_NO_THROW(cache.require_room(1));
+  EXPECT_THROW(cache.require_room(2), Error);
+  EXPECT_THROW(cache.store(0, Tensor::zeros({2, 2}), Tensor::zeros({2, 2})), Error);
+  EXPECT_EQ(cache.length(), 3);
+}
+
+TEST(KvCacheTest, StoredRowsCountOnlyWhenAdvanced) {
+  KvCache cache(1, 1, 8);
+  cache.store(0, Tensor::full({1, 1}, 5.0F), Tensor::full({1, 1}, 5.0F));  // a pass that fails later
+  EXPECT_EQ(cache.length(), 0);
+  cache.store(0, Tensor::full({1, 1}, 7.0F), Tensor::full({1, 1}, 8.0F));
+  cache.advance(1);
+  EXPECT_EQ(cache.keys(0, 1)(0, 0), 7.0F);
+  EXPECT_EQ(cache.values(0, 1)(0, 0), 8.0F);
+  cache.truncate(0);
+  EXPECT_EQ(cache.length(), 0);
+}
+
+}  // namespace
+}  // namespace witan
