@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "support/error_message.h"
 
 namespace witan {
 namespace {
@@ -42,24 +43,14 @@ struct Outer {
   }
 };
 
-template <class Body>
-std::string message(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 std::string set(const std::string& name, const std::string& text) {
   Outer outer;
-  return message([&] { outer.fields().find(name).set(text); });
+  return test::error_message([&] { outer.fields().find(name).set(text); });
 }
 
 std::string set_json(const std::string& text, bool tolerate = false) {
   Outer outer;
-  return message([&] { outer.fields().set_all(nlohmann::json::parse(text), tolerate); });
+  return test::error_message([&] { outer.fields().set_all(nlohmann::json::parse(text), tolerate); });
 }
 
 TEST(FieldsTest, SetsFromText) {

@@ -1,0 +1,77 @@
+// Attention ops: shape checks, then the kernels.
+#include "autograd/ops/attention.h"
+
+#include <cmath>
+
+#include "autograd/ops/gradient_views.h"
+#include "base/error.h"
+#include "kernels/attention.h"
+
+namespace witan::ops {
+namespace {
+
+void check_heads(const char* where, const AttentionShape& shape) {
+  if (shape.heads < 1 || shape.kv_heads < 1 || shape.heads % shape.kv_heads != 0) {
+    fail("{}: kv_heads={} must divide heads={}", where, shape.kv_heads, shape.heads);
+  }
+  if (shape.head_dim < 1) fail("{}: head_dim={} must be at least 1", where, shape.head_dim);
+}
+
+float scale_of(const AttentionShape& shape) {
+  return shape.scale != 0.0F ? shape.scale : 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
+}
+
+}  // namespace
+
+Tensor attention(Tape& tape, const Tensor& q, const Tensor& k, const Tensor& v, const AttentionShape& shape) {
+  check_heads("attention", shape);
+  if (shape.batch < 0 || shape.sequence < 0) {
+    fail("attention: batch={} and sequence={} must not be negative", shape.batch, shape.sequence);
+  }
+  const std::int64_t rows = shape.batch * shape.sequence;
+  const Shape expected_q{rows, shape.heads * shape.head_dim};
+  const Shape expected_kv{rows, shape.kv_heads * shape.head_dim};
+  if (q.shape() != expected_q || k.shape() != expected_kv || v.shape() != expected_kv) {
+    fail(
+        "attention: q={} k={} v={} do not fit batch={} sequence={} heads={} kv_heads={} head_dim={}: expected q={} and "
+        "k, v={}",
+        q.shape().to_string(), k.shape().to_string(), v.shape().to_string(), shape.batch, shape.sequence, shape.heads,
+        shape.kv_heads, shape.head_dim, expected_q.to_string(), expected_kv.to_string());
+  }
+  const kernels::AttentionSizes sizes{shape.batch,    shape.sequence, shape.sequence, shape.heads,
+                                      shape.kv_heads, shape.head_dim, scale_of(shape)};
+  Tensor out = tape.output(q.shape(), {&q, &k, &v});
+  const Tensor log_sum_exp =
+      out.requires_grad() ? Tensor::uninitialized({shape.batch, shape.heads, shape.sequence}) : Tensor();
+  kernels::attention(sizes, q.matrix(), k.matrix(), v.matrix(), out.matrix(), log_sum_exp.data());
+  tape.record(out, [sizes, dout = out.grad(), dq = q.grad(), dk = k.grad(), dv = v.grad(), q = q.detached(),
+                    k = k.detached(), v = v.detached(), out = out.detached(), log_sum_exp] {
+    const kernels::GradientView dq_sink = matrix_sink(dq);
+    const kernels::GradientView dk_sink = matrix_sink(dk);
+    const kernels::GradientView dv_sink = matrix_sink(dv);
+    kernels::attention_backward(sizes, dout.matrix(), q.matrix(), k.matrix(), v.matrix(), out.matrix(),
+                                log_sum_exp.data(), dq_sink, dk_sink, dv_sink);
+  });
+  return out;
+}
+
+Tensor attention_with_cache(const Tensor& q, ConstMatrix keys, ConstMatrix values, const AttentionShape& shape) {
+  check_heads("attention_with_cache", shape);
+  const std::int64_t kv_width = shape.kv_heads * shape.head_dim;
+  if (q.shape().rank() != 2 || q.cols() != shape.heads * shape.head_dim || keys.cols != kv_width ||
+      values.cols != kv_width || keys.rows != values.rows || keys.rows < q.rows()) {
+    fail(
+        "attention_with_cache: q={} keys=[{}, {}] values=[{}, {}] do not fit heads={} kv_heads={} head_dim={}: "
+        "expected "
+        "q [n, {}] and at least n rows of {} keys and values",
+        q.shape().to_string(), keys.rows, keys.cols, values.rows, values.cols, shape.heads, shape.kv_heads,
+        shape.head_dim, shape.heads * shape.head_dim, kv_width);
+  }
+  const kernels::AttentionSizes sizes{
+      1, q.rows(), keys.rows, shape.heads, shape.kv_heads, shape.head_dim, scale_of(shape)};
+  Tensor out = Tensor::uninitialized(q.shape());
+  kernels::attention(sizes, q.matrix(), keys, values, out.matrix(), nullptr);
+  return out;
+}
+
+}  // namespace witan::ops

@@ -1,0 +1,138 @@
+// Loops that the compiler vectorises by itself: they are bound by memory, not by arithmetic.
+#include "kernels/elementwise.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/pool.h"
+
+namespace witan::kernels {
+namespace {
+
+// Below this many elements a second thread costs more to wake than it saves.
+constexpr std::int64_t kGrain = 16384;
+// Elements of one partial sum.
+constexpr std::int64_t kSumBlock = 4096;
+
+template <class Body>
+void for_elements(std::size_t count, const Body& body) {
+  parallel_for(static_cast<std::int64_t>(count), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) body(static_cast<std::size_t>(i));
+  });
+}
+
+std::int64_t row_grain(std::int64_t cols) { return kGrain / std::max<std::int64_t>(cols, 1) + 1; }
+
+template <class Term>
+double blocked_sum(std::span<const float> x, const Term& term) {
+  const auto count = static_cast<std::int64_t>(x.size());
+  const std::int64_t blocks = (count + kSumBlock - 1) / kSumBlock;
+  PooledVector<double> partial(static_cast<std::size_t>(blocks));
+  parallel_for(blocks, 4, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t block = first; block < last; ++block) {
+      const std::int64_t end = std::min(count, (block + 1) * kSumBlock);
+      double lanes[8] = {};  // independent chains: a single one would wait for every addition
+      std::int64_t i = block * kSumBlock;
+      for (; i + 8 <= end; i += 8) {
+        for (int lane = 0; lane < 8; ++lane) lanes[lane] += term(x[static_cast<std::size_t>(i + lane)]);
+      }
+      for (; i < end; ++i) lanes[0] += term(x[static_cast<std::size_t>(i)]);
+      partial[static_cast<std::size_t>(block)] =
+          ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+    }
+  });
+  double total = 0.0;
+  for (const double value : partial) total += value;
+  return total;
+}
+
+}  // namespace
+
+void add(std::span<const float> a, std::span<const float> b, std::span<float> y) {
+  WITAN_ASSERT(a.size() == y.size() && b.size() == y.size());
+  for_elements(y.size(), [&](std::size_t i) { y[i] = a[i] + b[i]; });
+}
+
+void scale(std::span<const float> x, float factor, std::span<float> y, bool accumulate) {
+  WITAN_ASSERT(x.size() == y.size());
+  if (accumulate) {
+    for_elements(y.size(), [&](std::size_t i) { y[i] += factor * x[i]; });
+  } else {
+    for_elements(y.size(), [&](std::size_t i) { y[i] = factor * x[i]; });
+  }
+}
+
+void multiply(std::span<const float> a, std::span<const float> b, std::span<float> y, bool accumulate) {
+  WITAN_ASSERT(a.size() == y.size() && b.size() == y.size());
+  if (accumulate) {
+    for_elements(y.size(), [&](std::size_t i) { y[i] += a[i] * b[i]; });
+  } else {
+    for_elements(y.size(), [&](std::size_t i) { y[i] = a[i] * b[i]; });
+  }
+}
+
+void fill(float value, std::span<float> y, bool accumulate) {
+  if (accumulate) {
+    for_elements(y.size(), [&](std::size_t i) { y[i] += value; });
+  } else {
+    for_elements(y.size(), [&](std::size_t i) { y[i] = value; });
+  }
+}
+
+void scale_rows(ConstMatrix x, std::span<const float> factor, Matrix y, bool accumulate) {
+  WITAN_ASSERT(x.rows == y.rows && x.cols == y.cols && static_cast<std::int64_t>(factor.size()) == x.rows);
+  parallel_for(x.rows, row_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const float f = factor[static_cast<std::size_t>(r)];
+      const float* from = x.row(r);
+      float* to = y.row(r);
+      if (accumulate) {
+        for (std::int64_t c = 0; c < x.cols; ++c) to[c] += f * from[c];
+      } else {
+        for (std::int64_t c = 0; c < x.cols; ++c) to[c] = f * from[c];
+      }
+    }
+  });
+}
+
+void row_dots(ConstMatrix a, ConstMatrix b, std::span<float> y, bool accumulate) {
+  WITAN_ASSERT(a.rows == b.rows && a.cols == b.cols && static_cast<std::int64_t>(y.size()) == a.rows);
+  parallel_for(a.rows, row_grain(a.cols), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const float* left = a.row(r);
+      const float* right = b.row(r);
+      double dot = 0.0;
+      for (std::int64_t c = 0; c < a.cols; ++c) dot += static_cast<double>(left[c]) * static_cast<double>(right[c]);
+      float& sink = y[static_cast<std::size_t>(r)];
+      sink = static_cast<float>(dot) + (accumulate ? sink : 0.0F);
+    }
+  });
+}
+
+void sigmoid(std::span<const float> x, std::span<float> y) {
+  WITAN_ASSERT(x.size() == y.size());
+  for_elements(y.size(), [&](std::size_t i) {
+    const float small = std::exp(-std::fabs(x[i]));  // in (0, 1]: never overflows
+    y[i] = (x[i] >= 0.0F ? 1.0F : small) / (1.0F + small);
+  });
+}
+
+void sigmoid_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx, bool accumulate) {
+  WITAN_ASSERT(y.size() == dx.size() && dy.size() == dx.size());
+  for_elements(dx.size(), [&](std::size_t i) {
+    const float value = dy[i] * y[i] * (1.0F - y[i]);
+    dx[i] = accumulate ? dx[i] + value : value;
+  });
+}
+
+double sum(std::span<const float> x) {
+  return blocked_sum(x, [](float value) { return static_cast<double>(value); });
+}
+
+double sum_of_squares(std::span<const float> x) {
+  return blocked_sum(x, [](float value) { return static_cast<double>(value) * static_cast<double>(value); });
+}
+
+}  // namespace witan::kernels

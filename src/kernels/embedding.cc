@@ -1,0 +1,49 @@
+// Gather is cut by rows. Scatter is cut by columns, so that no two threads meet in an element and every sum has one
+// order.
+#include "kernels/embedding.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/parallel.h"
+
+namespace witan::kernels {
+namespace {
+
+constexpr std::int64_t kGrain = 16384;        // elements that pay for another thread
+constexpr std::int64_t kColumnsOfALine = 16;  // floats of a cache line: threads share none
+
+std::int64_t row_grain(std::int64_t cols) { return kGrain / std::max<std::int64_t>(cols, 1) + 1; }
+
+}  // namespace
+
+void gather_rows(ConstMatrix table, std::span<const std::int32_t> ids, Matrix y) {
+  WITAN_ASSERT(y.rows == static_cast<std::int64_t>(ids.size()) && y.cols == table.cols);
+  parallel_for(y.rows, row_grain(y.cols), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      std::copy_n(table.row(ids[static_cast<std::size_t>(t)]), y.cols, y.row(t));
+    }
+  });
+}
+
+void scatter_add_rows(ConstMatrix dy, std::span<const std::int32_t> ids, Matrix dtable, bool accumulate) {
+  WITAN_ASSERT(dy.rows == static_cast<std::int64_t>(ids.size()) && dy.cols == dtable.cols);
+  if (!accumulate) {
+    parallel_for(dtable.rows, row_grain(dtable.cols), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) std::fill_n(dtable.row(r), dtable.cols, 0.0F);
+    });
+  }
+  const std::int64_t blocks = (dtable.cols + kColumnsOfALine - 1) / kColumnsOfALine;
+  const std::int64_t block_grain = kGrain / (kColumnsOfALine * std::max<std::int64_t>(dy.rows, 1)) + 1;
+  parallel_for(blocks, block_grain, [&](std::int64_t first, std::int64_t last) {
+    const std::int64_t begin = first * kColumnsOfALine;
+    const std::int64_t end = std::min(dtable.cols, last * kColumnsOfALine);
+    for (std::int64_t t = 0; t < dy.rows; ++t) {
+      const float* from = dy.row(t);
+      float* to = dtable.row(ids[static_cast<std::size_t>(t)]);
+      for (std::int64_t c = begin; c < end; ++c) to[c] += from[c];
+    }
+  });
+}
+
+}  // namespace witan::kernels

@@ -1,0 +1,22 @@
+// The largest elements of each row. Ties go to the lowest index; -inf and +inf are ordinary values; -0 equals +0.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/views.h"
+
+namespace witan::kernels {
+
+// scores [T, E], 1 <= k <= E -> indices [T, k] and, unless empty, values [T, k], each row in descending order of value
+// and equal values in ascending order of index. Returns the first row that holds a NaN (what stands in the results is
+// then undefined), or -1.
+std::int64_t top_k(ConstMatrix scores, std::int64_t k, std::span<std::int32_t> indices, std::span<float> values = {});
+// The same by a stable sort of each row; for tests.
+std::int64_t top_k_reference(ConstMatrix scores, std::int64_t k, std::span<std::int32_t> indices,
+                             std::span<float> values = {});
+
+// The lowest index of the largest element of a row; -1 when a NaN is among them. `row` is not empty.
+std::int32_t argmax(std::span<const float> row);
+
+}  // namespace witan::kernels

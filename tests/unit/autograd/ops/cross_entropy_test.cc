@@ -1,0 +1,132 @@
+// The fused loss: values against a plain softmax in double, gradients against central differences, what is refused.
+#include "autograd/ops/cross_entropy.h"
+
+#include <cmath>
+#include <vector>
+
+#include "autograd/ops/elementwise.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "support/compare.h"
+#include "support/gradient_check.h"
+
+namespace witan {
+namespace {
+
+using Inputs = std::span<const Tensor>;
+
+std::vector<std::int32_t> random_targets(std::int64_t rows, std::int64_t vocabulary) {
+  Random random(9);
+  std::vector<std::int32_t> targets(static_cast<std::size_t>(rows));
+  for (auto& target : targets) target = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
+  return targets;
+}
+
+double plain_loss(ConstMatrix hidden, ConstMatrix weight, std::int64_t row, std::int32_t target) {
+  std::vector<double> logits(static_cast<std::size_t>(weight.rows), 0.0);
+  double largest = -1e300;
+  for (std::int64_t v = 0; v < weight.rows; ++v) {
+    double& logit = logits[static_cast<std::size_t>(v)];
+    for (std::int64_t d = 0; d < weight.cols; ++d) {
+      logit += static_cast<double>(hidden(row, d)) * static_cast<double>(weight(v, d));
+    }
+    largest = std::max(largest, logit);
+  }
+  double sum = 0.0;
+  for (const double logit : logits) sum += std::exp(logit - largest);
+  return std::log(sum) + largest - logits[static_cast<std::size_t>(target)];
+}
+
+TEST(CrossEntropyTest, EqualsAPlainSoftmaxAcrossChunks) {
+  struct Case {
+    std::int64_t rows, width, vocabulary;
+  };
+  for (const auto& [rows, width, vocabulary] : {Case{1, 1, 1}, Case{3, 5, 2}, Case{300, 17, 33}, Case{515, 8, 1025}}) {
+    const Tensor hidden = test::random_tensor({rows, width}, 1);
+    const Tensor weight = test::random_tensor({vocabulary, width}, 2);
+    std::vector<std::int32_t> targets = random_targets(rows, vocabulary);
+    if (rows > 2) targets[1] = ops::kIgnoreTarget;
+    std::vector<float> row_losses(targets.size(), -1.0F);
+    std::vector<float> expected(targets.size(), 0.0F);
+    double total = 0.0;
+    int counted = 0;
+    for (std::size_t t = 0; t < targets.size(); ++t) {
+      if (targets[t] < 0) continue;
+      const double loss = plain_loss(hidden.matrix(), weight.matrix(), static_cast<std::int64_t>(t), targets[t]);
+      expected[t] = static_cast<float>(loss);
+      total += loss;
+      ++counted;
+    }
+    Tape tape;
+    const Tensor loss = ops::cross_entropy(tape, hidden, weight, targets, row_losses);
+    EXPECT_NEAR(loss.item(), total / counted, 2e-6 * (1.0 + total / counted));
+    EXPECT_TRUE(test::near(row_losses, expected, test::accumulation_tolerance(width, test::max_abs(expected) + 1.0F)));
+  }
+}
+
+TEST(CrossEntropyTest, GradientsMatchCentralDifferences) {
+  std::vector<std::int32_t> targets = random_targets(6, 11);
+  targets[2] = ops::kIgnoreTarget;
+  const std::vector<Tensor> inputs = {test::random_tensor({6, 4}, 1), test::random_tensor({11, 4}, 2)};
+  const auto loss = [&](Tape& tape, Inputs x) { return ops::cross_entropy(tape, x[0], x[1], targets); };
+  EXPECT_TRUE(test::gradients_match(loss, inputs));
+  const auto scaled = [&](Tape& tape, Inputs x) { return ops::scale(tape, loss(tape, x), 0.25F); };
+  EXPECT_TRUE(test::gradients_match(scaled, inputs));
+  for (const std::size_t alone : {0U, 1U}) {
+    std::vector<Tensor> one = inputs;
+    one[1 - alone] = one[1 - alone].detached();
+    EXPECT_TRUE(test::gradients_match(loss, one));
+  }
+}
+
+TEST(CrossEntropyTest, GradientsAccumulateOverMicroBatches) {
+  const Tensor hidden = test::random_tensor({4, 3}, 1);
+  const Tensor weight = test::random_tensor({5, 3}, 2);
+  const std::vector<std::int32_t> targets = {0, 4, 2, 1};
+  const auto backward = [&](float factor) {
+    Tape tape(Tape::Mode::kRecording);
+    tape.backward(ops::scale(tape, ops::cross_entropy(tape, hidden, weight, targets), factor));
+  };
+  backward(1.0F);
+  const std::vector<float> whole(weight.grad().values().begin(), weight.grad().values().end());
+  weight.grad().clear();
+  hidden.grad().clear();
+  backward(0.5F);
+  backward(0.5F);
+  EXPECT_TRUE(test::near(weight.grad().values(), whole, 1e-7F));
+}
+
+TEST(CrossEntropyTest, HugeLogitsStayFinite) {
+  const Tensor hidden = Tensor::full({1, 1}, 1.0F);
+  Tensor weight = Tensor::from({3, 1}, std::vector<float>{1e4F, -1e4F, 0.0F});
+  weight.set_requires_grad(true);
+  Tape tape(Tape::Mode::kRecording);
+  const Tensor loss = ops::cross_entropy(tape, hidden, weight, std::vector<std::int32_t>{1});
+  EXPECT_EQ(loss.item(), 2e4F);
+  tape.backward(loss);
+  EXPECT_TRUE(test::near(weight.grad().values(), std::vector<float>{1.0F, -1.0F, 0.0F}, 1e-7F));
+}
+
+TEST(CrossEntropyTest, RefusesWhatDoesNotFit) {
+  Tape tape;
+  const Tensor hidden = Tensor::zeros({2, 3});
+  const auto message = [&](const Tensor& weight, const std::vector<std::int32_t>& targets) -> std::string {
+    try {
+      ops::cross_entropy(tape, hidden, weight, targets);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const Tensor weight = Tensor::zeros({5, 3});
+  EXPECT_EQ(message(Tensor::zeros({5, 4}), {0, 0}),
+            "cross_entropy: hidden [2, 3], weight [5, 4] and 2 targets do not fit: expected [T, D], [V, D] and T");
+  EXPECT_EQ(message(weight, {0}),
+            "cross_entropy: hidden [2, 3], weight [5, 3] and 1 targets do not fit: expected [T, D], [V, D] and T");
+  EXPECT_EQ(message(weight, {0, 5}), "cross_entropy: target 5 at row 1 is outside [0, 5) and not -1");
+  EXPECT_EQ(message(weight, {-2, 0}), "cross_entropy: target -2 at row 0 is outside [0, 5) and not -1");
+  EXPECT_EQ(message(weight, {-1, -1}), "cross_entropy: none of the 2 rows has a target that counts");
+}
+
+}  // namespace
+}  // namespace witan

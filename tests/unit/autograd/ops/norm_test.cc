@@ -1,0 +1,63 @@
+// The normalisation ops: gradients and wrong shapes. Values are tested with the kernels.
+#include "autograd/ops/norm.h"
+
+#include "base/error.h"
+#include "support/compare.h"
+#include "support/gradient_check.h"
+
+namespace witan {
+namespace {
+
+using test::random_tensor;
+
+TEST(NormOpTest, RmsNormGradientsMatchCentralDifferences) {
+  for (const std::int64_t groups : {1, 3}) {
+    const Tensor inputs[] = {random_tensor({5, groups * 6}, 1), random_tensor({6}, 2)};
+    EXPECT_TRUE(test::gradients_match(
+        [](Tape& tape, std::span<const Tensor> x) { return ops::rms_norm(tape, x[0], x[1], 1e-5F); }, inputs))
+        << groups << " groups";
+  }
+}
+
+TEST(NormOpTest, LayerNormGradientsMatchCentralDifferences) {
+  const Tensor inputs[] = {random_tensor({2, 3, 7}, 1), random_tensor({7}, 2), random_tensor({7}, 3)};
+  EXPECT_TRUE(test::gradients_match(
+      [](Tape& tape, std::span<const Tensor> x) { return ops::layer_norm(tape, x[0], x[1], x[2], 1e-5F); }, inputs));
+  const Tensor without_bias[] = {inputs[0], inputs[1]};
+  EXPECT_TRUE(test::gradients_match(
+      [](Tape& tape, std::span<const Tensor> x) { return ops::layer_norm(tape, x[0], x[1], {}, 1e-5F); },
+      without_bias));
+}
+
+TEST(NormOpTest, OneTensorMayBeInputAndWeight) {
+  const Tensor inputs[] = {random_tensor({6}, 1)};
+  EXPECT_TRUE(test::gradients_match(
+      [](Tape& tape, std::span<const Tensor> x) { return ops::rms_norm(tape, x[0], x[0], 1e-5F); }, inputs));
+}
+
+TEST(NormOpTest, WrongShapesSaySo) {
+  Tape tape;
+  const auto message = [](const std::function<void()>& call) -> std::string {
+    try {
+      call();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message([&] {
+              ops::rms_norm(tape, random_tensor({4, 10}, 1), random_tensor({4}, 2), 1e-5F);
+            }),
+            "rms_norm: x=[4, 10] does not fit weight=[4]; expected x [.., n * W] and weight [W]");
+  EXPECT_EQ(message([&] {
+              ops::rms_norm(tape, random_tensor({4, 10}, 1), random_tensor({5}, 2), 0.0F);
+            }),
+            "rms_norm: epsilon=0 must be above 0");
+  EXPECT_EQ(message([&] {
+              ops::layer_norm(tape, random_tensor({4, 10}, 1), random_tensor({10}, 2), random_tensor({9}, 3), 1e-5F);
+            }),
+            "layer_norm: x=[4, 10] does not fit weight=[10] and bias=[9]; expected x [.., W] and both [W]");
+}
+
+}  // namespace
+}  // namespace witan

@@ -1,0 +1,61 @@
+// AdamW against its reference in double.
+#include "kernels/adamw.h"
+
+#include <vector>
+
+#include "base/random.h"
+#include "support/compare.h"
+
+namespace witan::kernels {
+namespace {
+
+struct State {
+  explicit State(std::size_t size) : parameter(size), first(size), second(size) {}
+  std::vector<float> parameter, first, second;
+};
+
+TEST(AdamWTest, FollowsTheReferenceOverSteps) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{1000}, std::size_t{50003}}) {
+    Random random(5);
+    State fused(size + 1);
+    random.fill_normal(fused.parameter, 0.0F, 1.0F);
+    State plain = fused;
+    std::vector<float> gradient(size + 1);
+    AdamWStep step;
+    step.learning_rate = 0.01F;
+    step.weight_decay = 0.1F;
+    step.gradient_scale = 0.5F;
+    for (step.step = 1; step.step <= 5; ++step.step) {
+      random.fill_normal(gradient, 0.0F, 0.01F);
+      const auto tail = [](std::vector<float>& values) { return std::span<float>(values).subspan(1); };  // unaligned
+      adamw(tail(fused.parameter), tail(gradient), tail(fused.first), tail(fused.second), step);
+      adamw_reference(tail(plain.parameter), tail(gradient), tail(plain.first), tail(plain.second), step);
+    }
+    EXPECT_TRUE(test::near(fused.parameter, plain.parameter, 2e-6F)) << size;
+    EXPECT_TRUE(test::near(fused.first, plain.first, 1e-9F)) << size;
+    EXPECT_TRUE(test::near(fused.second, plain.second, 1e-11F)) << size;
+  }
+}
+
+TEST(AdamWTest, FirstStepMovesByTheLearningRate) {
+  State state(3);
+  const std::vector<float> gradient = {1e-3F, -5.0F, 0.0F};
+  AdamWStep step;
+  step.learning_rate = 0.1F;
+  adamw(state.parameter, gradient, state.first, state.second, step);
+  EXPECT_TRUE(test::near(state.parameter, std::vector<float>{-0.1F, 0.1F, 0.0F}, 1e-5F));
+}
+
+TEST(AdamWTest, DecayIsDecoupledFromTheGradient) {
+  State state(2);
+  state.parameter = {2.0F, -4.0F};
+  AdamWStep step;
+  step.learning_rate = 0.1F;
+  step.weight_decay = 0.5F;
+  adamw(state.parameter, std::vector<float>{0.0F, 0.0F}, state.first, state.second, step);
+  EXPECT_TRUE(test::near(state.parameter, std::vector<float>{1.9F, -3.8F}, 1e-6F));
+}
+
+}  // namespace
+}  // namespace witan::kernels

@@ -1,0 +1,103 @@
+// Elementwise kernels against plain loops, with and without accumulation.
+#include "kernels/elementwise.h"
+
+#include <cmath>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "support/compare.h"
+
+namespace witan::kernels {
+namespace {
+
+std::vector<float> normals(std::size_t size, std::uint64_t seed) {
+  std::vector<float> values(size);
+  Random(seed).fill_normal(values, 0.0F, 1.0F);
+  return values;
+}
+
+// Compares kernel(a, b, y, accumulate) with expected(a[i], b[i]) (+ y[i]) at odd sizes and an odd offset.
+template <class Kernel, class Expected>
+void check(const Kernel& kernel, const Expected& expected) {
+  for (const std::size_t size : {0, 1, 7, 33, 40001}) {
+    for (const bool accumulate : {false, true}) {
+      const std::vector<float> a = normals(size + 1, 1);
+      const std::vector<float> b = normals(size + 1, 2);
+      std::vector<float> y = normals(size + 1, 3);
+      std::vector<float> reference = y;
+      for (std::size_t i = 1; i <= size; ++i) reference[i] = expected(a[i], b[i]) + (accumulate ? y[i] : 0.0F);
+      kernel(std::span(a).subspan(1), std::span(b).subspan(1), std::span(y).subspan(1), accumulate);
+      EXPECT_TRUE(test::near(y, reference, 1e-6F)) << size << " " << accumulate;
+    }
+  }
+}
+
+TEST(ElementwiseTest, AgreesWithPlainLoops) {
+  using In = std::span<const float>;
+  using Out = std::span<float>;
+  check([](In a, In b, Out y, bool accumulate) { multiply(a, b, y, accumulate); },
+        [](float a, float b) { return a * b; });
+  check([](In a, In, Out y, bool accumulate) { scale(a, -1.5F, y, accumulate); },
+        [](float a, float) { return -1.5F * a; });
+  check([](In, In, Out y, bool accumulate) { fill(2.5F, y, accumulate); }, [](float, float) { return 2.5F; });
+  check([](In a, In b, Out y, bool accumulate) { sigmoid_backward(a, b, y, accumulate); },
+        [](float a, float b) { return b * a * (1.0F - a); });
+}
+
+TEST(ElementwiseTest, AddMayWriteOverItsInput) {
+  std::vector<float> a = normals(40001, 1);
+  const std::vector<float> b = normals(40001, 2);
+  std::vector<float> expected(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) expected[i] = a[i] + b[i];
+  add(a, b, a);
+  EXPECT_TRUE(test::identical(a, expected));
+}
+
+TEST(ElementwiseTest, SigmoidIsSafeAtBothEnds) {
+  const std::vector<float> x = {-1e30F, -100.0F, 0.0F, 1.0F, 100.0F, 1e30F};
+  std::vector<float> y(x.size());
+  sigmoid(x, y);
+  EXPECT_TRUE(test::near(y, std::vector<float>{0.0F, 0.0F, 0.5F, 0.731058579F, 1.0F, 1.0F}, 1e-7F));
+}
+
+TEST(ElementwiseTest, RowsOfStridedViews) {
+  const std::vector<float> a = normals(40, 1);
+  const std::vector<float> b = normals(40, 2);
+  const std::vector<float> factor = {2.0F, -1.0F, 0.5F};
+  const ConstMatrix x(a.data() + 1, 3, 5, 8);
+  const ConstMatrix z(b.data() + 2, 3, 5, 7);
+  std::vector<float> y(15, 1.0F);
+  scale_rows(x, factor, {y.data(), 3, 5}, true);
+  std::vector<float> dots(3, 1.0F);
+  row_dots(x, z, dots, true);
+  for (std::int64_t r = 0; r < 3; ++r) {
+    double dot = 1.0;
+    for (std::int64_t c = 0; c < 5; ++c) {
+      EXPECT_FLOAT_EQ(y[static_cast<std::size_t>(r * 5 + c)], 1.0F + factor[static_cast<std::size_t>(r)] * x(r, c));
+      dot += static_cast<double>(x(r, c)) * static_cast<double>(z(r, c));
+    }
+    EXPECT_NEAR(dots[static_cast<std::size_t>(r)], dot, 1e-6);
+  }
+}
+
+TEST(ElementwiseTest, SumsHaveOneOrder) {
+  EXPECT_EQ(sum({}), 0.0);
+  const std::vector<float> x = normals(100003, 4);
+  double expected = 0.0;
+  double squares = 0.0;
+  for (const float value : x) {
+    expected += static_cast<double>(value);
+    squares += static_cast<double>(value) * static_cast<double>(value);
+  }
+  EXPECT_NEAR(sum(x), expected, 1e-9);
+  EXPECT_NEAR(sum_of_squares(x), squares, 1e-8);
+  const int threads = num_threads();
+  const double with_all = sum(x);
+  set_num_threads(1);
+  EXPECT_EQ(sum(x), with_all);
+  set_num_threads(threads);
+}
+
+}  // namespace
+}  // namespace witan::kernels

@@ -1,0 +1,75 @@
+// Top-k against a stable sort.
+#include "kernels/select.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/random.h"
+#include "support/compare.h"
+
+namespace witan::kernels {
+namespace {
+
+struct Selected {
+  std::vector<std::int32_t> indices;
+  std::vector<float> values;
+};
+
+Selected run(decltype(&top_k) function, ConstMatrix scores, std::int64_t k) {
+  Selected selected{std::vector<std::int32_t>(static_cast<std::size_t>(scores.rows * k)),
+                    std::vector<float>(static_cast<std::size_t>(scores.rows * k))};
+  EXPECT_EQ(function(scores, k, selected.indices, selected.values), -1);
+  return selected;
+}
+
+TEST(SelectTest, EqualsAStableSortAtAllSizes) {
+  Random random(3);
+  for (const std::int64_t experts : {1, 2, 3, 8, 15, 16, 17, 64, 100, 256}) {
+    for (const std::int64_t k : {1, 2, 3, 7, 8, 9, 64}) {
+      if (k > experts) continue;
+      for (const std::int64_t rows : {0, 1, 5, 16, 33, 300}) {
+        const std::int64_t stride = experts + 3;  // rows start anywhere
+        std::vector<float> storage(static_cast<std::size_t>(rows * stride + 1));
+        // Few distinct values: many ties.
+        for (float& value : storage) value = static_cast<float>(random.below(20)) - 10.0F;
+        const ConstMatrix scores(storage.data() + 1, rows, experts, stride);
+        const Selected got = run(top_k, scores, k);
+        const Selected expected = run(top_k_reference, scores, k);
+        ASSERT_EQ(got.indices, expected.indices) << "E=" << experts << " k=" << k << " T=" << rows;
+        ASSERT_TRUE(test::identical(got.values, expected.values));
+      }
+    }
+  }
+}
+
+TEST(SelectTest, InfinitiesAndSignedZerosAreOrdinary) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> row = {-0.0F, -kInfinity, 0.0F, -kInfinity, kInfinity, -1.0F};
+  const Selected all = run(top_k, {row.data(), 1, 6}, 6);
+  EXPECT_EQ(all.indices, (std::vector<std::int32_t>{4, 0, 2, 5, 1, 3}));
+  EXPECT_TRUE(std::signbit(all.values[1]));
+}
+
+TEST(SelectTest, ReportsTheFirstRowWithANan) {
+  std::vector<float> scores(64 * 8, 1.0F);
+  std::vector<std::int32_t> indices(64 * 2);
+  for (const float nan : {std::nanf(""), -std::nanf("")}) {
+    scores[50 * 8 + 7] = nan;
+    EXPECT_EQ(top_k({scores.data(), 64, 8}, 2, indices), 50);
+    scores[21 * 8] = nan;
+    EXPECT_EQ(top_k({scores.data(), 64, 8}, 2, indices), 21);
+    EXPECT_EQ(top_k_reference({scores.data(), 64, 8}, 2, indices), 21);
+    scores[21 * 8] = 1.0F;
+    scores[50 * 8 + 7] = 1.0F;
+  }
+}
+
+TEST(SelectTest, ArgmaxTakesTheLowestIndex) {
+  EXPECT_EQ(argmax(std::vector<float>{1.0F, 3.0F, 3.0F}), 1);
+  EXPECT_EQ(argmax(std::vector<float>{-std::numeric_limits<float>::infinity()}), 0);
+  EXPECT_EQ(argmax(std::vector<float>{1.0F, std::nanf("")}), -1);
+}
+
+}  // namespace
+}  // namespace witan::kernels
