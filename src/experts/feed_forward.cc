@@ -1,0 +1,65 @@
+// Feed-forward experts.
+#include "experts/feed_forward.h"
+
+#include "autograd/ops/activation.h"
+#include "autograd/ops/grouped_linear.h"
+#include "autograd/ops/linear.h"
+#include "base/error.h"
+
+namespace witan {
+namespace {
+
+Tensor drawn(Shape shape, float standard_deviation, Random& random) {
+  Tensor weight = Tensor::uninitialized(shape);
+  random.fill_normal(weight.values(), 0.0F, standard_deviation);
+  weight.set_requires_grad(true);
+  return weight;
+}
+
+}  // namespace
+
+FeedForwardExperts::FeedForwardExperts(const FeedForwardOptions& options, Random& random) : options_(options) {
+  const std::int64_t experts = options.num_experts;
+  const std::int64_t hidden = options.hidden_size;
+  const std::int64_t width = options.intermediate_size;
+  if (experts < 1 || hidden < 1 || width < 1) {
+    fail("feed_forward: num_experts={}, hidden_size={} and intermediate_size={} must be at least 1", experts, hidden,
+         width);
+  }
+  if (options.gated) gate_proj_ = drawn({experts, width, hidden}, options.initializer_range, random);
+  up_proj_ = drawn({experts, width, hidden}, options.initializer_range, random);
+  down_proj_ = drawn({experts, hidden, width}, options.initializer_range, random);
+}
+
+Tensor FeedForwardExperts::forward(Tape& tape, const Tensor& rows, const Assignment& assignment) const {
+  Tensor hidden = ops::grouped_linear(tape, rows, assignment, true, up_proj_);
+  if (options_.gated) {
+    const Tensor gate = ops::grouped_linear(tape, rows, assignment, true, gate_proj_);
+    hidden = ops::gated_activation(tape, gate, hidden, options_.activation);
+  } else {
+    hidden = ops::activation(tape, hidden, options_.activation);
+  }
+  return ops::grouped_linear(tape, hidden, assignment, false, down_proj_);
+}
+
+Tensor FeedForwardExperts::forward_dense(Tape& tape, const Tensor& rows) const {
+  if (options_.num_experts != 1) fail("feed_forward: a dense pass wants 1 expert, not {}", options_.num_experts);
+  const auto only = [](const Tensor& bank) { return bank.reshaped({bank.dim(1), bank.dim(2)}); };
+  Tensor hidden = ops::linear(tape, rows, only(up_proj_));
+  if (options_.gated) {
+    hidden = ops::gated_activation(tape, ops::linear(tape, rows, only(gate_proj_)), hidden, options_.activation);
+  } else {
+    hidden = ops::activation(tape, hidden, options_.activation);
+  }
+  return ops::linear(tape, hidden, only(down_proj_));
+}
+
+std::vector<Parameter> FeedForwardExperts::parameters() const {
+  std::vector<Parameter> result;
+  if (options_.gated) result.push_back({"gate_proj", gate_proj_});
+  result.push_back({"up_proj", up_proj_});
+  result.push_back({"down_proj", down_proj_});
+  return result;
+}
+
+}  // namespace witan

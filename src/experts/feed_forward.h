@@ -1,0 +1,44 @@
+// A bank of feed-forward experts: gated (SwiGLU and its kin) or plain, one or many. A shared expert is a bank of one
+// wide expert, and so is the feed-forward network of a dense layer.
+#pragma once
+
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/activation.h"
+#include "witan/expert.h"
+
+namespace witan {
+
+struct FeedForwardOptions {
+  std::int64_t num_experts = 1;
+  std::int64_t hidden_size = 0;
+  std::int64_t intermediate_size = 0;
+  Activation activation = Activation::kSilu;
+  // Gated: down_proj (act(gate_proj x) * (up_proj x)). Plain: down_proj act(up_proj x).
+  bool gated = true;
+  float initializer_range = 0.02F;  // standard deviation of the first weights
+};
+
+class FeedForwardExperts final : public Expert {
+ public:
+  // Weights are drawn from `random`. Throws Error for sizes below 1.
+  FeedForwardExperts(const FeedForwardOptions& options, Random& random);
+
+  std::int64_t num_experts() const override { return options_.num_experts; }
+  // rows [T, D] -> [num_assigned, D]. The assignment must outlive the tape. Throws Error when it does not fit.
+  Tensor forward(Tape& tape, const Tensor& rows, const Assignment& assignment) const override;
+  // Every row to the only expert: rows [T, D] -> [T, D], bit for bit what forward gives. Throws Error when there are
+  // several experts.
+  Tensor forward_dense(Tape& tape, const Tensor& rows) const;
+  // "gate_proj" [E, F, D] when gated, "up_proj" [E, F, D], "down_proj" [E, D, F].
+  std::vector<Parameter> parameters() const override;
+
+ private:
+  FeedForwardOptions options_;
+  Tensor gate_proj_;  // undefined when not gated
+  Tensor up_proj_;
+  Tensor down_proj_;
+};
+
+}  // namespace witan

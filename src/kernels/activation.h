@@ -1,0 +1,44 @@
+// Elementwise nonlinearities of feed-forward networks, and their gated forms, with derivatives.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace witan {
+
+// Names as in Hugging Face configs: "silu", "gelu" (exact, erf), "gelu_pytorch_tanh", "relu".
+enum class Activation { kSilu, kGelu, kGeluTanh, kRelu };
+Activation parse_activation(std::string_view name);  // throws Error with the known names
+std::string_view activation_name(Activation activation);
+
+namespace kernels {
+
+// All spans of a call have one size. NaN gives NaN.
+
+// y = act(x).
+void activation(Activation kind, std::span<const float> x, std::span<float> y);
+// dx = dy act'(x), or dx += that when `accumulate`. dx may be dy.
+void activation_backward(Activation kind, std::span<const float> x, std::span<const float> dy, std::span<float> dx,
+                         bool accumulate);
+
+// h = act(gate) up.
+void gated_activation(Activation kind, std::span<const float> gate, std::span<const float> up, std::span<float> h);
+
+// Where a gradient goes: nowhere when data is null.
+struct GradientTarget {
+  float* data = nullptr;
+  bool accumulate = false;
+};
+// d_gate = dh up act'(gate); d_up = dh act(gate). A target may be the memory of dh.
+void gated_activation_backward(Activation kind, std::span<const float> gate, std::span<const float> up,
+                               std::span<const float> dh, GradientTarget d_gate, GradientTarget d_up);
+
+// One value with its derivative, by the C library in double precision.
+struct ValueAndSlope {
+  double value;
+  double slope;
+};
+ValueAndSlope activation_reference(Activation kind, double x);
+
+}  // namespace kernels
+}  // namespace witan

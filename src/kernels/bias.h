@@ -1,0 +1,16 @@
+// The row that every row of a product gets added, and its gradient.
+#pragma once
+
+#include <span>
+
+#include "base/views.h"
+
+namespace witan::kernels {
+
+// y[r] += bias for every row r.
+void add_row(std::span<const float> bias, Matrix y);
+
+// out[c] = sum over rows of x[r][c], in the order of the rows; 0 when there are none. `accumulate` adds to out.
+void sum_rows(ConstMatrix x, std::span<float> out, bool accumulate);
+
+}  // namespace witan::kernels

@@ -1,0 +1,19 @@
+// Matrix product in f32: the one seam behind which the implementation may change. Not batched, not grouped.
+#pragma once
+
+#include "base/views.h"
+
+namespace witan::kernels {
+
+// How an operand is read.
+enum class Op { kPlain, kTransposed };
+
+// c = op(a) op(b) + beta c, with beta 0 (c may be uninitialized) or 1. Shapes after op: a [m, k], b [k, n], c [m, n];
+// any of them may be 0. Rows may be strided; c must not overlap a or b. Uses all threads, or the calling one inside a
+// parallel loop. The same bits for the same number of threads.
+void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c);
+
+// The same, by three loops in double precision.
+void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c);
+
+}  // namespace witan::kernels

@@ -1,0 +1,104 @@
+// Nonlinearities against the C library in double precision.
+#include "kernels/activation.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "support/compare.h"
+#include "support/isa.h"
+
+namespace witan::kernels {
+namespace {
+
+constexpr Activation kAll[] = {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kRelu};
+
+// Ordinary values, the edges of the polynomials, and what must not overflow.
+std::vector<float> inputs(std::size_t size) {
+  std::vector<float> x = {0.0F, -0.0F, 1.312F, -1.312F, 14.2F, -14.2F, 88.0F, -88.0F, 104.5F, -104.5F, 3e38F, -3e38F};
+  Random random(5);
+  while (x.size() < size) x.push_back(4.0F * random.normal());
+  x.resize(size);
+  return x;
+}
+
+// A few units in the last place of the larger of the value and its argument's share in rounding.
+float tolerance(double exact, float x) {
+  return 2e-6F * static_cast<float>(std::fabs(exact)) + 3e-7F * std::min(1.0F, std::fabs(x)) + 1e-37F;
+}
+
+TEST(ActivationTest, ValueAndSlopeMatchReference) {
+  test::for_each_isa([] {
+    for (const Activation kind : kAll) {
+      SCOPED_TRACE(std::string(activation_name(kind)));
+      for (const std::size_t size : {0U, 1U, 3U, 16U, 1003U}) {
+        const std::vector<float> x = inputs(size);
+        std::vector<float> y(size);
+        std::vector<float> dx(size, 2.0F);
+        activation(kind, x, y);
+        activation_backward(kind, x, std::vector<float>(size, 1.0F), dx, true);
+        for (std::size_t i = 0; i < size; ++i) {
+          const ValueAndSlope exact = activation_reference(kind, static_cast<double>(x[i]));
+          if (std::isnan(exact.slope)) continue;  // the reference overflows, inf * 0: checked below
+          EXPECT_NEAR(y[i], exact.value, tolerance(exact.value, x[i])) << "x = " << x[i];
+          // The slope of the tanh form multiplies the rounding of 1 - s by up to 30 before s is 1.
+          EXPECT_NEAR(dx[i], 2.0 + exact.slope, 4e-6) << "x = " << x[i];
+        }
+      }
+    }
+  });
+}
+
+TEST(ActivationTest, ExtremesStayFiniteAndNanStaysNan) {
+  test::for_each_isa([] {
+    for (const Activation kind : kAll) {
+      SCOPED_TRACE(std::string(activation_name(kind)));
+      const std::vector<float> x = {3e38F, -3e38F, std::numeric_limits<float>::quiet_NaN()};
+      std::vector<float> y(3);
+      std::vector<float> dx(3);
+      activation(kind, x, y);
+      activation_backward(kind, x, std::vector<float>(3, 1.0F), dx, false);
+      EXPECT_EQ(y[0], 3e38F);
+      EXPECT_EQ(y[1], 0.0F);
+      EXPECT_TRUE(std::isnan(y[2]));
+      EXPECT_EQ(dx[0], 1.0F);
+      EXPECT_EQ(dx[1], 0.0F);
+    }
+  });
+}
+
+TEST(ActivationTest, GatedFormsMatchTheirParts) {
+  test::for_each_isa([] {
+    for (const Activation kind : kAll) {
+      SCOPED_TRACE(std::string(activation_name(kind)));
+      const std::size_t size = 37;
+      std::vector<float> gate(size);
+      std::vector<float> up(size);
+      std::vector<float> dh(size);
+      Random random(9);
+      for (std::vector<float>* values : {&gate, &up, &dh}) random.fill_normal(*values, 0.0F, 1.5F);
+      std::vector<float> h(size);
+      std::vector<float> d_gate(size, 1.0F);
+      std::vector<float> d_up = dh;
+      gated_activation(kind, gate, up, h);
+      // In place for one target, added to the other.
+      gated_activation_backward(kind, gate, up, d_up, {d_gate.data(), true}, {d_up.data(), false});
+      for (std::size_t i = 0; i < size; ++i) {
+        const ValueAndSlope exact = activation_reference(kind, static_cast<double>(gate[i]));
+        EXPECT_NEAR(h[i], exact.value * static_cast<double>(up[i]), 1e-5);
+        EXPECT_NEAR(d_gate[i], 1.0 + exact.slope * static_cast<double>(up[i] * dh[i]), 1e-5);
+        EXPECT_NEAR(d_up[i], exact.value * static_cast<double>(dh[i]), 1e-5);
+      }
+    }
+  });
+}
+
+TEST(ActivationTest, NamesAreParsedBack) {
+  for (const Activation kind : kAll) EXPECT_EQ(parse_activation(activation_name(kind)), kind);
+  EXPECT_THROW(parse_activation("swish2"), Error);
+}
+
+}  // namespace
+}  // namespace witan::kernels
