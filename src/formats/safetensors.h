@@ -14,31 +14,51 @@
 
 namespace witan {
 
-enum class DType { kF32, kF16, kBF16, kF64, kI64, kI32, kI16, kI8, kU8, kBool, kF8E4M3, kF8E5M2 };
+enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool, kF8E4M3, kF8E5M2 };
 std::string_view dtype_name(DType dtype);  // "F32", "BF16"
 std::size_t dtype_bytes(DType dtype);
 
 struct StoredTensor {
   DType dtype = DType::kF32;
-  std::vector<std::int64_t> shape;
-  std::span<const std::byte> bytes;  // into the mapped file
+  std::vector<std::int64_t> shape;   // the number of elements fits std::int64_t
+  std::span<const std::byte> bytes;  // into the mapped file; any alignment
+  std::string file;                  // for messages
   std::int64_t numel() const;
 };
 
-// One file, or a folder's shards with model.safetensors.index.json. Throws Error naming file, tensor and what is wrong.
+struct SafetensorsContent {
+  std::map<std::string, StoredTensor> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+// Reads a whole file that lies in memory; the tensors point into it. `file` is its name, for messages.
+// The header's length is at most 100 MB and inside the file; names are unique; dtypes known; shapes non-negative,
+// without overflow, and shape x dtype is the byte count; the tensors cover the data without overlap, holes or rest, as
+// the reference implementation demands. Throws Error naming the file and the tensor.
+SafetensorsContent parse_safetensors(std::span<const std::byte> bytes, const std::string& file);
+
+// One file, or a folder with model.safetensors or with shards and their model.safetensors.index.json (which may also be
+// named itself). The index decides: tensors that it does not name are not seen. Throws Error naming file, tensor and
+// what is wrong.
 class SafetensorsReader {
  public:
   explicit SafetensorsReader(const std::filesystem::path& file_or_folder);
-  const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  bool contains(const std::string& name) const { return tensors_.contains(name); }
-  // Converts f32, f16, bf16 to f32. Throws Error when missing, or when shape is not `expected_shape`.
+  const std::map<std::string, StoredTensor>& tensors() const { return content_.tensors; }
+  const std::map<std::string, std::string>& metadata() const { return content_.metadata; }
+  bool contains(const std::string& name) const { return content_.tensors.contains(name); }
+  // Throws Error naming near names when missing.
+  const StoredTensor& tensor(const std::string& name) const;
+  // Converts F32, F16, BF16 to f32. Throws Error when missing, of another dtype, or when shape is not `expected_shape`.
+  // `out` holds as many elements.
   void read_f32(const std::string& name, std::span<const std::int64_t> expected_shape, std::span<float> out) const;
 
  private:
+  void read_shards(const std::filesystem::path& index);
+  SafetensorsContent open(const std::filesystem::path& file);
+
+  std::filesystem::path path_;
   std::vector<std::unique_ptr<MappedFile>> files_;
-  std::map<std::string, StoredTensor> tensors_;
-  std::map<std::string, std::string> metadata_;
+  SafetensorsContent content_;
 };
 
 struct TensorToStore {
@@ -46,7 +66,8 @@ struct TensorToStore {
   std::vector<std::int64_t> shape;
   std::span<const float> values;
 };
-// Writes f32, whole or not at all.
+// Writes f32, sorted by name, whole or not at all. The data begin at a multiple of 64 bytes. Metadata get
+// {"format": "pt"} unless they name a format: PyTorch's readers ask for it.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToStore> tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
