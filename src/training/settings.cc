@@ -1,0 +1,106 @@
+// Fields, JSON and comparison of the settings of a run.
+#include "training/settings.h"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace witan {
+
+Fields TrainDataOptions::fields() {
+  Fields fields("data");
+  fields
+      .text("tokenizer", tokenizer,
+            "sentencepiece (BPE with byte fallback, trained on the text), bytes, or a folder with a saved tokenizer")
+      .flag("lossy", lossy, "replace invalid UTF-8 by U+FFFD instead of refusing the file")
+      .real("heldout_share", heldout_share, 0.0001, 0.9, "share of every domain's text that is kept out of training")
+      .integer("batch_size", batch_size, 1, 1 << 20, "sequences per micro-batch")
+      .integer("sequence_length", sequence_length, 1, 1 << 20, "tokens per sequence")
+      .integer("gradient_accumulation_steps", gradient_accumulation_steps, 1, 1 << 20,
+               "micro-batches whose gradients are averaged into one optimizer step");
+  return fields;
+}
+
+Fields LoggingOptions::fields() {
+  Fields fields("logging");
+  fields
+      .integer("eval_steps", eval_steps, 0, std::int64_t{1} << 40,
+               "steps between evaluations on held-out text; 0: only at the end")
+      .integer("eval_tokens", eval_tokens, 1, std::int64_t{1} << 40,
+               "held-out tokens per evaluation along the way; the last one reads all")
+      .integer("save_steps", save_steps, 0, std::int64_t{1} << 40, "steps between checkpoints; 0: not by steps")
+      .real("save_minutes", save_minutes, 0.0, 1e6, "minutes between checkpoints; 0: not by time");
+  return fields;
+}
+
+Fields TrainSettings::deciding_fields() {
+  Fields fields("training");
+  fields.include(model.fields())
+      .include(data.fields())
+      .include(optimizer.fields())
+      .include(schedule.fields())
+      .include(budget.fields())
+      .integer("seed", seed, 0, std::int64_t{1} << 62, "decides weights, order of the text and routing noise");
+  return fields;
+}
+
+void TrainSettings::validate() const {
+  model.validate();
+  schedule.validate();
+  budget.validate();
+  if (data.sequence_length > model.max_position_embeddings) {
+    fail("data.sequence_length: sequence_length={} exceeds max_position_embeddings={}", data.sequence_length,
+         model.max_position_embeddings);
+  }
+}
+
+nlohmann::json settings_to_json(const TrainSettings& settings) {
+  TrainSettings copy = settings;
+  nlohmann::json object = copy.deciding_fields().to_json();
+  object.update(copy.logging.fields().to_json());
+  object["preset"] = settings.preset;
+  object["threads"] = settings.threads;
+  object["paths"] = settings.data.paths;
+  return object;
+}
+
+TrainSettings settings_from_json(const nlohmann::json& object) {
+  if (!object.is_object()) fail("settings: expected a JSON object, found {}", object.type_name());
+  TrainSettings settings;
+  const nlohmann::json complete = settings_to_json(settings);
+  for (const auto& [key, value] : complete.items()) {
+    if (!object.contains(key)) fail("settings: '{}' is missing", key);
+  }
+  nlohmann::json fields = object;
+  try {
+    settings.preset = fields.at("preset").get<std::string>();
+    settings.threads = fields.at("threads").get<std::int64_t>();
+    settings.data.paths = fields.at("paths").get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception& error) {
+    fail("settings: preset, threads or paths: {}", error.what());
+  }
+  for (const char* key : {"preset", "threads", "paths"}) fields.erase(key);
+  Fields all("settings");
+  all.include(settings.deciding_fields()).include(settings.logging.fields());
+  all.set_all(fields);
+  return settings;
+}
+
+std::vector<std::string> differing_fields(const TrainSettings& now, const TrainSettings& saved) {
+  TrainSettings left = now;
+  TrainSettings right = saved;
+  std::vector<std::string> differences;
+  const Fields left_fields = left.deciding_fields();
+  const Fields right_fields = right.deciding_fields();
+  for (std::size_t i = 0; i < left_fields.all().size(); ++i) {
+    const Field& field = left_fields.all()[i];
+    const std::string was = right_fields.all()[i].text();
+    if (field.text() != was) differences.push_back(fmt::format("{}: {}, was {}", field.name, field.text(), was));
+  }
+  if (now.data.paths != saved.data.paths) differences.emplace_back("the paths of the text");
+  return differences;
+}
+
+}  // namespace witan
