@@ -32,6 +32,10 @@ void BudgetOptions::validate() const {
   }
 }
 
+double budget_share(const BudgetOptions& budget, const Consumed& consumed) {
+  return std::clamp(share(budget, consumed), 0.0, 1.0);
+}
+
 bool budget_spent(const BudgetOptions& budget, const Consumed& consumed) { return share(budget, consumed) >= 1.0; }
 
 double progress_of_next_step(const BudgetOptions& budget, const Consumed& consumed, std::int64_t tokens_per_step) {

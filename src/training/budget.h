@@ -26,6 +26,8 @@ struct Consumed {
   double seconds = 0.0;  // of training, summed over all sittings
 };
 
+// The share of the budget that is used, in [0, 1].
+double budget_share(const BudgetOptions& budget, const Consumed& consumed);
 bool budget_spent(const BudgetOptions& budget, const Consumed& consumed);
 
 // The share of the run at the middle of the coming step, in [0, 1]: neither the first nor the last step then has the

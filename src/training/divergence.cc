@@ -1,0 +1,64 @@
+// A second forward pass with a look at every layer.
+#include "training/divergence.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <ranges>
+#include <vector>
+
+#include "base/error.h"
+
+namespace witan {
+namespace {
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+}
+
+// The first layer whose output is not finite, in words; none when all are.
+std::optional<std::string> first_bad_layer(Decoder& model, std::span<const std::int32_t> ids, std::int64_t batch,
+                                           std::int64_t sequence, const RouterContext& context) {
+  std::int64_t last_good = kEmbeddingLayer - 1;
+  std::optional<std::string> found;
+  const LayerObserver observer = [&](std::int64_t layer, const Tensor& rows) {
+    if (found) return;
+    if (all_finite(rows.values())) {
+      last_good = layer;
+    } else if (layer == kEmbeddingLayer) {
+      found = "the embedding: its rows are not finite";
+    } else {
+      found = fmt::format("layer {}: its output is not finite, its input is", layer);
+    }
+  };
+  Tape off;
+  try {
+    const DecoderOutput output = model.forward(off, ids, batch, sequence, context, nullptr, {}, observer);
+    if (!found && !all_finite(output.hidden.values())) found = "the final norm: its output is not finite";
+  } catch (const Error& error) {  // a router refuses scores that are no numbers
+    if (!found) found = fmt::format("layer {}: {}", last_good + 1, error.what());
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string locate_divergence(Decoder& model, std::span<const std::int32_t> ids, std::int64_t batch,
+                              std::int64_t sequence, const RouterContext& context) {
+  const std::vector<Parameter> parameters = model.parameters();
+  for (const Parameter& parameter : parameters) {
+    if (!all_finite(parameter.value.values())) return fmt::format("the weight {} is not finite", parameter.name);
+  }
+  if (const auto layer = first_bad_layer(model, ids, batch, sequence, context)) return *layer;
+  for (const Parameter& parameter : std::views::reverse(parameters)) {
+    const Gradient& gradient = parameter.value.grad();
+    if (gradient.present() && !all_finite(gradient.values())) {
+      return fmt::format("the gradient of {} is not finite, the activations are", parameter.name);
+    }
+  }
+  return "the loss: weights, activations and gradients are finite one by one";
+}
+
+}  // namespace witan

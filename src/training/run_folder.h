@@ -1,0 +1,40 @@
+// The folder of a run: what stands where, and that an older run is never lost by accident.
+#pragma once
+
+#include <filesystem>
+
+namespace witan {
+
+class RunFolder {
+ public:
+  enum class Mode { kNew, kOverwrite, kResume };
+
+  // Makes the folder if need be, and makes sure that it can be written. Throws Error when it holds a run and the mode
+  // is kNew, when it holds anything else, when there is no run to resume, or when it cannot be written. Whatever was
+  // created goes away again with this object, unless begin() was called.
+  RunFolder(std::filesystem::path path, Mode mode);
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+  ~RunFolder();
+
+  // Training starts: what there is stays from now on. In the mode kOverwrite the older run is removed here.
+  void begin();
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path model() const { return path_ / "model"; }
+  std::filesystem::path checkpoint() const { return path_ / "checkpoint"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path analysis() const { return path_ / "analysis.json"; }
+  std::filesystem::path settings() const { return path_ / "settings.json"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
+  std::filesystem::path cache() const { return path_ / "cache"; }  // the tokens of the text
+
+ private:
+  std::filesystem::path path_;
+  std::filesystem::path created_;  // the topmost folder that did not exist before; empty: none
+  bool had_cache_ = false;
+  Mode mode_;
+  bool begun_ = false;
+};
+
+}  // namespace witan

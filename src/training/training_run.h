@@ -1,0 +1,34 @@
+// The loop of a training run: steps, evaluations, checkpoints and metrics.jsonl, until the budget is spent or somebody
+// asks to stop. Prints nothing: a listener does.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+
+#include "training/run_folder.h"
+#include "training/trainer.h"
+
+namespace witan {
+
+// Told what happened; every call is made between two steps.
+class TrainingListener {
+ public:
+  TrainingListener() = default;
+  TrainingListener(const TrainingListener&) = delete;
+  TrainingListener& operator=(const TrainingListener&) = delete;
+  virtual ~TrainingListener() = default;
+  // `seconds_left` is an estimate, negative when there is none; `progress` in [0, 1].
+  virtual void on_step(const StepReport& /*report*/, double /*progress*/, double /*seconds_left*/) {}
+  virtual void on_evaluation(std::int64_t /*step*/, const Evaluation& /*evaluation*/) {}
+  virtual void on_checkpoint(std::int64_t /*step*/) {}
+};
+
+enum class RunEnd { kFinished, kInterrupted };
+
+// Runs `trainer` to the end of its budget, or to the end of the step in which `stop` becomes true; either way the last
+// state is saved. A trainer that was restored continues metrics.jsonl at its step. Throws Diverged with the last
+// checkpoint left as it was, and Error when the disk is full.
+RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::atomic<bool>& stop,
+                    TrainingListener& listener);
+
+}  // namespace witan
