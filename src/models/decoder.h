@@ -65,6 +65,10 @@ struct DecoderOutput {
 // Called per mixture layer with its routing, for analysis; may be empty.
 using RoutingObserver = std::function<void(std::int64_t layer, const Routing& routing)>;
 
+// Called with the rows [T, D] that leave each layer, kEmbeddingLayer first; may be empty.
+constexpr std::int64_t kEmbeddingLayer = -1;
+using LayerObserver = std::function<void(std::int64_t layer, const Tensor& rows)>;
+
 class Decoder {
  public:
   Decoder(const DecoderConfig& config, std::uint64_t seed);
@@ -72,7 +76,8 @@ class Decoder {
 
   // ids [batch * sequence], sequence by sequence -> hidden. `cache` (batch must be 1): the ids continue what it holds.
   DecoderOutput forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
-                        const RouterContext& context, KvCache* cache = nullptr, const RoutingObserver& observer = {});
+                        const RouterContext& context, KvCache* cache = nullptr, const RoutingObserver& observer = {},
+                        const LayerObserver& layer_observer = {});
   // Output projection [vocab_size, hidden_size]: the embedding when tied.
   const Tensor& head() const;
   // hidden [n, D] -> logits [n, V], without gradient.

@@ -20,9 +20,9 @@ struct TrainingState {
   TrainSettings settings;
   std::string content_key;  // of the corpus
   Consumed consumed;
-  std::int64_t updates = 0;              // of the optimizer
-  std::int64_t next_batch = 0;           // index of the next micro-batch of the sampler
-  std::uint64_t routing_position = 0;    // of the stream of routing noise
+  std::int64_t updates = 0;            // of the optimizer
+  std::int64_t next_batch = 0;         // index of the next micro-batch of the sampler
+  std::uint64_t routing_position = 0;  // of the stream of routing noise
 };
 
 // Writes `folder` whole or not at all: state.json, tensors.safetensors and the tokenizer's files. Throws Error (full

@@ -19,8 +19,7 @@ MemoryEstimate estimate_memory(const TrainSettings& settings, const ParameterCou
   estimate.gradients = counts.total * kFloat;
   estimate.moments = 2 * counts.total * kFloat;
 
-  const std::int64_t head_dim =
-      model.head_dim > 0 ? model.head_dim : model.hidden_size / model.num_attention_heads;
+  const std::int64_t head_dim = model.head_dim > 0 ? model.head_dim : model.hidden_size / model.num_attention_heads;
   const std::int64_t queries = model.num_attention_heads * head_dim;
   const std::int64_t keys = model.num_key_value_heads * head_dim;
   // Floats per token that the backward pass reads again. Attention: two norms' inputs, the norm's output, q, k and v
@@ -28,8 +27,8 @@ MemoryEstimate estimate_memory(const TrainSettings& settings, const ParameterCou
   const std::int64_t attention = 4 * model.hidden_size + 3 * queries + 3 * keys;
   // Per chosen expert: gate_proj, up_proj, their product, and the expert's output before it is combined.
   const std::int64_t per_choice = 3 * model.moe.moe_intermediate_size + model.hidden_size;
-  const std::int64_t mixture = (model.moe.num_experts_per_tok + model.moe.n_shared_experts) * per_choice +
-                               3 * model.moe.num_experts;
+  const std::int64_t mixture =
+      (model.moe.num_experts_per_tok + model.moe.n_shared_experts) * per_choice + 3 * model.moe.num_experts;
   const std::int64_t dense = 3 * model.intermediate_size;
   std::int64_t floats = 2 * model.hidden_size;
   for (std::int64_t layer = 0; layer < model.num_hidden_layers; ++layer) {

@@ -13,7 +13,7 @@ namespace witan {
 std::size_t peak_resident_bytes();
 
 struct MemoryEstimate {
-  std::int64_t weights = 0;      // bytes
+  std::int64_t weights = 0;  // bytes
   std::int64_t gradients = 0;
   std::int64_t moments = 0;      // of AdamW
   std::int64_t activations = 0;  // kept for the backward pass, per micro-batch; an estimate

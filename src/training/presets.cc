@@ -51,7 +51,8 @@ const std::vector<std::string>& preset_names() {
 TrainSettings preset_settings(std::string_view name) {
   const auto* preset = std::find_if(std::begin(kPresets), std::end(kPresets),
                                     [&](const Preset& candidate) { return candidate.name == name; });
-  if (preset == std::end(kPresets)) fail("training.preset: unknown preset '{}'{}", name, suggestion(name, preset_names()));
+  if (preset == std::end(kPresets))
+    fail("training.preset: unknown preset '{}'{}", name, suggestion(name, preset_names()));
   TrainSettings settings;
   settings.preset = preset->name;
   Fields fields("preset");

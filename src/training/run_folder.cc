@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // All that a run writes; nothing else is ever removed.
-constexpr const char* kEntries[] = {"checkpoint", "model",        "metrics.jsonl", "analysis.json",
+constexpr const char* kEntries[] = {"checkpoint",    "model",       "metrics.jsonl", "analysis.json",
                                     "settings.json", "report.html", "cache"};
 
 bool holds_run(const fs::path& folder) {

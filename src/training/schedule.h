@@ -9,11 +9,11 @@
 namespace witan {
 
 struct ScheduleOptions {
-  double learning_rate = 2e-3;             // the peak
-  std::string lr_scheduler_type = "wsd";   // cosine | wsd | constant
-  double warmup_ratio = 0.03;              // share of the run, linear from 0
-  double decay_ratio = 0.4;                // wsd only: share of the run at its end
-  double min_learning_rate_ratio = 0.0;    // of the peak, reached at the end by cosine and wsd
+  double learning_rate = 2e-3;            // the peak
+  std::string lr_scheduler_type = "wsd";  // cosine | wsd | constant
+  double warmup_ratio = 0.03;             // share of the run, linear from 0
+  double decay_ratio = 0.4;               // wsd only: share of the run at its end
+  double min_learning_rate_ratio = 0.0;   // of the peak, reached at the end by cosine and wsd
 
   Fields fields();
   // Throws Error when warm-up and decay do not fit into one run.

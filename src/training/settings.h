@@ -21,7 +21,7 @@ struct TrainDataOptions {
   std::string tokenizer = "sentencepiece";  // sentencepiece | bytes | a folder with a saved tokenizer
   bool lossy = false;
   double heldout_share = 0.05;
-  std::int64_t batch_size = 16;       // sequences per micro-batch
+  std::int64_t batch_size = 16;        // sequences per micro-batch
   std::int64_t sequence_length = 256;  // tokens
   std::int64_t gradient_accumulation_steps = 1;
 
@@ -30,10 +30,10 @@ struct TrainDataOptions {
 
 // What happens along the way. Changes nothing about the weights, so a resumed run may have others.
 struct LoggingOptions {
-  std::int64_t eval_steps = 200;       // 0: only at the end
-  std::int64_t eval_tokens = 32768;    // at the most, per evaluation along the way; the last one reads all
-  std::int64_t save_steps = 0;         // 0: not by steps
-  double save_minutes = 10.0;          // 0: not by time
+  std::int64_t eval_steps = 200;     // 0: only at the end
+  std::int64_t eval_tokens = 32768;  // at the most, per evaluation along the way; the last one reads all
+  std::int64_t save_steps = 0;       // 0: not by steps
+  double save_minutes = 10.0;        // 0: not by time
 
   Fields fields();
 };

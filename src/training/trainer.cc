@@ -2,7 +2,6 @@
 #include "training/trainer.h"
 
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -124,17 +123,17 @@ StepReport Trainer::step() {
   if (!start_) start_ = begin;
   StepReport report;
   report.step = before_.steps + 1;
-  report.learning_rate =
-      learning_rate_at(settings_.schedule, progress_of_next_step(settings_.budget, consumed(), settings_.tokens_per_step()));
+  report.learning_rate = learning_rate_at(
+      settings_.schedule, progress_of_next_step(settings_.budget, consumed(), settings_.tokens_per_step()));
   for (std::int64_t i = 0; i < settings_.data.gradient_accumulation_steps; ++i) run_micro_batch(i, report);
   report.gradient_norm = optimizer_.gradient_norm();
   if (!std::isfinite(report.gradient_norm)) {
     RouterContext context;
     context.rows_per_sequence = settings_.data.sequence_length;
     context.token_ids = batch_.inputs;
-    diverged(fmt::format("the gradient's norm is {}; wrong first: {}", report.gradient_norm,
-                         locate_divergence(*model_, batch_.inputs, settings_.data.batch_size,
-                                           settings_.data.sequence_length, context)));
+    diverged(fmt::format(
+        "the gradient's norm is {}; wrong first: {}", report.gradient_norm,
+        locate_divergence(*model_, batch_.inputs, settings_.data.batch_size, settings_.data.sequence_length, context)));
   }
   optimizer_.step(report.learning_rate, report.gradient_norm);
 
@@ -201,7 +200,9 @@ void Trainer::restore(const std::filesystem::path& checkpoint) {
   const TrainingState state = load_training_state(checkpoint);
   const std::vector<std::string> differences = differing_fields(settings_, state.settings);
   if (!differences.empty()) {
-    fail("{}: was made with other settings: {}", checkpoint.string(), fmt::join(differences, "; "));
+    std::string list;
+    for (const std::string& difference : differences) list += (list.empty() ? "" : "; ") + difference;
+    fail("{}: was made with other settings: {}", checkpoint.string(), list);
   }
   if (state.content_key != content_key_) {
     fail("{}: the text has changed since this run was started", checkpoint.string());
