@@ -18,6 +18,7 @@
 namespace witan {
 
 class BalanceRule;
+class FeedForwardExperts;
 
 // What decides the mixture of one layer: num_experts, num_experts_per_tok, router, gate, router_aux_loss_coef ... (see
 // the bases). Field names are Hugging Face's where it has one.
@@ -26,6 +27,8 @@ struct MoeOptions : RouterOptions, GateOptions, BalanceOptions {
   std::string hidden_act = "silu";    // with gated = true: SwiGLU
   bool gated = true;                  // three matrices per expert (gate_proj, up_proj, down_proj) or two
   std::int64_t n_shared_experts = 0;  // each of moe_intermediate_size, always on
+  // Standard deviation of the experts' first weights. Not a field: a model sets it from its own.
+  double initializer_range = 0.02;
 
   Fields fields();  // of the bases too; refers into this object
 };
@@ -51,13 +54,15 @@ class MoeLayer {
   Router& router() { return *router_; }
 
  private:
-  Tensor jittered(Tape& tape, const Tensor& rows, const RouterContext& context) const;
+  // What the gate sees of the rows.
+  Tensor gate_rows(Tape& tape, const Tensor& rows, const RouterContext& context) const;
 
+  std::int64_t hidden_size_;
   double jitter_noise_;
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<Router> router_;
   std::unique_ptr<Expert> experts_;
-  std::unique_ptr<Expert> shared_;  // null without shared experts
+  std::unique_ptr<FeedForwardExperts> shared_;  // one wide expert for all; null without shared experts
   std::vector<std::unique_ptr<BalanceRule>> balance_rules_;
 };
 

@@ -1,0 +1,98 @@
+// Capacity and counting sort.
+#include "dispatch/sort_by_expert.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace witan {
+namespace {
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+PooledVector<std::int64_t> requested_per_expert(const Choices& choices) {
+  PooledVector<std::int64_t> counts(index(choices.num_experts), 0);
+  for (const std::int32_t expert : choices.experts) {
+    if (expert != kNoExpert) ++counts[index(expert)];
+  }
+  return counts;
+}
+
+// One flag per slot: whether it is served. Called only when some expert is asked for more than its capacity.
+PooledVector<char> serve(const Choices& choices, std::span<const float> weights, const DropRule& drop) {
+  WITAN_ASSERT(drop.policy != nullptr);
+  PooledVector<std::int32_t> order(index(choices.num_slots()));
+  drop.policy->order(choices, weights, drop.random, order);
+  PooledVector<char> served(order.size(), 0);
+  PooledVector<std::int64_t> load(index(choices.num_experts), 0);
+  for (const std::int32_t slot : order) {
+    const std::int32_t expert = choices.experts[index(slot)];
+    if (expert == kNoExpert || load[index(expert)] == drop.capacity) continue;
+    ++load[index(expert)];
+    served[index(slot)] = 1;
+  }
+  return served;
+}
+
+}  // namespace
+
+SortedChoices sort_by_expert(const Choices& choices, std::span<const float> weights, const DropRule& drop) {
+  WITAN_ASSERT(index(choices.num_slots()) == choices.experts.size() && weights.size() == choices.experts.size());
+  const auto assignment = std::allocate_shared<Assignment>(PoolAllocator<Assignment>());
+  assignment->num_rows = choices.num_rows;
+  assignment->num_experts = choices.num_experts;
+
+  const PooledVector<std::int64_t> requested = requested_per_expert(choices);
+  const bool drops = *std::max_element(requested.begin(), requested.end()) > drop.capacity;
+  const PooledVector<char> served = drops ? serve(choices, weights, drop) : PooledVector<char>();
+
+  // Where the next entry of each expert goes.
+  PooledVector<std::int64_t> next(index(choices.num_experts), 0);
+  auto& offsets = assignment->expert_offsets;
+  offsets.resize(index(choices.num_experts) + 1);
+  offsets[0] = 0;
+  for (std::size_t expert = 0; expert < requested.size(); ++expert) {
+    next[expert] = offsets[expert];
+    offsets[expert + 1] = offsets[expert] + std::min(requested[expert], drop.capacity);
+  }
+
+  const std::size_t assigned = index(offsets.back());
+  SortedChoices sorted{assignment, PooledVector<std::int32_t>(assigned)};
+  assignment->row_indices.resize(assigned);
+  assignment->combine_weights.resize(assigned);
+  assignment->choice_ranks.resize(assigned);
+  std::int32_t slot = 0;
+  for (std::int32_t row = 0; row < choices.num_rows; ++row) {
+    for (std::int32_t rank = 0; rank < choices.experts_per_row; ++rank, ++slot) {
+      const std::int32_t expert = choices.experts[index(slot)];
+      if (expert == kNoExpert) continue;
+      if (drops && served[index(slot)] == 0) {
+        assignment->dropped_rows.push_back(row);
+        assignment->dropped_experts.push_back(expert);
+        assignment->dropped_ranks.push_back(rank);
+        continue;
+      }
+      const std::size_t entry = index(next[index(expert)]++);
+      sorted.slots[entry] = slot;
+      assignment->row_indices[entry] = row;
+      assignment->combine_weights[entry] = weights[index(slot)];
+      assignment->choice_ranks[entry] = rank;
+    }
+  }
+  return sorted;
+}
+
+Tensor gather_slots(Tape& tape, const Tensor& values, PooledVector<std::int32_t> slots) {
+  Tensor y = tape.output({static_cast<std::int64_t>(slots.size())}, {&values});
+  for (std::size_t i = 0; i < slots.size(); ++i) y.values()[i] = values.values()[index(slots[i])];
+  tape.record(y, [dy = y.grad(), dv = values.grad(), slots = std::move(slots)] {
+    if (!dv.wanted()) return;
+    const std::span<float> sum = dv.accumulator();
+    const std::span<const float> given = dy.values();
+    for (std::size_t i = 0; i < slots.size(); ++i) sum[index(slots[i])] += given[i];
+  });
+  return y;
+}
+
+}  // namespace witan
