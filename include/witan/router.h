@@ -24,11 +24,11 @@ struct BalanceTerm {
 // What a router may know of the rows besides their scores.
 struct RouterContext {
   bool training = false;
-  std::int64_t rows_per_sequence = 0;       // 0: all rows are one sequence
-  std::span<const std::int32_t> token_ids;  // empty, or one id per row
+  std::int64_t rows_per_sequence = 0;            // 0: all rows are one sequence
+  std::span<const std::int32_t> token_ids = {};  // empty, or one id per row
   // Empty (every row counts), or one per row: a row marked 0 is padding. It is neither routed nor counted, and its
   // output is 0.
-  std::span<const std::uint8_t> row_mask;
+  std::span<const std::uint8_t> row_mask = {};
   // Which micro-batch of the optimizer step this is. Balance terms of scope "global_batch" average over the rows of all
   // micro-batches since number 0.
   std::int64_t micro_batch = 0;

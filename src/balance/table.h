@@ -16,8 +16,8 @@ struct BalanceEntry {
   std::string summary;
   std::string formula;
   std::string paper;
-  std::string balanced_value;        // of the unscaled term when every expert is equally probable and equally loaded
-  std::vector<ExtraOption> options;  // of this rule alone
+  std::string balanced_value;  // of the unscaled term when every expert is equally probable and equally loaded
+  std::vector<ExtraOption> options = {};  // of this rule alone
   // Null when the options switch the rule off.
   std::unique_ptr<BalanceRule> (*make)(const BalanceOptions& options) = nullptr;
 };

@@ -19,7 +19,7 @@ struct ExtraOption {
   std::string help;
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
-  std::vector<std::string> choices;  // of a string; empty: any
+  std::vector<std::string> choices = {};  // of a string; empty: any
 };
 
 // The values of a set of such options. Copies are independent.

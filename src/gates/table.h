@@ -19,8 +19,8 @@ struct GateEntry {
   std::string summary;  // one line
   std::string formula;
   std::string paper;
-  std::string cost;                  // per row
-  std::vector<ExtraOption> options;  // of this gate alone
+  std::string cost;                       // per row
+  std::vector<ExtraOption> options = {};  // of this gate alone
   // rows of width hidden_size -> scores for num_experts. Weights are drawn from `random`.
   std::unique_ptr<Gate> (*make)(const GateOptions& options, std::int64_t hidden_size, std::int64_t num_experts,
                                 Random& random) = nullptr;

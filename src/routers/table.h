@@ -24,7 +24,7 @@ struct RouterEntry {
   std::string cost;
   bool uses_weighting = false;             // whether options.weighting is read
   std::int64_t fixed_experts_per_tok = 0;  // the only num_experts_per_tok it accepts; 0: any
-  std::vector<ExtraOption> options;        // of this router alone
+  std::vector<ExtraOption> options = {};   // of this router alone
   // Whether no row's result depends on later rows, with these options. A causal decoder refuses routers that say no.
   bool (*causal_safe)(const RouterOptions& options) = nullptr;
   // Throws Error for options that do not fit together, before anything is allocated.
