@@ -1,0 +1,150 @@
+// Which expert serves which kind of text: over all layers at once, and one layer with its numbers.
+import { heatMap, picture, ratioLegend, seats, type Cell, type Seat } from "../../charts.ts";
+import { interpolateLab } from "d3-interpolate";
+import { h } from "../../dom.ts";
+import { list, percent, times } from "../../format.ts";
+import { figure, grid, legend, stepper, type Section } from "../../layout.ts";
+import { colours, type Colours } from "../../theme.ts";
+import { composition, favourite, type LayerAnalysis, type Run } from "../data.ts";
+
+const layerName = (layer: { layer: number }) => `layer ${layer.layer}`;
+
+// Grey for an expert that serves all domains alike, the full colour of a domain for one that serves it alone.
+function seatColour(run: Run, theme: Colours, layer: LayerAnalysis, expert: number): string {
+  if (run.domains.length < 2 || layer.load_by_domain.length < 2) return theme.accent;
+  const { domain, share } = favourite(layer, expert);
+  const fair = 1 / layer.load_by_domain.length;
+  const strength = Math.max(0, (share - fair) / (1 - fair)) ** 0.6;
+  return interpolateLab(theme.scheme === "light" ? "#c9ced6" : "#4b5461", theme.category(domain))(Math.min(1, strength));
+}
+
+function seatTitle(run: Run, layer: LayerAnalysis, expert: number): string {
+  const parts = composition(layer, expert)
+    .map((share, domain) => ({ share, name: run.domains[domain] }))
+    .sort((a, b) => b.share - a.share)
+    .slice(0, 4);
+  return [
+    `Layer ${layer.layer}, expert ${expert}`,
+    `load ${percent(layer.load[expert])} (${times(layer.load[expert] * layer.experts)} a fair share)`,
+    ...(run.domains.length > 1 ? parts.map((part) => `${percent(part.share, 0)} ${part.name}`) : []),
+  ].join("\n");
+}
+
+function council(run: Run): HTMLElement {
+  const layers = run.analysed;
+  const experts = Math.max(...layers.map((layer) => layer.experts));
+  const several = run.domains.length > 1;
+  const drawn = picture(
+    "Every expert of every layer, by load and by the domain it serves most",
+    (width, theme) => {
+      const all: Seat[] = layers.flatMap((layer) =>
+        layer.load.map((load, expert) => ({
+          column: expert,
+          row: layerName(layer),
+          size: load * layer.experts,
+          colour: seatColour(run, theme, layer, expert),
+          title: seatTitle(run, layer, expert),
+        })),
+      );
+      return seats(width, theme, all, experts, layers.map(layerName), "expert", (row) =>
+        run.layer.set(layers.findIndex((layer) => layerName(layer) === row)),
+      );
+    },
+    70 + 15 * experts,
+  );
+  const key = h("div");
+  if (several) {
+    colours.watch((theme) =>
+      key.replaceChildren(
+        legend([
+          ...run.domains.map((name, i) => ({ name, colour: theme.category(i) })),
+          { name: "serves all alike", colour: theme.scheme === "light" ? "#c9ced6" : "#4b5461" },
+        ]),
+      ),
+    );
+  }
+  return figure({
+    title: "All experts at a glance",
+    note: `Each circle is an expert; its area is the load it carries on held-out text, the thin ring a fair share.${several ? " Its colour is the domain it serves most, the stronger the more it keeps to that one (as if all domains were of one size)." : ""} Click a circle to choose its layer below.`,
+    content: [key, drawn],
+    wide: true,
+  });
+}
+
+function byDomain(run: Run): HTMLElement {
+  const layers = run.analysed;
+  const current = () => layers[Math.min(run.layer.get(), layers.length - 1)];
+  const drawn = picture("Share of each domain that goes to each expert of the chosen layer", (width, theme) => {
+    const layer = current();
+    const experts = layer.load.map((_, expert) => String(expert));
+    // On a narrow screen the longer side runs downwards.
+    const upright = width < 640 && layer.experts > layer.load_by_domain.length;
+    const cells: Cell[] = layer.load_by_domain.flatMap((shares, domain) =>
+      shares.map((share, expert) => {
+        const name = run.domains[domain];
+        return {
+          column: upright ? name : experts[expert],
+          row: upright ? experts[expert] : name,
+          ratio: share * layer.experts,
+          text: share < 0.0005 ? "" : share < 0.095 ? (100 * share).toFixed(1) : (100 * share).toFixed(0),
+          title: `${name} → expert ${expert}\n${percent(share)} of the domain's rows\n${times(share * layer.experts)} a fair share`,
+        };
+      }),
+    );
+    return upright
+      ? heatMap(width, theme, cells, run.domains, experts, null)
+      : heatMap(width, theme, cells, experts, run.domains, "expert");
+  });
+  run.layer.watch(drawn.redraw);
+  const key = h("div");
+  colours.watch((theme) => key.replaceChildren(ratioLegend(theme, "8× less", "a fair share", "8× more")));
+  return figure({
+    title: "Experts and domains",
+    note: "How many percent of a domain's rows go to each expert of the chosen layer; the percentages of a domain add up to 100. Blue: avoided, orange: preferred.",
+    content: [h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer)), key, drawn],
+    wide: true,
+    table: () => ({
+      columns: ["Layer and domain", ...current().load.map((_, expert) => `Expert ${expert}`)],
+      rows: layers.flatMap((layer) =>
+        layer.load_by_domain.map((shares, domain) => [
+          `Layer ${layer.layer}, ${run.domains[domain]}`,
+          ...shares.map((share) => percent(share)),
+        ]),
+      ),
+    }),
+  });
+}
+
+// The layer whose experts keep most to one domain.
+function mostSpecialised(run: Run): LayerAnalysis {
+  const score = (layer: LayerAnalysis) =>
+    layer.load.reduce((sum, load, expert) => sum + load * favourite(layer, expert).share, 0);
+  return run.analysed.reduce((best, layer) => (score(layer) > score(best) ? layer : best));
+}
+
+export function experts(run: Run): Section | null {
+  const layers = run.analysed.filter((layer) => layer.load.length > 0);
+  if (layers.length === 0) return null;
+  const several = run.domains.length > 1 && layers.every((layer) => layer.load_by_domain.length > 1);
+  const findings: string[] = [];
+  if (several) {
+    const layer = mostSpecialised(run);
+    run.layer.set(run.analysed.indexOf(layer));
+    const keen = layer.load
+      .map((_, expert) => ({ expert, ...favourite(layer, expert) }))
+      .sort((a, b) => b.share - a.share)
+      .slice(0, 3);
+    findings.push(
+      `In layer ${layer.layer} they keep most to themselves: ${list(keen.map((k) => `expert ${k.expert} serves ${run.domains[k.domain]} (${percent(k.share, 0)})`))}.`,
+    );
+  }
+  return {
+    id: "experts",
+    title: "Who does what",
+    intro: `The work of the experts on held-out text, once training was over. ${findings.join(" ")}`,
+    content: [
+      grid(council(run), several ? byDomain(run) : null),
+      several ? null : h("p", { class: "kindly" }, "The text has one domain only, so there is nothing to compare between domains."),
+    ],
+  };
+}

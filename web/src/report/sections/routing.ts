@@ -1,0 +1,162 @@
+// The routing while the model learned: load per expert, and how even, how sure and how lossy it was.
+import { lineChart, picture, ratioLegend, strips, type Line, type Patch } from "../../charts.ts";
+import { h } from "../../dom.ts";
+import { list, number, percent, times, whole } from "../../format.ts";
+import { figure, grid, stepper, type Section } from "../../layout.ts";
+import { colours, type Colours } from "../../theme.ts";
+import type { LayerCurves, Run } from "../data.ts";
+import { smooth, type TimeAxis } from "../time_axis.ts";
+
+function loadOverTime(run: Run, axis: TimeAxis): HTMLElement {
+  const layers = run.mixtures;
+  const drawn = picture("Load of each expert of the chosen layer over the course of training", (width, theme) => {
+    const layer = layers[Math.min(run.layer.get(), layers.length - 1)];
+    const ends = layer.step.map((step) => axis.at(step));
+    // More columns than a third of the pixels cannot be told apart.
+    const together = Math.max(1, Math.ceil((3 * layer.step.length) / width));
+    const patches: Patch[] = [];
+    for (let from = 0; from < layer.step.length; from += together) {
+      const to = Math.min(from + together, layer.step.length);
+      for (let expert = 0; expert < layer.experts; ++expert) {
+        const shares = layer.load.slice(from, to).map((load) => load[expert] ?? 0);
+        const share = shares.reduce((a, b) => a + b, 0) / shares.length;
+        patches.push({
+          x1: from === 0 ? axis.at(0) : ends[from - 1],
+          x2: ends[to - 1],
+          row: expert,
+          ratio: share * layer.experts,
+          title: `Expert ${expert}\n${percent(share)} of the rows\n${times(share * layer.experts)} a fair share\n${axis.label} ${axis.format(ends[to - 1])}`,
+        });
+      }
+    }
+    return strips(width, theme, patches, layer.experts, "expert", axis.label, axis.format);
+  });
+  run.layer.watch(drawn.redraw);
+  axis.chosen.watch(drawn.redraw);
+  const key = h("div");
+  colours.watch((theme) => key.replaceChildren(ratioLegend(theme, "8× less", "a fair share", "8× more")));
+  return figure({
+    title: "Load per expert",
+    note: "One strip per expert of the chosen layer, from the first step to the last. Even routing stays pale; an expert that turns deep blue is starving, a deep orange one is crowded.",
+    content: [h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer)), key, drawn],
+    wide: true,
+  });
+}
+
+type Quantity = "max_over_mean" | "dropped_share" | "router_entropy" | "dead_experts" | "mean_z";
+
+interface Panel {
+  quantity: Quantity;
+  title: string;
+  note: string;
+  format: (y: number) => string;
+  smoothed: boolean;
+  whenZero?: string; // said in place of a picture of nothing
+}
+
+const PANELS: Panel[] = [
+  {
+    quantity: "max_over_mean",
+    title: "Busiest expert",
+    note: "Rows of the busiest expert over the mean: 1 is perfectly even, the number of experts means one does all.",
+    format: times,
+    smoothed: true,
+  },
+  {
+    quantity: "router_entropy",
+    title: "Router entropy",
+    note: "How undecided the router is about a row, in nats: high at the start, falling as experts specialise.",
+    format: number,
+    smoothed: true,
+  },
+  {
+    quantity: "dropped_share",
+    title: "Dropped rows",
+    note: "The share of assignments that found their expert full and were left out.",
+    format: (y) => percent(y),
+    smoothed: true,
+    whenZero: "No row was dropped",
+  },
+  {
+    quantity: "dead_experts",
+    title: "Idle experts",
+    note: "Experts that got no row at all in a step (the most in each stretch of steps).",
+    format: number,
+    smoothed: false,
+    whenZero: "no expert was ever without work",
+  },
+  {
+    quantity: "mean_z",
+    title: "Size of the logits",
+    note: "The mean squared log-sum-exp of the router's logits; one that grows without end makes the router rigid.",
+    format: number,
+    smoothed: true,
+  },
+];
+
+const hasAny = (layers: LayerCurves[], quantity: Quantity) => layers.some((layer) => layer[quantity]);
+const isZero = (layers: LayerCurves[], quantity: Quantity) =>
+  layers.every((layer) => (layer[quantity] ?? []).every((value) => !value));
+
+function layerLines(layers: LayerCurves[], axis: TimeAxis, panel: Panel, theme: Colours): Line[] {
+  return layers.map((layer, i) => {
+    const values = layer[panel.quantity] ?? [];
+    return {
+      name: `Layer ${layer.layer}`,
+      colour: theme.ordered(layers.length === 1 ? 0 : i / (layers.length - 1)),
+      points: axis.points(layer.step, panel.smoothed ? smooth(values) : values),
+      width: 1.5,
+    };
+  });
+}
+
+function panelFigure(run: Run, axis: TimeAxis, panel: Panel): HTMLElement {
+  const drawn = picture(`${panel.title} of each layer over the course of training`, (width, theme) =>
+    lineChart(width, theme, {
+      lines: layerLines(run.mixtures, axis, panel, theme),
+      xFormat: axis.format,
+      yFormat: panel.format,
+      xLabel: axis.label,
+      height: 210,
+      fromZero: panel.whenZero !== undefined,
+    }),
+  );
+  axis.chosen.watch(drawn.redraw);
+  return figure({ title: panel.title, note: panel.note, content: [drawn] });
+}
+
+function layerKey(layers: LayerCurves[]): HTMLElement {
+  const key = h("div");
+  colours.watch((theme) => {
+    const stops = Array.from({ length: 9 }, (_, i) => theme.ordered(i / 8));
+    key.replaceChildren(
+      h(
+        "div",
+        { class: "ramp" },
+        h("span", {}, `layer ${layers[0].layer}`),
+        h("span", { class: "ramp-bar", style: `background: linear-gradient(to right, ${stops.join(", ")})` }),
+        h("span", {}, `layer ${layers[layers.length - 1].layer}`),
+      ),
+    );
+  });
+  return key;
+}
+
+export function routing(run: Run, axis: TimeAxis): Section | null {
+  const layers = run.mixtures;
+  if (layers.length === 0) return null;
+  const shown = PANELS.filter((panel) => hasAny(layers, panel.quantity));
+  const quiet = shown.filter((panel) => panel.whenZero && isZero(layers, panel.quantity));
+  const sentence = quiet.length ? `Good to know: ${list(quiet.map((panel) => panel.whenZero!.toLowerCase()))}.` : null;
+  return {
+    id: "routing",
+    title: "Routing over time",
+    intro: `How ${whole(layers[0].experts)} experts shared the work while they learned.`,
+    content: [
+      grid(loadOverTime(run, axis)),
+      sentence ? h("p", { class: "kindly" }, sentence) : null,
+      layers.length > 1 ? layerKey(layers) : null,
+      grid(...shown.filter((panel) => !quiet.includes(panel)).map((panel) => panelFigure(run, axis, panel))),
+    ],
+  };
+}
