@@ -1,0 +1,228 @@
+"""The command line as a user meets it: a whole small run, and every wrong input the engine promises to refuse clearly.
+
+Usage: cli_test.py WITAN_BINARY [unittest arguments]
+"""
+
+import gzip
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+WITAN = ""
+
+TINY = [
+    "--hidden-size=32", "--num-hidden-layers=2", "--num-attention-heads=4", "--num-key-value-heads=2", "--num-experts=4",
+    "--moe-intermediate-size=32", "--vocab-size=300", "--batch-size=4", "--sequence-length=32",
+]
+
+ENGLISH = "The quick brown fox jumps over the lazy dog while the wise council of experts decides who answers.\n"
+GERMAN = "Der schnelle braune Fuchs springt über den faulen Hund, während der Rat der Weisen entscheidet.\n"
+
+
+def varied(text: str, lines: int) -> str:
+    words = text.split()
+    return "".join(" ".join(words[i % len(words):] + words[: (i * 7) % len(words)]) + f" {i}.\n" for i in range(lines))
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="witan-e2e-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def witan(self, *arguments, limit_file_bytes=None, stdin=None):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_bytes, limit_file_bytes))
+
+        return subprocess.run([WITAN, *map(str, arguments)], capture_output=True, text=True, timeout=240, input=stdin,
+                              preexec_fn=limit if limit_file_bytes else None, check=False)
+
+    def refused(self, *arguments, says, code=1, **options):
+        """Exit code, one `witan: error:` line that holds every text of `says`, and no trace of a crash."""
+        result = self.witan(*arguments, **options)
+        self.assertEqual(result.returncode, code, result.stderr)
+        for text in says:
+            self.assertIn(text, result.stderr)
+        self.assertNotIn("terminate called", result.stderr)
+        self.assertLess(len(result.stderr.strip().splitlines()), 6, result.stderr)
+        return result
+
+    def write(self, name: str, content) -> pathlib.Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def corpus(self) -> pathlib.Path:
+        self.write("text/en/a.txt", varied(ENGLISH, 300))
+        self.write("text/de/a.txt.gz", gzip.compress(varied(GERMAN, 300).encode(), mtime=0))
+        self.write("text/log.jsonl", "".join(json.dumps({"text": f"event {i} of {i * i}"}) + "\n" for i in range(200)))
+        return self.folder / "text"
+
+    def train(self, *more, steps=6, **options):
+        return self.witan("train", self.corpus(), "--output", self.folder / "run", *TINY, f"--steps={steps}", *more,
+                          **options)
+
+
+class WholeRun(Case):
+    def test_train_generate_eval_report(self):
+        result = self.train()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        run = self.folder / "run"
+        for name in ("model/config.json", "model/model.safetensors", "model/tokenizer_config.json", "metrics.jsonl",
+                     "analysis.json", "settings.json", "report.html"):
+            self.assertTrue((run / name).is_file(), name)
+        config = json.loads((run / "model/config.json").read_text())
+        self.assertEqual(config["model_type"], "mixtral")
+        steps = [line for line in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if line["kind"] == "step"]
+        self.assertEqual([line["step"] for line in steps], [1, 2, 3, 4, 5, 6])
+
+        first = self.witan("generate", run, "--prompt", "The quick", "--max-tokens", 12, "--seed", 3)
+        again = self.witan("generate", run / "model", "--prompt", "The quick", "--max-tokens", 12, "--seed", 3)
+        self.assertEqual(first.returncode, 0, first.stderr)
+        self.assertEqual(first.stdout, again.stdout)
+        experts = self.witan("generate", run, "--prompt", "The quick", "--max-tokens", 4, "--show-experts")
+        self.assertEqual(experts.returncode, 0, experts.stderr)
+
+        evaluated = self.witan("eval", run, self.folder / "text", "--json")
+        self.assertEqual(evaluated.returncode, 0, evaluated.stderr)
+        numbers = json.loads(evaluated.stdout)
+        self.assertEqual(sorted(numbers["domains"]), ["de", "en", "log"])
+        self.assertGreater(numbers["bits_per_byte"], 0)
+
+        page = self.witan("report", run, "--output", self.folder / "page.html")
+        self.assertEqual(page.returncode, 0, page.stderr)
+        self.assertIn("</html>", (self.folder / "page.html").read_text())
+
+    def test_interrupt_saves_and_resume_goes_on(self):
+        process = subprocess.Popen([WITAN, "train", str(self.corpus()), "--output", str(self.folder / "run"), *TINY,
+                                    "--steps=100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        metrics = self.folder / "run" / "metrics.jsonl"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (metrics.exists() and '"step"' in metrics.read_text()):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130, stderr)
+        self.assertIn("--resume", stderr)
+        done = [line for line in map(json.loads, metrics.read_text().splitlines()) if line["kind"] == "step"][-1]["step"]
+        self.refused("train", "--resume", self.folder / "run", "--hidden-size=64", says=["hidden_size", "32", "64"])
+
+    def test_help_names_every_command(self):
+        result = self.witan("--help")
+        self.assertEqual(result.returncode, 0)
+        for command in ("train", "generate", "eval", "report"):
+            self.assertIn(command, result.stdout)
+            self.assertEqual(self.witan(command, "--help").returncode, 0)
+
+
+class WrongInput(Case):
+    def train_refused(self, data, *more, says, code=1, **options):
+        run = self.folder / "run"
+        result = self.refused("train", data, "--output", run, *TINY, "--steps=2", *more, says=says, code=code, **options)
+        self.assertFalse((run / "model").exists(), "half a run was left behind")
+        return result
+
+    def test_missing_data(self):
+        self.train_refused(self.folder / "nowhere", says=["nowhere"])
+
+    def test_empty_folder(self):
+        (self.folder / "empty").mkdir()
+        self.train_refused(self.folder / "empty", says=["empty", ".txt"])
+
+    def test_empty_file(self):
+        self.train_refused(self.write("a.txt", ""), says=["a.txt"])
+
+    def test_shorter_than_a_sequence(self):
+        self.train_refused(self.write("a.txt", "too short\n"), "--tokenizer=bytes", says=["sequence"])
+
+    def test_invalid_utf8_names_file_and_offset(self):
+        path = self.write("bad.txt", varied(ENGLISH, 100).encode() + b"\xff\xfe" + varied(ENGLISH, 100).encode())
+        offset = len(varied(ENGLISH, 100).encode())
+        self.train_refused(path, says=["bad.txt", str(offset)])
+        lossy = self.witan("train", path, "--output", self.folder / "lossy", *TINY, "--steps=1", "--lossy")
+        self.assertEqual(lossy.returncode, 0, lossy.stderr)
+
+    def test_binary(self):
+        self.train_refused(self.write("a.txt", bytes(range(256)) * 20), says=["a.txt"])
+
+    def test_truncated_gzip(self):
+        whole = gzip.compress(varied(ENGLISH, 400).encode())
+        self.train_refused(self.write("a.txt.gz", whole[: len(whole) // 2]), says=["a.txt.gz"])
+
+    def test_more_choices_than_experts(self):
+        self.train_refused(self.corpus(), "--num-experts-per-tok=9", says=["num_experts_per_tok", "9", "4"])
+
+    def test_heads_that_do_not_divide(self):
+        self.train_refused(self.corpus(), "--num-key-value-heads=3", says=["3", "4"])
+
+    def test_unknown_option_names_the_nearest(self):
+        self.train_refused(self.corpus(), "--num-expert=4", says=["--num-expert", "--num-experts"], code=2)
+
+    def test_unknown_router_names_the_known(self):
+        self.train_refused(self.corpus(), "--router=top_p", says=["top_p", "top_k"])
+
+    def test_k1_renormalised(self):
+        self.train_refused(self.corpus(), "--num-experts-per-tok=1", "--weighting=topk_then_softmax", says=["gradient"])
+
+    def test_output_that_cannot_be_made(self):
+        self.refused("train", self.corpus(), "--output", "/proc/witan-run", *TINY, "--steps=2", says=["/proc/witan-run"])
+
+    def test_run_folder_in_use(self):
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        self.refused("train", self.corpus(), "--output", self.folder / "run", *TINY, "--steps=1", says=["run", "--resume"])
+
+    def test_full_disk(self):
+        result = self.witan("train", self.corpus(), "--output", self.folder / "run", *TINY, "--steps=2",
+                            limit_file_bytes=40_000)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("witan: error:", result.stderr)
+        leftovers = [path for path in (self.folder / "run").rglob("*") if path.suffix in {".tmp", ".partial"}]
+        self.assertEqual(leftovers, [])
+
+    def test_loss_that_is_not_a_number(self):
+        result = self.train("--learning-rate=1e30", "--max-grad-norm=0", steps=50)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("layer", result.stderr)
+
+    def test_foreign_and_truncated_checkpoints(self):
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        model = self.folder / "run/model"
+        weights = model / "model.safetensors"
+        whole = weights.read_bytes()
+        config = json.loads((model / "config.json").read_text())
+
+        weights.write_bytes(whole[: len(whole) // 2])
+        self.refused("generate", model, "--prompt", "a", says=["model.safetensors"])
+        weights.write_bytes(struct.pack("<Q", 1 << 60) + whole[8:])
+        self.refused("generate", model, "--prompt", "a", says=["model.safetensors"])
+        weights.write_bytes(b"GGUF" + whole[4:])
+        self.refused("generate", model, "--prompt", "a", says=["model.safetensors"])
+        weights.write_bytes(whole)
+
+        for change, says in (({"model_type": "llamma"}, ["llamma", "mixtral"]), ({"hidden_size": -4}, ["hidden_size"]),
+                             ({"hidden_size": 64}, ["shape"]), ({"num_local_experts": 10**12}, ["num_local_experts"])):
+            (model / "config.json").write_text(json.dumps({**config, **change}))
+            self.refused("generate", model, "--prompt", "a", says=says)
+        (model / "config.json").write_text('{"model_type": ')
+        self.refused("generate", model, "--prompt", "a", says=["config.json"])
+        (model / "config.json").unlink()
+        self.refused("generate", model, "--prompt", "a", says=["config.json"])
+        self.refused("generate", self.folder / "nothing", "--prompt", "a", says=["nothing"])
+
+    def test_resume_of_what_is_no_run(self):
+        self.refused("train", "--resume", self.folder, says=[str(self.folder)])
+
+
+if __name__ == "__main__":
+    WITAN = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=1)
