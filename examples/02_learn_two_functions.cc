@@ -29,7 +29,8 @@ int main() {
   witan::MoeOptions options;
   options.num_experts = 2;
   options.num_experts_per_tok = 1;
-  options.router = "switch";  // one expert per row, weighted by its probability
+  options.router = "switch";        // one expert per row, weighted by its probability
+  options.initializer_range = 0.4;  // rows are only 4 wide
   options.moe_intermediate_size = 32;
 
   witan::Random random(/*seed=*/1);
