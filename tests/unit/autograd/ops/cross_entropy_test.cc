@@ -2,6 +2,7 @@
 #include "autograd/ops/cross_entropy.h"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "autograd/ops/elementwise.h"
@@ -9,6 +10,7 @@
 #include "base/random.h"
 #include "support/compare.h"
 #include "support/gradient_check.h"
+#include "support/isa.h"
 
 namespace witan {
 namespace {
@@ -57,10 +59,16 @@ TEST(CrossEntropyTest, EqualsAPlainSoftmaxAcrossChunks) {
       total += loss;
       ++counted;
     }
-    Tape tape;
-    const Tensor loss = ops::cross_entropy(tape, hidden, weight, targets, row_losses);
-    EXPECT_NEAR(loss.item(), total / counted, 2e-6 * (1.0 + total / counted));
-    EXPECT_TRUE(test::near(row_losses, expected, test::accumulation_tolerance(width, test::max_abs(expected) + 1.0F)));
+    test::for_each_isa([&] {
+      for (const Tape::Mode mode : {Tape::Mode::kOff, Tape::Mode::kRecording}) {
+        Tape tape(mode);
+        std::fill(row_losses.begin(), row_losses.end(), -1.0F);
+        const Tensor loss = ops::cross_entropy(tape, hidden, weight, targets, row_losses);
+        EXPECT_NEAR(loss.item(), total / counted, 2e-6 * (1.0 + total / counted));
+        EXPECT_TRUE(
+            test::near(row_losses, expected, test::accumulation_tolerance(width, test::max_abs(expected) + 1.0F)));
+      }
+    });
   }
 }
 
@@ -69,7 +77,7 @@ TEST(CrossEntropyTest, GradientsMatchCentralDifferences) {
   targets[2] = ops::kIgnoreTarget;
   const std::vector<Tensor> inputs = {test::random_tensor({6, 4}, 1), test::random_tensor({11, 4}, 2)};
   const auto loss = [&](Tape& tape, Inputs x) { return ops::cross_entropy(tape, x[0], x[1], targets); };
-  EXPECT_TRUE(test::gradients_match(loss, inputs));
+  test::for_each_isa([&] { EXPECT_TRUE(test::gradients_match(loss, inputs)); });
   const auto scaled = [&](Tape& tape, Inputs x) { return ops::scale(tape, loss(tape, x), 0.25F); };
   EXPECT_TRUE(test::gradients_match(scaled, inputs));
   for (const std::size_t alone : {0U, 1U}) {
@@ -105,6 +113,29 @@ TEST(CrossEntropyTest, HugeLogitsStayFinite) {
   EXPECT_EQ(loss.item(), 2e4F);
   tape.backward(loss);
   EXPECT_TRUE(test::near(weight.grad().values(), std::vector<float>{1.0F, -1.0F, 0.0F}, 1e-7F));
+}
+
+// One bad weight must not be smoothed over, wherever its logit stands in the row.
+TEST(CrossEntropyTest, ANanOrInfiniteLogitMakesTheLossNan) {
+  constexpr std::int64_t kVocabulary = 37;
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    for (const std::int64_t place : {0, 15, 16, 33, 36}) {
+      for (const std::int64_t vocabulary : {place + 1, kVocabulary}) {
+        const Tensor hidden = test::random_tensor({1, 1}, 1);
+        const Tensor weight = test::random_tensor({vocabulary, 1}, 2);
+        weight.data()[place] = bad;
+        test::for_each_isa([&] {
+          Tape tape(Tape::Mode::kRecording);
+          const Tensor loss = ops::cross_entropy(tape, hidden, weight, std::vector<std::int32_t>{0});
+          EXPECT_TRUE(std::isnan(loss.item())) << bad << " at " << place << " of " << vocabulary;
+          tape.backward(loss);
+          EXPECT_TRUE(std::isnan(weight.grad().values()[0]));
+          weight.grad().clear();
+          hidden.grad().clear();
+        });
+      }
+    }
+  }
 }
 
 TEST(CrossEntropyTest, RefusesWhatDoesNotFit) {
