@@ -1,23 +1,146 @@
-// Attention, one query row at a time in f32: a row of scores is the most that is ever held.
+// Attention forward: blocks of queries against blocks of keys, softmax on the way (Dao et al. 2022, algorithm 1).
 #include "kernels/attention.h"
 
-#include <algorithm>
-#include <cmath>
+#include "kernels/attention_block.h"
+#include "kernels/isa.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/attention.cc"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/highway.h"
+#include "kernels/attention_block-inl.h"
+#include "kernels/block_product-inl.h"
+#include "kernels/exp2-inl.h"
 
-#include "base/error.h"
-#include "base/parallel.h"
-#include "base/pool.h"
-
+#ifndef WITAN_KERNELS_ATTENTION_CC_
+#define WITAN_KERNELS_ATTENTION_CC_
 namespace witan::kernels {
-namespace {
 
-float dot(const float* a, const float* b, std::int64_t count) {
-  float sum = 0.0F;
-  for (std::int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
-  return sum;
+// A block of queries of one head, and all the keys and values of its key head, packed.
+struct ForwardTask {
+  const float* q;
+  std::int64_t q_stride;
+  std::int64_t rows;
+  std::int64_t head_dim;
+  float q_factor;
+  const float* keys_transposed;  // blocks of [head_dim, kKeyBlock]
+  const float* values;           // [keys, padded_width]
+  std::int64_t keys;             // seen by the last row
+  float* out;
+  std::int64_t out_stride;
+  float* statistics;  // [rows, 2] or null
+};
+
+}  // namespace witan::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace witan::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Running softmax of one row: largest score so far, and the sum of 2^(score - top), lane by lane.
+struct RowState {
+  float* tops;
+  float* sums;     // [rows, kPadding]
+  float* results;  // [rows, padded width]: sum of 2^(score - top) * value
+  std::int64_t width;
+};
+
+// scores[row, 0 .. visible) becomes 2^(score - top), the rest of the row 0; what was summed under a lower top shrinks.
+HWY_INLINE void soften_row(float* HWY_RESTRICT scores, std::int64_t visible, const RowState& state, std::int64_t row) {
+  const F32 d;
+  const std::int64_t n = lanes();
+  const std::int64_t whole = visible / n * n;
+  const auto seen = hn::FirstN(d, static_cast<std::size_t>(visible - whole));
+  auto top = hn::Set(d, state.tops[row]);
+  for (std::int64_t j = 0; j < whole; j += n) top = hn::Max(top, hn::LoadU(d, scores + j));
+  if (whole < visible) top = hn::Max(top, hn::IfThenElse(seen, hn::LoadU(d, scores + whole), top));
+  top = hn::MaxOfLanes(d, top);
+
+  float* sums = state.sums + row * kPadding;
+  auto sum = hn::LoadU(d, sums);
+  const float new_top = hn::GetLane(top);
+  if (new_top != state.tops[row]) {
+    const auto shrink = exp2_nonpositive(d, hn::Sub(hn::Set(d, state.tops[row]), top));
+    sum = hn::Mul(sum, shrink);
+    float* result = state.results + row * state.width;
+    for (std::int64_t c = 0; c < state.width; c += n)
+      hn::StoreU(hn::Mul(shrink, hn::LoadU(d, result + c)), d, result + c);
+    state.tops[row] = new_top;
+  }
+  for (std::int64_t j = 0; j < whole; j += n) {
+    const auto e = exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + j), top));
+    hn::StoreU(e, d, scores + j);
+    sum = hn::Add(sum, e);
+  }
+  std::int64_t j = whole;
+  if (whole < visible) {
+    const auto e = hn::IfThenElseZero(seen, exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + whole), top)));
+    hn::StoreU(e, d, scores + whole);
+    sum = hn::Add(sum, e);
+    j += n;
+  }
+  for (; j < kKeyBlock; j += n) hn::StoreU(hn::Zero(d), d, scores + j);
+  hn::StoreU(sum, d, sums);
 }
 
-void check(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v) {
+void AttentionForward(const ForwardTask& task, float* scratch_memory) {
+  const F32 d;
+  const std::int64_t width = padded_width(task.head_dim);
+  float* queries = scratch_memory;
+  float* scores = queries + kQueryBlock * width;
+  const RowState state{scores + kQueryBlock * kKeyBlock, scores + kQueryBlock * (kKeyBlock + 1),
+                       scores + kQueryBlock * (kKeyBlock + 1 + kPadding), width};
+  pack_rows(task.q, task.q_stride, task.rows, task.head_dim, task.q_factor, queries);
+  std::fill_n(state.tops, task.rows, -hwy::HighestValue<float>());
+  std::fill_n(state.sums, task.rows * kPadding, 0.0F);
+  std::fill_n(state.results, task.rows * width, 0.0F);
+
+  for (std::int64_t first = 0; first < task.keys; first += kKeyBlock) {
+    const ScoreBlock block{task.rows, std::min(kKeyBlock, task.keys - first), task.keys - task.rows - first};
+    block_product<false>({queries, width, 1}, task.keys_transposed + first * task.head_dim, kKeyBlock, scores,
+                         kKeyBlock, task.rows, [&](std::int64_t, std::int64_t last_row) {
+                           return TileRange{block.visible(last_row), 0, task.head_dim};
+                         });
+    for (std::int64_t row = 0; row < task.rows; ++row) {
+      soften_row(scores + row * kKeyBlock, block.visible(row), state, row);
+    }
+    block_product<true>({scores, kKeyBlock, 1}, task.values + first * width, width, state.results, width, task.rows,
+                        [&](std::int64_t, std::int64_t last_row) {
+                          return TileRange{width, 0, block.visible(last_row)};
+                        });
+  }
+
+  for (std::int64_t row = 0; row < task.rows; ++row) {
+    float sum = 0.0F;
+    for (std::int64_t lane = 0; lane < lanes(); ++lane) sum += state.sums[row * kPadding + lane];
+    const float inverse = 1.0F / sum;
+    for (std::int64_t c = 0; c < task.head_dim; ++c) {
+      task.out[row * task.out_stride + c] = inverse * state.results[row * width + c];
+    }
+    if (task.statistics != nullptr) {
+      task.statistics[2 * row] = state.tops[row];
+      task.statistics[2 * row + 1] = inverse;
+    }
+  }
+  static_cast<void>(d);
+}
+
+void AttentionPack(const float* k, const float* v, std::int64_t stride_k, std::int64_t stride_v, std::int64_t rows,
+                   std::int64_t head_dim, float* keys_transposed, float* values) {
+  pack_transposed(k, stride_k, rows, head_dim, keys_transposed);
+  pack_rows(v, stride_v, rows, head_dim, 1.0F, values);
+}
+
+}  // namespace witan::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace witan::kernels {
+HWY_EXPORT(AttentionForward);
+HWY_EXPORT(AttentionPack);
+
+void check_attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v) {
   WITAN_ASSERT(sizes.batch >= 0 && sizes.queries >= 0 && sizes.keys >= sizes.queries && sizes.head_dim > 0);
   WITAN_ASSERT(sizes.kv_heads > 0 && sizes.heads % sizes.kv_heads == 0);
   WITAN_ASSERT(q.rows == sizes.batch * sizes.queries && q.cols == sizes.heads * sizes.head_dim);
@@ -25,81 +148,57 @@ void check(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatri
   WITAN_ASSERT(v.rows == k.rows && v.cols == k.cols);
 }
 
-void add_scaled(float* out, float factor, const float* in, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) out[i] += factor * in[i];
-}
-
-void clear_unless_accumulating(const GradientView& gradient) {
-  if (!gradient.wanted() || gradient.accumulate) return;
-  for (std::int64_t r = 0; r < gradient.matrix.rows; ++r) {
-    std::fill_n(gradient.matrix.row(r), gradient.matrix.cols, 0.0F);
-  }
-}
-
-}  // namespace
-
 void attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out,
-               float* log_sum_exp) {
-  check(sizes, q, k, v);
+               float* statistics) {
+  check_attention(sizes, q, k, v);
+  // Packing reads every key once more: it must serve a few query rows.
+  constexpr std::int64_t kFewQueries = 8;
+  if (statistics == nullptr && sizes.queries * sizes.group() < kFewQueries) {
+    attention_direct(sizes, q, k, v, out);
+    return;
+  }
+  const auto forward = WITAN_DISPATCH(AttentionForward);
+  const auto pack = WITAN_DISPATCH(AttentionPack);
   const std::int64_t dim = sizes.head_dim;
-  parallel_for(sizes.batch * sizes.heads, 1, [&](std::int64_t begin, std::int64_t end) {
-    PooledVector<float> p(static_cast<std::size_t>(sizes.keys));
-    for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t b = task / sizes.heads;
-      const std::int64_t h = task % sizes.heads;
-      const std::int64_t kv_at = h / sizes.group() * dim;
-      for (std::int64_t i = 0; i < sizes.queries; ++i) {
-        const std::int64_t row = b * sizes.queries + i;
-        const std::int64_t seen = sizes.keys - sizes.queries + i + 1;
-        float* scores = p.data();
-        for (std::int64_t j = 0; j < seen; ++j) {
-          scores[j] = sizes.scale * dot(q.row(row) + h * dim, k.row(b * sizes.keys + j) + kv_at, dim);
-        }
-        const float top = *std::max_element(scores, scores + seen);
-        float sum = 0.0F;
-        for (std::int64_t j = 0; j < seen; ++j) sum += scores[j] = std::exp(scores[j] - top);
-        float* result = out.row(row) + h * dim;
-        std::fill_n(result, dim, 0.0F);
-        for (std::int64_t j = 0; j < seen; ++j) {
-          add_scaled(result, scores[j] / sum, v.row(b * sizes.keys + j) + kv_at, dim);
-        }
-        if (log_sum_exp != nullptr) log_sum_exp[task * sizes.queries + i] = top + std::log(sum);
-      }
+  const std::int64_t width = padded_width(dim);
+  const std::int64_t key_blocks = blocks_of(sizes.keys, kKeyBlock);
+  const std::int64_t query_blocks = blocks_of(sizes.queries, kQueryBlock);
+  const std::int64_t kv_count = sizes.batch * sizes.kv_heads;
+  const std::int64_t keys_size = key_blocks * kKeyBlock * padded_width(dim);
+  Scratch packed(2 * kv_count * keys_size);
+  float* keys_transposed = packed.take(kv_count * keys_size);
+  float* values = packed.take(kv_count * keys_size);
+  deal(kv_count * key_blocks, kv_count * sizes.keys * dim * 8, [&](std::int64_t slot, std::int64_t slots) {
+    for (std::int64_t task = slot; task < kv_count * key_blocks; task += slots) {
+      const std::int64_t which = task / key_blocks;
+      const std::int64_t first = task % key_blocks * kKeyBlock;
+      const std::int64_t row = which / sizes.kv_heads * sizes.keys + first;
+      const std::int64_t at = which % sizes.kv_heads * dim;
+      pack(k.row(row) + at, v.row(row) + at, k.stride, v.stride, std::min(kKeyBlock, sizes.keys - first), dim,
+           keys_transposed + which * keys_size + first * dim, values + which * keys_size + first * width);
     }
   });
-}
 
-void attention_backward(const AttentionSizes& sizes, ConstMatrix dout, ConstMatrix q, ConstMatrix k, ConstMatrix v,
-                        ConstMatrix out, const float* log_sum_exp, GradientView dq, GradientView dk, GradientView dv) {
-  check(sizes, q, k, v);
-  clear_unless_accumulating(dq);
-  clear_unless_accumulating(dk);
-  clear_unless_accumulating(dv);
-  const std::int64_t dim = sizes.head_dim;
-  parallel_for(sizes.batch * sizes.kv_heads, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t b = task / sizes.kv_heads;
-      const std::int64_t kv_at = task % sizes.kv_heads * dim;
-      for (std::int64_t member = 0; member < sizes.group(); ++member) {
-        const std::int64_t h = task % sizes.kv_heads * sizes.group() + member;
-        for (std::int64_t i = 0; i < sizes.queries; ++i) {
-          const std::int64_t row = b * sizes.queries + i;
-          const std::int64_t at = h * dim;
-          const float* dout_row = dout.row(row) + at;
-          const float mean = dot(dout_row, out.row(row) + at, dim);
-          const float lse = log_sum_exp[(b * sizes.heads + h) * sizes.queries + i];
-          for (std::int64_t j = 0; j < sizes.keys - sizes.queries + i + 1; ++j) {
-            const std::int64_t key = b * sizes.keys + j;
-            const float p = std::exp(sizes.scale * dot(q.row(row) + at, k.row(key) + kv_at, dim) - lse);
-            const float ds = sizes.scale * p * (dot(dout_row, v.row(key) + kv_at, dim) - mean);
-            if (dq.wanted()) add_scaled(dq.matrix.row(row) + at, ds, k.row(key) + kv_at, dim);
-            if (dk.wanted()) add_scaled(dk.matrix.row(key) + kv_at, ds, q.row(row) + at, dim);
-            if (dv.wanted()) add_scaled(dv.matrix.row(key) + kv_at, p, dout_row, dim);
-          }
-        }
-      }
+  const std::int64_t head_count = sizes.batch * sizes.heads;
+  const std::int64_t products = head_count * sizes.queries * sizes.keys * dim;
+  deal(head_count * query_blocks, products, [&](std::int64_t slot, std::int64_t slots) {
+    Scratch scratch(kQueryBlock * (2 * width + kKeyBlock + 1 + kPadding));
+    float* memory = scratch.take(kQueryBlock * (2 * width + kKeyBlock + 1 + kPadding));
+    for (std::int64_t task = slot; task < head_count * query_blocks; task += slots) {
+      // The last block of queries sees the most keys.
+      const std::int64_t first = (query_blocks - 1 - task / head_count) * kQueryBlock;
+      const std::int64_t b = task % head_count / sizes.heads;
+      const std::int64_t h = task % sizes.heads;
+      const std::int64_t row = b * sizes.queries + first;
+      const std::int64_t rows = std::min(kQueryBlock, sizes.queries - first);
+      const std::int64_t kv = (b * sizes.kv_heads + h / sizes.group()) * keys_size;
+      forward({q.row(row) + h * dim, q.stride, rows, dim, sizes.scale * kLog2E, keys_transposed + kv, values + kv,
+               sizes.keys - sizes.queries + first + rows, out.row(row) + h * dim, out.stride,
+               statistics == nullptr ? nullptr : statistics + 2 * ((b * sizes.heads + h) * sizes.queries + first)},
+              memory);
     }
   });
 }
 
 }  // namespace witan::kernels
+#endif

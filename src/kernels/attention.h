@@ -1,5 +1,5 @@
 // Causal attention with grouped keys, forward and backward, without a matrix of queries x keys: scores are made block
-// by block and made again backwards from the log-sum-exp of each row (Dao et al. 2022, algorithms 1 and 4). Raw views;
+// by block and made again backwards from two numbers per row (Dao et al. 2022, algorithms 1 and 4). Raw views;
 // no projections, no position embedding, no cache policy.
 #pragma once
 
@@ -25,19 +25,20 @@ struct AttentionSizes {
 };
 
 // q [batch * queries, heads * head_dim], k and v [batch * keys, kv_heads * head_dim], out like q.
-// log_sum_exp [batch * heads * queries] receives log(sum(exp(scale * score))) for the backward pass; may be null.
-// Finite scores of any size are safe. The bits of a row depend on what it sees and on nothing else.
-void attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out,
-               float* log_sum_exp);
+// statistics [batch * heads * queries, 2] receives, for the backward pass, the largest score t of each row and 1 over
+// the sum of 2^(score - t), with scores scaled and in units of ln 2; may be null. The two are kept apart where Dao et
+// al. keep the log-sum-exp t + log(sum), which cannot hold the sum beside a large t.
+// Finite scores of any size are safe; a NaN makes NaN of the rows that see it. What a row does not see never changes
+// its bits, nor do threads.
+void attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out, float* statistics);
 
-// Gradients of sum(dout * out). out and log_sum_exp are those of attention(). dq, dk and dv may be the same memory when
+// Gradients of sum(dout * out). out and statistics are those of attention(). dk, dv and dq may be the same memory when
 // all but the first, in this order, accumulate. Same bits for the same number of threads.
 void attention_backward(const AttentionSizes& sizes, ConstMatrix dout, ConstMatrix q, ConstMatrix k, ConstMatrix v,
-                        ConstMatrix out, const float* log_sum_exp, GradientView dq, GradientView dk, GradientView dv);
+                        ConstMatrix out, const float* statistics, GradientView dq, GradientView dk, GradientView dv);
 
 // The same from plain loops in double; the gradients are overwritten. For tests.
-void attention_reference(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out,
-                         float* log_sum_exp);
+void attention_reference(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out);
 void attention_backward_reference(const AttentionSizes& sizes, ConstMatrix dout, ConstMatrix q, ConstMatrix k,
                                   ConstMatrix v, Matrix dq, Matrix dk, Matrix dv);
 

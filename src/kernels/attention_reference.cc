@@ -15,9 +15,9 @@ double dot(const float* a, const float* b, std::int64_t count) {
   return sum;
 }
 
-// Softmax over the keys that query i of this head sees, and its log-sum-exp.
-double probabilities(const AttentionSizes& sizes, const float* q, ConstMatrix k, std::int64_t first_key,
-                     std::int64_t at, std::vector<double>& p) {
+// Softmax over the keys that query i of this head sees.
+void probabilities(const AttentionSizes& sizes, const float* q, ConstMatrix k, std::int64_t first_key, std::int64_t at,
+                   std::vector<double>& p) {
   double top = -std::numeric_limits<double>::infinity();
   for (std::size_t j = 0; j < p.size(); ++j) {
     p[j] = sizes.scale * dot(q, k.row(first_key + static_cast<std::int64_t>(j)) + at, sizes.head_dim);
@@ -26,13 +26,11 @@ double probabilities(const AttentionSizes& sizes, const float* q, ConstMatrix k,
   double sum = 0.0;
   for (double& value : p) sum += value = std::exp(value - top);
   for (double& value : p) value /= sum;
-  return top + std::log(sum);
 }
 
 }  // namespace
 
-void attention_reference(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out,
-                         float* log_sum_exp) {
+void attention_reference(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out) {
   const std::int64_t dim = sizes.head_dim;
   for (std::int64_t b = 0; b < sizes.batch; ++b) {
     for (std::int64_t h = 0; h < sizes.heads; ++h) {
@@ -40,8 +38,7 @@ void attention_reference(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix
       for (std::int64_t i = 0; i < sizes.queries; ++i) {
         const std::int64_t row = b * sizes.queries + i;
         std::vector<double> p(static_cast<std::size_t>(sizes.keys - sizes.queries + i + 1));
-        const double lse = probabilities(sizes, q.row(row) + h * dim, k, b * sizes.keys, kv_at, p);
-        if (log_sum_exp != nullptr) log_sum_exp[(b * sizes.heads + h) * sizes.queries + i] = static_cast<float>(lse);
+        probabilities(sizes, q.row(row) + h * dim, k, b * sizes.keys, kv_at, p);
         for (std::int64_t c = 0; c < dim; ++c) {
           double sum = 0.0;
           for (std::size_t j = 0; j < p.size(); ++j) {

@@ -41,16 +41,17 @@ Tensor attention(Tape& tape, const Tensor& q, const Tensor& k, const Tensor& v, 
   const kernels::AttentionSizes sizes{shape.batch,    shape.sequence, shape.sequence, shape.heads,
                                       shape.kv_heads, shape.head_dim, scale_of(shape)};
   Tensor out = tape.output(q.shape(), {&q, &k, &v});
-  const Tensor log_sum_exp =
-      out.requires_grad() ? Tensor::uninitialized({shape.batch, shape.heads, shape.sequence}) : Tensor();
-  kernels::attention(sizes, q.matrix(), k.matrix(), v.matrix(), out.matrix(), log_sum_exp.data());
+  const Tensor statistics =
+      out.requires_grad() ? Tensor::uninitialized({shape.batch, shape.heads, shape.sequence, 2}) : Tensor();
+  kernels::attention(sizes, q.matrix(), k.matrix(), v.matrix(), out.matrix(), statistics.data());
   tape.record(out, [sizes, dout = out.grad(), dq = q.grad(), dk = k.grad(), dv = v.grad(), q = q.detached(),
-                    k = k.detached(), v = v.detached(), out = out.detached(), log_sum_exp] {
-    const kernels::GradientView dq_sink = matrix_sink(dq);
+                    k = k.detached(), v = v.detached(), out = out.detached(), statistics] {
+    // In the order of the kernel: they are the same memory when one tensor is two of q, k and v.
     const kernels::GradientView dk_sink = matrix_sink(dk);
     const kernels::GradientView dv_sink = matrix_sink(dv);
+    const kernels::GradientView dq_sink = matrix_sink(dq);
     kernels::attention_backward(sizes, dout.matrix(), q.matrix(), k.matrix(), v.matrix(), out.matrix(),
-                                log_sum_exp.data(), dq_sink, dk_sink, dv_sink);
+                                statistics.data(), dq_sink, dk_sink, dv_sink);
   });
   return out;
 }

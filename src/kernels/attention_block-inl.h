@@ -1,0 +1,85 @@
+// What the blocks of attention forward and backward share: sizes, packing, and which scores of a block are seen.
+// Included once per instruction set, after hwy/highway.h.
+#if defined(WITAN_KERNELS_ATTENTION_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef WITAN_KERNELS_ATTENTION_BLOCK_INL_H_
+#undef WITAN_KERNELS_ATTENTION_BLOCK_INL_H_
+#else
+#define WITAN_KERNELS_ATTENTION_BLOCK_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "hwy/highway.h"
+#include "kernels/attention_block.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace witan::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Four rows of four, transposed in registers.
+HWY_INLINE void transpose_4x4(const float* in, std::int64_t in_stride, float* out, std::int64_t out_stride) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int r = 0; r < 4; ++r) {
+    for (int c = 0; c < 4; ++c) out[c * out_stride + r] = in[r * in_stride + c];
+  }
+#else
+  const hn::CappedTag<float, 4> d;
+  const auto a = hn::LoadU(d, in);
+  const auto b = hn::LoadU(d, in + in_stride);
+  const auto c = hn::LoadU(d, in + 2 * in_stride);
+  const auto e = hn::LoadU(d, in + 3 * in_stride);
+  const auto ac = hn::InterleaveLower(d, a, c);
+  const auto be = hn::InterleaveLower(d, b, e);
+  const auto ac_upper = hn::InterleaveUpper(d, a, c);
+  const auto be_upper = hn::InterleaveUpper(d, b, e);
+  hn::StoreU(hn::InterleaveLower(d, ac, be), d, out);
+  hn::StoreU(hn::InterleaveUpper(d, ac, be), d, out + out_stride);
+  hn::StoreU(hn::InterleaveLower(d, ac_upper, be_upper), d, out + 2 * out_stride);
+  hn::StoreU(hn::InterleaveUpper(d, ac_upper, be_upper), d, out + 3 * out_stride);
+#endif
+}
+
+// in [rows, cols], rows <= kKeyBlock -> out [cols, kKeyBlock], zero right of `rows`.
+inline void pack_transposed(const float* in, std::int64_t in_stride, std::int64_t rows, std::int64_t cols, float* out) {
+  if (rows < kKeyBlock) std::fill_n(out, cols * kKeyBlock, 0.0F);
+  const std::int64_t whole_rows = rows / 4 * 4;
+  const std::int64_t whole_cols = cols / 4 * 4;
+  for (std::int64_t r = 0; r < whole_rows; r += 4) {
+    for (std::int64_t c = 0; c < whole_cols; c += 4) {
+      transpose_4x4(in + r * in_stride + c, in_stride, out + c * kKeyBlock + r, kKeyBlock);
+    }
+  }
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t c = r < whole_rows ? whole_cols : 0; c < cols; ++c)
+      out[c * kKeyBlock + r] = in[r * in_stride + c];
+  }
+}
+
+// in [rows, cols] -> out [rows, padded_width(cols)], every element times `factor`, zero right of `cols`.
+inline void pack_rows(const float* in, std::int64_t in_stride, std::int64_t rows, std::int64_t cols, float factor,
+                      float* out) {
+  const std::int64_t width = padded_width(cols);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* from = in + r * in_stride;
+    float* to = out + r * width;
+    for (std::int64_t c = 0; c < cols; ++c) to[c] = factor * from[c];
+    for (std::int64_t c = cols; c < width; ++c) to[c] = 0.0F;
+  }
+}
+
+// A block of scores: `rows` queries x `keys` keys, of which query r sees the first r + shift + 1.
+struct ScoreBlock {
+  std::int64_t rows;
+  std::int64_t keys;
+  std::int64_t shift;
+
+  std::int64_t visible(std::int64_t row) const { return std::clamp<std::int64_t>(row + shift + 1, 0, keys); }
+  // The first query that sees this key.
+  std::int64_t first_row(std::int64_t key) const { return std::clamp<std::int64_t>(key - shift, 0, rows); }
+};
+
+}  // namespace witan::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
