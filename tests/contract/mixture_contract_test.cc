@@ -1,0 +1,174 @@
+// Every router of the table inside the whole layer: the one-expert case, the dense mixture, and balance at uniformity.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "autograd/ops/elementwise.h"
+#include "experts/feed_forward.h"
+#include "gates/table.h"
+#include "layers/moe_layer.h"
+#include "router_cases.h"
+#include "support/compare.h"
+#include "support/gradient_check.h"
+
+namespace witan {
+namespace {
+
+constexpr std::int64_t kWidth = 6;
+constexpr std::int64_t kExperts = 4;
+
+class MixtureContract : public testing::TestWithParam<test::RouterCase> {
+ protected:
+  static MoeOptions options(std::int64_t num_experts, std::int64_t k = 0) {
+    MoeOptions all;
+    static_cast<RouterOptions&>(all) = GetParam().options(num_experts, k);
+    all.routed_scaling_factor = 1.0;
+    all.moe_intermediate_size = 5;
+    all.initializer_range = 0.5;
+    all.router_init_scale = 4.0;
+    return all;
+  }
+  static std::map<std::string, Tensor> parameters(const MoeLayer& layer) {
+    std::map<std::string, Tensor> all;
+    for (const Parameter& parameter : layer.parameters()) all[parameter.name] = parameter.value;
+    return all;
+  }
+  // Expert e of the layer as a dense network.
+  static Tensor dense_expert(const MoeLayer& layer, std::int64_t e, const Tensor& rows) {
+    Random random(1);
+    const FeedForwardExperts expert({.num_experts = 1, .hidden_size = kWidth, .intermediate_size = 5}, random);
+    const std::map<std::string, Tensor> weights = parameters(layer);
+    for (const Parameter& to : expert.parameters()) {
+      const Tensor& from = weights.at("experts." + to.name);
+      std::copy_n(from.data() + e * to.value.numel(), to.value.numel(), to.value.data());
+    }
+    Tape off;
+    return expert.forward_dense(off, rows);
+  }
+};
+
+TEST_P(MixtureContract, OneExpertIsThePlainNetworkBitForBit) {
+  Random random(2);
+  MoeLayer layer(kWidth, options(1), random);
+  const Tensor rows = test::random_tensor({9, kWidth}, 3);
+  for (const bool training : {true, false}) {
+    Tape off;
+    EXPECT_TRUE(test::identical(layer.forward(off, rows, {.training = training, .random = &random}).rows.values(),
+                                dense_expert(layer, 0, rows).values()));
+  }
+}
+
+TEST_P(MixtureContract, AllExpertsRenormalizedIsTheDenseMixture) {
+  if (!GetParam().accepts(kExperts, kExperts)) GTEST_SKIP() << "does not choose all experts";
+  Random random(2);
+  MoeLayer layer(kWidth, options(kExperts, kExperts), random);
+  const Tensor rows = test::random_tensor({9, kWidth}, 3);
+  Tape off;
+  const MoeOutput output = layer.forward(off, rows, {});
+  Tensor expected = Tensor::zeros(rows.shape());
+  for (std::int64_t e = 0; e < kExperts; ++e) {
+    const Tensor one = dense_expert(layer, e, rows);
+    for (std::int64_t row = 0; row < 9; ++row) {
+      for (std::int64_t d = 0; d < kWidth; ++d) {
+        expected.matrix()(row, d) += output.routing.probabilities.matrix()(row, e) * one.matrix()(row, d);
+      }
+    }
+  }
+  EXPECT_TRUE(test::near(output.rows.values(), expected.values(),
+                         test::accumulation_tolerance(kExperts * kWidth, test::max_abs(expected.values()))));
+}
+
+TEST_P(MixtureContract, LossesAtPerfectBalanceAreTheirConstants) {
+  for (const char* const scale : {"one", "k"}) {
+    MoeOptions moe = options(kExperts);
+    moe.balance_scale = scale;
+    Random random(2);
+    MoeLayer layer(kWidth, moe, random);
+    std::ranges::fill(parameters(layer).at("gate.weight").values(), 0.0F);  // uniform probabilities
+    Tape off;
+    const MoeOutput output = layer.forward(off, test::random_tensor({8, kWidth}, 3), {.training = true});
+    ASSERT_EQ(output.balance.size(), 2U);
+    const double k = static_cast<double>(GetParam().experts_per_row);
+    EXPECT_NEAR(output.balance[0].unscaled, std::string(scale) == "k" ? k : 1.0, 1e-6) << output.balance[0].name;
+    EXPECT_NEAR(output.balance[1].unscaled, std::log(4.0) * std::log(4.0), 1e-5) << output.balance[1].name;
+    EXPECT_NEAR(output.balance[0].value.item(), 0.01 * static_cast<double>(output.balance[0].unscaled), 1e-7);
+  }
+}
+
+TEST_P(MixtureContract, RouterLearnsFromTheOutputAndFromBalance) {
+  Random random(2);
+  MoeOptions moe = options(kExperts);
+  moe.router_z_loss_coef = 0.0;
+  MoeLayer layer(kWidth, moe, random);
+  const Tensor weight = parameters(layer).at("gate.weight");
+  const Tensor rows = test::random_tensor({8, kWidth}, 3);
+  for (const bool balance : {false, true}) {
+    Tape tape(Tape::Mode::kRecording);
+    const MoeOutput output = layer.forward(tape, rows, {.training = true, .random = &random});
+    weight.grad().clear();
+    if (balance) {
+      tape.backward(output.balance[0].value);
+    } else {
+      tape.backward(output.rows, test::random_tensor(rows.shape(), 4));
+    }
+    ASSERT_TRUE(weight.grad().present());
+    EXPECT_GT(test::max_abs(weight.grad().values()), 1e-6F) << (balance ? "balance" : "output");
+  }
+}
+
+TEST_P(MixtureContract, LayerGradientsMatchCentralDifferences) {
+  Random random(2);
+  MoeLayer layer(kWidth, options(kExperts), random);
+  std::vector<Tensor> inputs = {test::random_tensor({5, kWidth}, 6)};
+  for (const Parameter& parameter : layer.parameters()) inputs.push_back(parameter.value);
+  const auto objective = [&](Tape& tape, std::span<const Tensor> x) {
+    const MoeOutput output = layer.forward(tape, x[0], {});
+    std::vector<Tensor> terms = {ops::mean(tape, output.rows)};
+    for (const BalanceTerm& term : output.balance) terms.push_back(term.value);
+    return ops::weighted_sum(tape, terms, std::vector<float>(terms.size(), 1.0F));
+  };
+  EXPECT_TRUE(test::gradients_match(objective, inputs, 1e-3F, 2e-2F));
+}
+
+TEST_P(MixtureContract, PermutingTheRowsPermutesTheOutput) {
+  Random random(2);
+  MoeLayer layer(kWidth, options(kExperts), random);
+  const Tensor rows = test::random_tensor({11, kWidth}, 7);
+  Tensor reversed = Tensor::uninitialized(rows.shape());
+  for (std::int64_t row = 0; row < 11; ++row) {
+    std::copy_n(rows.matrix().row(row), kWidth, reversed.matrix().row(10 - row));
+  }
+  Tape off;
+  const Tensor forwards = layer.forward(off, rows, {}).rows;
+  const Tensor backwards = layer.forward(off, reversed, {}).rows;
+  const float tolerance = test::accumulation_tolerance(kWidth, test::max_abs(forwards.values()));
+  for (std::int64_t row = 0; row < 11; ++row) {
+    EXPECT_TRUE(
+        test::near({backwards.matrix().row(10 - row), kWidth}, {forwards.matrix().row(row), kWidth}, tolerance));
+  }
+}
+
+TEST_P(MixtureContract, DroppedRowsAreZeroAndCounted) {
+  MoeOptions moe = options(kExperts);
+  moe.capacity_factor = 1.0;
+  moe.min_capacity = 1;
+  Random random(2);
+  MoeLayer layer(kWidth, moe, random);
+  const Tensor rows = Tensor::full({8, kWidth}, 1.0F);  // all alike: they ask for the same experts
+  Tape off;
+  const MoeOutput output = layer.forward(off, rows, {.training = true, .random = &random});
+  EXPECT_NEAR(output.metrics.dropped_share, 1.0 - static_cast<double>(GetParam().experts_per_row) / kExperts, 1e-9);
+  EXPECT_EQ(output.metrics.dead_experts, kExperts - GetParam().experts_per_row);
+  const std::int64_t capacity = 2 * GetParam().experts_per_row;
+  for (std::int64_t row = 0; row < 8; ++row) {
+    const bool zero = test::max_abs({output.rows.matrix().row(row), kWidth}) == 0.0F;
+    EXPECT_EQ(zero, row >= capacity) << "row " << row;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryRouter, MixtureContract, testing::ValuesIn(test::router_cases()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace witan
