@@ -60,7 +60,7 @@ TEST_P(GateContract, ItsEntryIsFilled) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryGate, GateContract, testing::ValuesIn(gate_table().begin(), gate_table().end()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace witan
