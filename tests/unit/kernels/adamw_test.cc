@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "support/compare.h"
+#include "support/isa.h"
 
 namespace witan::kernels {
 namespace {
@@ -14,27 +15,30 @@ struct State {
   std::vector<float> parameter, first, second;
 };
 
+// Views that start at an odd element.
+std::span<float> tail(std::vector<float>& values) { return std::span(values).subspan(1); }
+
 TEST(AdamWTest, FollowsTheReferenceOverSteps) {
-  for (const std::size_t size :
-       {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{1000}, std::size_t{50003}}) {
-    Random random(5);
-    State fused(size + 1);
-    random.fill_normal(fused.parameter, 0.0F, 1.0F);
-    State plain = fused;
-    std::vector<float> gradient(size + 1);
-    AdamWStep step;
-    step.learning_rate = 0.01F;
-    step.weight_decay = 0.1F;
-    step.gradient_scale = 0.5F;
-    for (step.step = 1; step.step <= 5; ++step.step) {
-      random.fill_normal(gradient, 0.0F, 0.01F);
-      const auto tail = [](std::vector<float>& values) { return std::span<float>(values).subspan(1); };  // unaligned
-      adamw(tail(fused.parameter), tail(gradient), tail(fused.first), tail(fused.second), step);
-      adamw_reference(tail(plain.parameter), tail(gradient), tail(plain.first), tail(plain.second), step);
-    }
-    EXPECT_TRUE(test::near(fused.parameter, plain.parameter, 2e-6F)) << size;
-    EXPECT_TRUE(test::near(fused.first, plain.first, 1e-9F)) << size;
-    EXPECT_TRUE(test::near(fused.second, plain.second, 1e-11F)) << size;
+  for (const std::size_t size : {0, 1, 17, 1000, 50003}) {
+    test::for_each_isa([size] {
+      Random random(5);
+      State fused(size + 1);
+      random.fill_normal(fused.parameter, 0.0F, 1.0F);
+      State plain = fused;
+      std::vector<float> gradient(size + 1);
+      AdamWStep step;
+      step.learning_rate = 0.01F;
+      step.weight_decay = 0.1F;
+      step.gradient_scale = 0.5F;
+      for (step.step = 1; step.step <= 5; ++step.step) {
+        random.fill_normal(gradient, 0.0F, 0.01F);
+        adamw(tail(fused.parameter), tail(gradient), tail(fused.first), tail(fused.second), step);
+        adamw_reference(tail(plain.parameter), tail(gradient), tail(plain.first), tail(plain.second), step);
+      }
+      EXPECT_TRUE(test::near(fused.parameter, plain.parameter, 2e-6F)) << size;
+      EXPECT_TRUE(test::near(fused.first, plain.first, 2e-9F)) << size;
+      EXPECT_TRUE(test::near(fused.second, plain.second, 1e-11F)) << size;
+    });
   }
 }
 

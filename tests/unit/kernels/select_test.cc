@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "support/compare.h"
+#include "support/isa.h"
 
 namespace witan::kernels {
 namespace {
@@ -34,10 +35,12 @@ TEST(SelectTest, EqualsAStableSortAtAllSizes) {
         // Few distinct values: many ties.
         for (float& value : storage) value = static_cast<float>(random.below(20)) - 10.0F;
         const ConstMatrix scores(storage.data() + 1, rows, experts, stride);
-        const Selected got = run(top_k, scores, k);
         const Selected expected = run(top_k_reference, scores, k);
-        ASSERT_EQ(got.indices, expected.indices) << "E=" << experts << " k=" << k << " T=" << rows;
-        ASSERT_TRUE(test::identical(got.values, expected.values));
+        test::for_each_isa([&] {
+          const Selected got = run(top_k, scores, k);
+          ASSERT_EQ(got.indices, expected.indices) << "E=" << experts << " k=" << k << " T=" << rows;
+          ASSERT_TRUE(test::identical(got.values, expected.values));
+        });
       }
     }
   }
@@ -45,23 +48,33 @@ TEST(SelectTest, EqualsAStableSortAtAllSizes) {
 
 TEST(SelectTest, InfinitiesAndSignedZerosAreOrdinary) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const std::vector<float> row = {-0.0F, -kInfinity, 0.0F, -kInfinity, kInfinity, -1.0F};
-  const Selected all = run(top_k, {row.data(), 1, 6}, 6);
-  EXPECT_EQ(all.indices, (std::vector<std::int32_t>{4, 0, 2, 5, 1, 3}));
-  EXPECT_TRUE(std::signbit(all.values[1]));
+  constexpr std::size_t kRows = 19;  // whole vectors and a rest
+  std::vector<float> scores;
+  std::vector<std::int32_t> expected;
+  for (std::size_t t = 0; t < kRows; ++t) {
+    scores.insert(scores.end(), {-0.0F, -kInfinity, 0.0F, -kInfinity, kInfinity, -1.0F});
+    expected.insert(expected.end(), {4, 0, 2, 5, 1, 3});
+  }
+  test::for_each_isa([&] {
+    const Selected all = run(top_k, {scores.data(), kRows, 6}, 6);
+    EXPECT_EQ(all.indices, expected);
+    EXPECT_TRUE(std::signbit(all.values[1]));
+  });
 }
 
 TEST(SelectTest, ReportsTheFirstRowWithANan) {
   std::vector<float> scores(64 * 8, 1.0F);
   std::vector<std::int32_t> indices(64 * 2);
   for (const float nan : {std::nanf(""), -std::nanf("")}) {
-    scores[50 * 8 + 7] = nan;
-    EXPECT_EQ(top_k({scores.data(), 64, 8}, 2, indices), 50);
-    scores[21 * 8] = nan;
-    EXPECT_EQ(top_k({scores.data(), 64, 8}, 2, indices), 21);
-    EXPECT_EQ(top_k_reference({scores.data(), 64, 8}, 2, indices), 21);
-    scores[21 * 8] = 1.0F;
-    scores[50 * 8 + 7] = 1.0F;
+    test::for_each_isa([&] {
+      scores[50 * 8 + 7] = nan;
+      EXPECT_EQ(top_k({scores.data(), 64, 8}, 2, indices), 50);
+      scores[21 * 8] = nan;
+      EXPECT_EQ(top_k({scores.data(), 64, 8}, 2, indices), 21);
+      EXPECT_EQ(top_k_reference({scores.data(), 64, 8}, 2, indices), 21);
+      scores[21 * 8] = 1.0F;
+      scores[50 * 8 + 7] = 1.0F;
+    });
   }
 }
 
