@@ -53,11 +53,16 @@ struct ParameterCounts {
   std::int64_t active = 0;  // used by one token
 };
 
+struct BlockOptions;
 class KvCache;
+class TransformerBlock;
+namespace ops {
+struct RopeTable;
+}
 
 struct DecoderOutput {
   Tensor hidden;  // [T, D], after the final norm; the loss and the logits are computed from it and head()
-  std::vector<BalanceTerm> balance;      // averaged over the layers
+  std::vector<BalanceTerm> balance;      // of all layers together, see combine_balance
   std::vector<MoeMetrics> metrics;       // per mixture layer
   std::vector<std::int64_t> moe_layers;  // index of the layer of each metrics entry
 };
@@ -71,33 +76,46 @@ using LayerObserver = std::function<void(std::int64_t layer, const Tensor& rows)
 
 class Decoder {
  public:
+  // Weights are normal with standard deviation initializer_range, those that end in the residual stream (o_proj,
+  // down_proj) divided by sqrt(2 * num_hidden_layers) (Radford et al. 2019), norms 1, routers as their gate says. Each
+  // tensor's values depend on the seed and its name alone. Throws Error when the config does not validate.
   Decoder(const DecoderConfig& config, std::uint64_t seed);
+  // With zeros for a checkpoint to fill, which is quicker than drawing.
+  static std::unique_ptr<Decoder> with_zeros(const DecoderConfig& config);
   ~Decoder();
 
-  // ids [batch * sequence], sequence by sequence -> hidden. `cache` (batch must be 1): the ids continue what it holds.
+  // ids [batch * sequence], sequence by sequence -> hidden. With a cache (batch 1, tape off) the ids continue what it
+  // holds and are added to it; an Error leaves it as it was. Throws Error for ids outside the vocabulary and for more
+  // positions than max_position_embeddings.
   DecoderOutput forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
                         const RouterContext& context, KvCache* cache = nullptr, const RoutingObserver& observer = {},
                         const LayerObserver& layer_observer = {});
+  // An empty cache for one sequence of this model.
+  KvCache make_cache() const;
   // Output projection [vocab_size, hidden_size]: the embedding when tied.
-  const Tensor& head() const;
+  const Tensor& head() const { return config_.tie_word_embeddings ? embedding_ : head_; }
   // hidden [n, D] -> logits [n, V], without gradient.
   Tensor logits(const Tensor& hidden) const;
 
   const DecoderConfig& config() const { return config_; }
-  // Under the names the Witan checkpoint uses; buffers are saved but not optimised.
+  // Named as in the Witan checkpoint: Hugging Face's names ("model.layers.0.self_attn.q_proj.weight"), with the experts
+  // of a layer in one tensor ("model.layers.0.mlp.experts.up_proj"). Buffers are saved but not optimised.
   std::vector<Parameter> parameters() const;
   std::vector<Parameter> buffers() const;
+  // Once per optimizer step, see Router::after_step.
   void after_step(std::span<const std::vector<std::int64_t>> requested_rows_per_moe_layer);
   ParameterCounts counts() const;
 
  private:
-  struct Layer;
+  Decoder(const DecoderConfig& config, std::uint64_t seed, bool draw);
+  BlockOptions block_options(std::int64_t layer) const;
+
   DecoderConfig config_;
+  std::unique_ptr<ops::RopeTable> rope_;
   Tensor embedding_;
-  Tensor head_;
+  Tensor head_;  // undefined when tied
   Tensor final_norm_;
-  std::vector<std::unique_ptr<Layer>> layers_;
-  std::unique_ptr<struct DecoderTables> tables_;
+  std::vector<std::unique_ptr<TransformerBlock>> layers_;
 };
 
 }  // namespace witan

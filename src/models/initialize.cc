@@ -1,0 +1,46 @@
+// Normal weights, drawn in parallel: every element's place in its stream is known.
+#include "models/initialize.h"
+
+#include <cmath>
+
+#include "base/parallel.h"
+#include "models/decoder.h"
+
+namespace witan {
+namespace {
+
+constexpr std::uint64_t kWordsPerNormal = 4;  // two doubles of two words each, see Random::normal
+constexpr std::int64_t kGrain = 1 << 14;
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+bool drawn_elsewhere(std::string_view name) { return contains(name, ".mlp.gate.") || contains(name, ".mlp.router."); }
+
+// What is added to the residual stream: there are two of these per layer, and their variances add up.
+bool ends_in_residual(std::string_view name) { return contains(name, ".o_proj") || contains(name, ".down_proj"); }
+
+}  // namespace
+
+Random named_stream(std::uint64_t seed, std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a, the same everywhere, which std::hash is not
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return Random(seed, hash);
+}
+
+void initialize_weights(const std::vector<Parameter>& parameters, const DecoderConfig& config, std::uint64_t seed) {
+  const double residual_factor = 1.0 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
+  for (const Parameter& parameter : parameters) {
+    const bool norm = parameter.value.shape().rank() < 2;
+    if (norm || drawn_elsewhere(parameter.name)) continue;
+    const double deviation = config.initializer_range * (ends_in_residual(parameter.name) ? residual_factor : 1.0);
+    const std::span<float> values = parameter.value.values();
+    parallel_for(parameter.value.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      Random random = named_stream(seed, parameter.name);
+      random.seek(kWordsPerNormal * static_cast<std::uint64_t>(begin));
+      const auto piece = values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+      random.fill_normal(piece, 0.0F, static_cast<float>(deviation));
+    });
+  }
+}
+
+}  // namespace witan
