@@ -12,8 +12,8 @@ namespace witan {
 enum class Presence { kRequired, kOptional };
 
 struct ConfigKey {
-  std::string_view key;    // in config.json
-  std::string_view field;  // of DecoderConfig::fields()
+  std::string_view key;                     // in config.json
+  std::string_view field;                   // of DecoderConfig::fields()
   Presence presence = Presence::kOptional;  // optional: the value that the config has before reading stays
 };
 

@@ -56,7 +56,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-const Architecture kMixtral = {"mixtral", "MixtralForCausalLM", "Mixtral 8x7B and 8x22B", expresses,
-                               write_config, read_config, kTensors};
+const Architecture kMixtral = {
+    "mixtral", "MixtralForCausalLM", "Mixtral 8x7B and 8x22B", expresses, write_config, read_config, kTensors};
 
 }  // namespace witan

@@ -59,7 +59,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-const Architecture kOlmoe = {"olmoe", "OlmoeForCausalLM", "OLMoE 1B-7B", expresses, write_config, read_config,
-                             kTensors};
+const Architecture kOlmoe = {"olmoe",      "OlmoeForCausalLM", "OLMoE 1B-7B", expresses,
+                             write_config, read_config,        kTensors};
 
 }  // namespace witan

@@ -9,8 +9,7 @@ namespace witan {
 
 std::span<const Architecture* const> architecture_table() {
   static constexpr std::array kTable = {
-      &kMixtral,
-      &kOlmoe,
+      &kMixtral, &kOlmoe,
       &kWitan,  // last: it expresses everything
   };
   return kTable;

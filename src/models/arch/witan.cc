@@ -31,7 +31,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-const Architecture kWitan = {"witan", "WitanForCausalLM", "Any decoder that Witan trains", expresses,
-                             write_config, read_config, kTensors};
+const Architecture kWitan = {
+    "witan", "WitanForCausalLM", "Any decoder that Witan trains", expresses, write_config, read_config, kTensors};
 
 }  // namespace witan
