@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 
 namespace witan {
 
@@ -18,5 +19,13 @@ void parallel_for(std::int64_t count, std::int64_t grain, const std::function<vo
 
 // Calls body(thread, threads) once per thread. Inside another parallel loop: body(0, 1).
 void parallel_region(const std::function<void(int, int)>& body);
+
+// Hands out the tasks 0 .. n - 1, of which those before task i cost cost_before[i] together (n + 1 numbers, ascending
+// from 0). Each thread calls body(next) once, and next() gives it another task, or -1 when all are taken: first its own
+// share, neighbouring tasks of equal cost for all; then what is left of others' shares, since a core may be slowed by
+// something else. Who does a task is thus left to timing: only for tasks whose results do not depend on that.
+// One thread when the whole costs less than `grain`, or inside another parallel loop.
+void parallel_shares(std::span<const std::int64_t> cost_before, std::int64_t grain,
+                     const std::function<void(const std::function<std::int64_t()>&)>& body);
 
 }  // namespace witan

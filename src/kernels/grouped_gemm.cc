@@ -1,61 +1,72 @@
-// The grouped products expert by expert, on gathered copies.
+// The grouped products: one dense product per expert, all in one run of the engine.
 #include "kernels/grouped_gemm.h"
 
-#include <algorithm>
-
+#include "base/error.h"
 #include "base/pool.h"
-#include "kernels/gemm.h"
+#include "kernels/product.h"
 
 namespace witan::kernels {
 namespace {
 
-struct GatheredRows {
-  PooledVector<float> values;
-  ConstMatrix matrix;
-};
+using Layout = Factor::Layout;
 
-GatheredRows gather(const RowGroups& groups, std::int64_t expert, ConstMatrix x) {
-  const std::int64_t begin = groups.offsets[static_cast<std::size_t>(expert)];
-  const std::int64_t count = groups.offsets[static_cast<std::size_t>(expert) + 1] - begin;
-  GatheredRows rows;
-  rows.values.resize(static_cast<std::size_t>(count * x.cols));
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t row =
-        groups.row_indices.empty() ? begin + i : groups.row_indices[static_cast<std::size_t>(begin + i)];
-    std::copy_n(x.row(row), x.cols, rows.values.data() + i * x.cols);
+// Calls make(product, expert, first entry) for each expert, with the number of entries in `rows`, and runs them.
+template <class Make>
+void run_per_expert(const RowGroups& groups, bool accumulate, Make&& make) {
+  WITAN_ASSERT(groups.row_indices.empty() ||
+               static_cast<std::int64_t>(groups.row_indices.size()) == groups.num_entries());
+  PooledVector<Product> products(static_cast<std::size_t>(groups.num_experts()));
+  for (std::size_t e = 0; e < products.size(); ++e) {
+    const std::int64_t begin = groups.offsets[e];
+    products[e].rows = groups.offsets[e + 1] - begin;
+    products[e].accumulate = accumulate;
+    make(products[e], static_cast<std::int64_t>(e), begin);
   }
-  rows.matrix = {rows.values.data(), count, x.cols};
-  return rows;
+  run_products(products);
 }
 
-template <class T>
-MatrixView<T> rows_of(const RowGroups& groups, std::int64_t expert, MatrixView<T> matrix) {
-  const std::int64_t begin = groups.offsets[static_cast<std::size_t>(expert)];
-  return {matrix.row(begin), groups.offsets[static_cast<std::size_t>(expert) + 1] - begin, matrix.cols, matrix.stride};
+// The rows of x that the entries from `begin` on stand for.
+Factor rows_from(const RowGroups& groups, ConstMatrix x, std::int64_t begin, Layout layout) {
+  if (groups.row_indices.empty()) return {x.row(begin), x.stride, layout, nullptr};
+  return {x.data, x.stride, layout, groups.row_indices.data() + begin};
 }
 
 }  // namespace
 
 void grouped_gemm(const RowGroups& groups, ConstMatrix x, WeightBank<const float> weight, Matrix y) {
-  for (std::int64_t e = 0; e < groups.num_experts(); ++e) {
-    gemm(Op::kPlain, Op::kTransposed, gather(groups, e, x).matrix, weight.of(e), 0.0F, rows_of(groups, e, y));
-  }
+  WITAN_ASSERT(x.cols == weight.in && y.cols == weight.out && y.rows == groups.num_entries());
+  run_per_expert(groups, false, [&](Product& product, std::int64_t expert, std::int64_t begin) {
+    product.cols = weight.out;
+    product.depth = weight.in;
+    product.left[0] = rows_from(groups, x, begin, Layout::kSideMajor);
+    product.right[0] = {weight.of(expert).data, weight.in, Layout::kSideMajor, nullptr};
+    product.result[0] = {y.row(begin), product.rows, y.cols, y.stride};
+  });
 }
 
 void grouped_gemm_backward_input(const RowGroups& groups, ConstMatrix dy, WeightBank<const float> weight, Matrix dx,
                                  bool accumulate) {
-  for (std::int64_t e = 0; e < groups.num_experts(); ++e) {
-    gemm(Op::kPlain, Op::kPlain, rows_of(groups, e, dy), weight.of(e), accumulate ? 1.0F : 0.0F,
-         rows_of(groups, e, dx));
-  }
+  WITAN_ASSERT(dy.cols == weight.out && dx.cols == weight.in && dy.rows == groups.num_entries() && dx.rows == dy.rows);
+  run_per_expert(groups, accumulate, [&](Product& product, std::int64_t expert, std::int64_t begin) {
+    product.cols = weight.in;
+    product.depth = weight.out;
+    product.left[0] = {dy.row(begin), dy.stride, Layout::kSideMajor, nullptr};
+    product.right[0] = {weight.of(expert).data, weight.in, Layout::kDepthMajor, nullptr};
+    product.result[0] = {dx.row(begin), product.rows, dx.cols, dx.stride};
+  });
 }
 
 void grouped_gemm_backward_weight(const RowGroups& groups, ConstMatrix dy, ConstMatrix x, WeightBank<float> d_weight,
                                   bool accumulate) {
-  for (std::int64_t e = 0; e < groups.num_experts(); ++e) {
-    gemm(Op::kTransposed, Op::kPlain, rows_of(groups, e, dy), gather(groups, e, x).matrix, accumulate ? 1.0F : 0.0F,
-         d_weight.of(e));
-  }
+  WITAN_ASSERT(dy.cols == d_weight.out && x.cols == d_weight.in && dy.rows == groups.num_entries());
+  run_per_expert(groups, accumulate, [&](Product& product, std::int64_t expert, std::int64_t begin) {
+    product.depth = product.rows;
+    product.rows = d_weight.out;
+    product.cols = d_weight.in;
+    product.left[0] = {dy.row(begin), dy.stride, Layout::kDepthMajor, nullptr};
+    product.right[0] = rows_from(groups, x, begin, Layout::kDepthMajor);
+    product.result[0] = d_weight.of(expert);
+  });
 }
 
 }  // namespace witan::kernels

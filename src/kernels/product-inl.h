@@ -1,0 +1,176 @@
+// Packing and the register tile, per instruction set. Included once per target, after hwy/highway.h.
+#if defined(WITAN_KERNELS_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef WITAN_KERNELS_PRODUCT_INL_H_
+#undef WITAN_KERNELS_PRODUCT_INL_H_
+#else
+#define WITAN_KERNELS_PRODUCT_INL_H_
+#endif
+
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace witan::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A tile of kTileRows x kTileVectors vectors of sums stays in registers, beside kTileVectors vectors of the right
+// operand and one broadcast element of the left. A packed left tile has kLeftWidth elements per step of depth, a whole
+// number of vectors.
+#if HWY_TARGET == HWY_AVX3
+using F32 = hn::CappedTag<float, 16>;
+constexpr int kTileRows = 14;
+constexpr int kTileVectors = 2;
+constexpr int kLeftWidth = 16;
+#elif HWY_TARGET == HWY_AVX2
+using F32 = hn::CappedTag<float, 8>;
+constexpr int kTileRows = 6;
+constexpr int kTileVectors = 2;
+constexpr int kLeftWidth = 8;
+#else
+using F32 = hn::CappedTag<float, 4>;
+constexpr int kTileRows = 4;
+constexpr int kTileVectors = 2;
+constexpr int kLeftWidth = 4;
+#endif
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32()));
+constexpr int kRightWidth = kTileVectors * kLanes;
+
+// Packs `count` <= kWidth memory rows as columns: packed[k * kWidth + i] = row(i)[k] for k < depth. Columns from
+// `count` on repeat the last row: their products are never stored.
+template <int kWidth, class Row>
+HWY_INLINE void pack_transposed(const Row& row, std::int64_t count, std::int64_t depth, float* HWY_RESTRICT packed) {
+  const float* rows[kWidth];
+  for (std::int64_t i = 0; i < kWidth; ++i) rows[i] = row(i < count ? i : count - 1);
+  std::int64_t k = 0;
+#if HWY_TARGET != HWY_SCALAR
+  // Lane 4 b + i of vector k: block b of a loaded vector holds four steps of row 4 b + i, and each 4 x 4 block is
+  // transposed in place.
+  const F32 d;
+  const hn::Repartition<double, F32> d64;
+  for (; k + 4 <= depth; k += 4) {
+    for (int first = 0; first < kWidth; first += kLanes) {
+      const auto load = [&](int i) HWY_ATTR {
+        const hn::CappedTag<float, 4> d4;
+        const float* const* r = rows + first + i;
+#if HWY_TARGET == HWY_AVX3
+        const hn::Half<F32> d8;
+        const auto low = hn::Combine(d8, hn::LoadU(d4, r[4] + k), hn::LoadU(d4, r[0] + k));
+        const auto high = hn::Combine(d8, hn::LoadU(d4, r[12] + k), hn::LoadU(d4, r[8] + k));
+        return hn::Combine(d, high, low);
+#elif HWY_TARGET == HWY_AVX2
+        return hn::Combine(d, hn::LoadU(d4, r[4] + k), hn::LoadU(d4, r[0] + k));
+#else
+        return hn::LoadU(d4, r[0] + k);
+#endif
+      };
+      const auto v0 = load(0);
+      const auto v1 = load(1);
+      const auto v2 = load(2);
+      const auto v3 = load(3);
+      const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, v0, v1));
+      const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, v0, v1));
+      const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, v2, v3));
+      const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, v2, v3));
+      float* to = packed + k * kWidth + first;
+      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, to);
+      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, to + kWidth);
+      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, to + 2 * kWidth);
+      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, to + 3 * kWidth);
+    }
+  }
+#endif
+  for (; k < depth; ++k) {
+    for (int i = 0; i < kWidth; ++i) packed[k * kWidth + i] = rows[i][k];
+  }
+}
+
+// Packs `count` <= kWidth elements of each of `depth` memory rows: packed[k * kWidth + i] = row(k)[i]. Elements from
+// `count` on become 0.
+template <int kWidth, class Row>
+HWY_INLINE void pack_copied(const Row& row, std::int64_t count, std::int64_t depth, float* HWY_RESTRICT packed) {
+  const F32 d;
+  if (count == kWidth) {
+    for (std::int64_t k = 0; k < depth; ++k) {
+      const float* from = row(k);
+      for (int i = 0; i < kWidth; i += kLanes) hn::Store(hn::LoadU(d, from + i), d, packed + k * kWidth + i);
+    }
+    return;
+  }
+  for (std::int64_t k = 0; k < depth; ++k) {
+    const float* from = row(k);
+    for (int i = 0; i < kWidth; ++i) packed[k * kWidth + i] = i < count ? from[i] : 0.0F;
+  }
+}
+
+// result[r][0 .. kVectors * kLanes) = sum over k of left[k * kLeftWidth + r] right[k * kRightWidth + ..], added to what
+// is there when `accumulate`.
+template <int kRows, int kVectors>
+void tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, std::int64_t depth,
+          float* HWY_RESTRICT result, std::int64_t stride, bool accumulate) {
+  const F32 d;
+  using V = hn::Vec<F32>;
+  V sums[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
+  }
+  for (std::int64_t k = 0; k < depth; ++k) {
+    V columns[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) columns[v] = hn::Load(d, right + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const V element = hn::Set(d, left[r]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(element, columns[v], sums[r][v]);
+    }
+    left += kLeftWidth;
+    right += kRightWidth;
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    float* to = result + r * stride;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const V sum = accumulate ? hn::Add(hn::LoadU(d, to + v * kLanes), sums[r][v]) : sums[r][v];
+      hn::StoreU(sum, d, to + v * kLanes);
+    }
+  }
+}
+
+using Tile = void (*)(const float*, const float*, std::int64_t, float*, std::int64_t, bool);
+
+// The tile function for 1 .. kTileRows rows.
+template <int kVectors>
+Tile tile_of(std::int64_t rows) {
+  static_assert(kTileRows <= 14);
+  constexpr Tile kTiles[] = {
+    tile<1, kVectors>,
+    tile<2, kVectors>,
+    tile<3, kVectors>,
+    tile<4, kVectors>,
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+    tile<5, kVectors>,
+    tile<6, kVectors>,
+#endif
+#if HWY_TARGET == HWY_AVX3
+    tile<7, kVectors>,
+    tile<8, kVectors>,
+    tile<9, kVectors>,
+    tile<10, kVectors>,
+    tile<11, kVectors>,
+    tile<12, kVectors>,
+    tile<13, kVectors>,
+    tile<14, kVectors>,
+#endif
+  };
+  static_assert(sizeof(kTiles) / sizeof(Tile) == kTileRows);
+  return kTiles[rows - 1];
+}
+
+}  // namespace witan::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,58 @@
+// The engine under every matrix product: a list of independent products, cut into pieces of similar work that all
+// threads share. Operands are packed into cache as they are, transposed or gathered; results are written once per block
+// of depth. Not a public product: see gemm.h, grouped_gemm.h and expert_feed_forward.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "base/views.h"
+
+namespace witan::kernels {
+
+// Elements (i, k) of an operand, i along its side of the result (rows for the left operand, columns for the right), k
+// along the depth.
+struct Factor {
+  enum class Layout {
+    kSideMajor,   // (i, k) at data[row(i) * stride + k]
+    kDepthMajor,  // (i, k) at data[row(k) * stride + i]
+  };
+  const float* data = nullptr;
+  std::int64_t stride = 0;
+  Layout layout = Layout::kSideMajor;
+  const std::int32_t* rows = nullptr;  // row(j) = rows[j], or j when null
+};
+
+// One or two outputs with a common left operand (outputs), or one output that is the sum of two products (terms).
+struct Product {
+  std::int64_t rows = 0;
+  std::int64_t cols = 0;
+  std::int64_t depth = 0;  // of each term
+  int terms = 1;
+  int outputs = 1;
+  std::array<Factor, 2> left;   // one per term
+  std::array<Factor, 2> right;  // one per term or output
+  std::array<Matrix, 2> result;
+  bool accumulate = false;
+};
+
+// A finished part of a product's results, still in the cache of the thread that made it.
+struct ResultBlock {
+  std::size_t product;
+  std::int64_t first_row;
+  std::int64_t rows;
+  std::int64_t first_col;
+  std::int64_t cols;
+};
+
+// Computes every product; calls `finished` for each part of the results as it is final, on the thread that made it.
+// Empty, or for products of a depth up to 4096. Every element is one chain of additions in an order that depends on its
+// depth alone: the same bits whatever the threads, the other products or the place of a row among others.
+void run_products(std::span<const Product> products, const std::function<void(const ResultBlock&)>& finished = {});
+
+// The same by three loops in double precision, for tests.
+void run_products_reference(std::span<const Product> products);
+
+}  // namespace witan::kernels
