@@ -9,13 +9,12 @@ namespace witan {
 
 constexpr std::int32_t kNoExpert = -1;
 
-// Slot row * experts_per_row + rank holds the choice number `rank` (0 = first) of a row. A row may make fewer choices,
-// or none: its last slots then hold kNoExpert.
+// Slot row * experts_per_row + rank holds the choice number `rank` (0 = first) of a row.
 struct Choices {
   std::int64_t num_rows = 0;
   std::int64_t num_experts = 0;
   std::int64_t experts_per_row = 0;
-  PooledVector<std::int32_t> experts;  // [num_rows * experts_per_row], an expert at most once per row
+  PooledVector<std::int32_t> experts;  // [num_rows * experts_per_row]: an expert, at most once per row, or kNoExpert
 
   std::int64_t num_slots() const { return num_rows * experts_per_row; }
 };

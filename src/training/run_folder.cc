@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 // All that a run writes; nothing else is ever removed.
 constexpr const char* kEntries[] = {"checkpoint",    "model",       "metrics.jsonl", "analysis.json",
-                                    "settings.json", "report.html", "cache"};
+                                    "settings.json", "report.html", "heldout.txt",   "cache"};
 
 bool holds_run(const fs::path& folder) {
   return fs::exists(folder / "settings.json") || fs::exists(folder / "checkpoint") ||

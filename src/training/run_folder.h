@@ -27,7 +27,8 @@ class RunFolder {
   std::filesystem::path analysis() const { return path_ / "analysis.json"; }
   std::filesystem::path settings() const { return path_ / "settings.json"; }
   std::filesystem::path report() const { return path_ / "report.html"; }
-  std::filesystem::path cache() const { return path_ / "cache"; }  // the tokens of the text
+  std::filesystem::path heldout() const { return path_ / "heldout.txt"; }  // the text the last evaluation read
+  std::filesystem::path cache() const { return path_ / "cache"; }          // the tokens of the text
 
  private:
   std::filesystem::path path_;

@@ -41,8 +41,8 @@ Fields TrainSettings::deciding_fields() {
       .include(data.fields())
       .include(optimizer.fields())
       .include(schedule.fields())
-      .include(budget.fields())
-      .integer("seed", seed, 0, std::int64_t{1} << 62, "decides weights, order of the text and routing noise");
+      .integer("seed", seed, 0, std::int64_t{1} << 62, "decides weights, order of the text and routing noise")
+      .include(budget.fields());
   return fields;
 }
 
@@ -97,7 +97,8 @@ std::vector<std::string> differing_fields(const TrainSettings& now, const TrainS
   for (std::size_t i = 0; i < left_fields.all().size(); ++i) {
     const Field& field = left_fields.all()[i];
     const std::string was = right_fields.all()[i].text();
-    if (field.text() != was) differences.push_back(fmt::format("{}: {}, was {}", field.name, field.text(), was));
+    if (field.scope != "budget" && field.text() != was)
+      differences.push_back(fmt::format("{}: {}, was {}", field.name, field.text(), was));
   }
   if (now.data.paths != saved.data.paths) differences.emplace_back("the paths of the text");
   return differences;

@@ -49,7 +49,7 @@ struct TrainSettings {
   std::int64_t seed = 0;
   std::int64_t threads = 0;  // 0: as many as the machine has cores for us
 
-  // All fields but the logging ones, in this order: model, data, optimizer, schedule, budget, seed.
+  // All fields but the logging ones, in this order: model, data, optimizer, schedule, seed, budget.
   Fields deciding_fields();
   // Throws Error with the values for whatever does not fit together.
   void validate() const;
@@ -67,7 +67,8 @@ nlohmann::json settings_to_json(const TrainSettings& settings);
 // Throws Error for unknown or missing keys and for values out of bounds.
 TrainSettings settings_from_json(const nlohmann::json& object);
 
-// "learning_rate: 0.001, was 0.002" for each deciding field (and the data paths) that differs.
+// "learning_rate: 0.001, was 0.002" for each deciding field (and the data paths) that differs. The budget may: a run
+// may be made longer or shorter, and its schedule follows.
 std::vector<std::string> differing_fields(const TrainSettings& now, const TrainSettings& saved);
 
 }  // namespace witan

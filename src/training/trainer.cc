@@ -67,7 +67,12 @@ Trainer::Trainer(const TrainSettings& settings, std::shared_ptr<const Tokenizer>
       routing_noise_(static_cast<std::uint64_t>(settings_.seed), kRoutingStream),
       token_bytes_(bytes_per_token(*tokenizer_)),
       bytes_per_train_token_(static_cast<double>(corpus_.train->bytes()) /
-                             static_cast<double>(corpus_.train->tokens().size())) {}
+                             static_cast<double>(corpus_.train->tokens().size())) {
+  if (corpus_.heldout->tokens().size() < 2) {
+    fail("data.heldout_share: heldout_share={} leaves {} tokens of held-out text, expected at least 2",
+         settings_.data.heldout_share, corpus_.heldout->tokens().size());
+  }
+}
 
 void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
   const TrainDataOptions& data = settings_.data;

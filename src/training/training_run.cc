@@ -48,7 +48,7 @@ nlohmann::ordered_json describe(Trainer& trainer) {
 
 }  // namespace
 
-RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::atomic<bool>& stop,
+RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::function<bool()>& stop,
                     TrainingListener& listener) {
   const LoggingOptions& logging = trainer.settings().logging;
   const Consumed at_start = trainer.consumed();
@@ -69,7 +69,7 @@ RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::atomic
 
   Due save_due(logging.save_steps, logging.save_minutes, at_start);
   Due eval_due(logging.eval_steps, 0.0, at_start);
-  while (!trainer.done() && !stop) {
+  while (!trainer.done() && !stop()) {
     const StepReport report = trainer.step();
     log.write(step_line(report));
     const bool last = trainer.done();

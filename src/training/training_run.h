@@ -2,8 +2,7 @@
 // asks to stop. Prints nothing: a listener does.
 #pragma once
 
-#include <atomic>
-#include <filesystem>
+#include <functional>
 
 #include "training/run_folder.h"
 #include "training/trainer.h"
@@ -25,10 +24,10 @@ class TrainingListener {
 
 enum class RunEnd { kFinished, kInterrupted };
 
-// Runs `trainer` to the end of its budget, or to the end of the step in which `stop` becomes true; either way the last
-// state is saved. A trainer that was restored continues metrics.jsonl at its step. Throws Diverged with the last
-// checkpoint left as it was, and Error when the disk is full.
-RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::atomic<bool>& stop,
+// Runs `trainer` to the end of its budget, or until `stop`, asked after each step, says yes; either way the last state
+// is saved. A trainer that was restored continues metrics.jsonl at its step. Throws Diverged with the last checkpoint
+// left as it was, and Error when the disk is full.
+RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::function<bool()>& stop,
                     TrainingListener& listener);
 
 }  // namespace witan

@@ -1,0 +1,32 @@
+// Prompts from held-out text, and what the generator makes of them.
+#include "witan/samples.h"
+
+#include <algorithm>
+
+namespace witan::cli {
+namespace {
+
+constexpr std::size_t kPromptCharacters = 48;
+constexpr std::int64_t kNewTokens = 48;
+
+bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; }
+
+}  // namespace
+
+std::string prompt_of(const std::string& text, std::size_t characters) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return "";
+  std::size_t end = begin;
+  std::size_t seen = 0;
+  std::size_t space = 0;  // after which the cut may fall
+  for (; end < text.size(); ++end) {
+    if (!starts_character(text[end])) continue;
+    if (seen == characters) break;
+    ++seen;
+    if (seen * 2 > characters && (text[end] == ' ' || text[end] == '\n')) space = end;
+  }
+  if (seen < characters) return "";
+  return text.substr(begin, (space > 0 ? space : end) - begin);
+}
+
+}  // namespace witan::cli

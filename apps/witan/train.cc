@@ -1,0 +1,191 @@
+// `witan train`: text in, a run folder with a trained model and its report out.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/parallel.h"
+#include "base/pool.h"
+#include "report/report.h"
+#include "training/memory.h"
+#include "training/training_run.h"
+#include "witan/commands.h"
+#include "witan/options.h"
+#include "witan/run_data.h"
+#include "witan/samples.h"
+#include "witan/training_display.h"
+
+namespace witan::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kInterruptedExit = 130;
+constexpr std::int64_t kAnalysedTokens = 500'000;  // of held-out text at the most: shares are known well enough by then
+
+struct TrainArguments {
+  TrainSettings settings = preset_settings("quickstart");
+  std::vector<std::string> paths;
+  std::string output;
+  std::string resume;  // the run folder; empty: a new run
+  bool overwrite = false;
+  bool dry_run = false;
+};
+
+void say(const std::string& line) {
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+// A preset brings a budget of its own; one that was asked for takes its place.
+void keep_one_budget(const CLI::App& command, BudgetOptions& budget) {
+  const bool steps = command.count("--steps") > 0;
+  const bool tokens = command.count("--tokens") > 0;
+  const bool minutes = command.count("--minutes") > 0;
+  if (!steps && !tokens && !minutes) return;
+  if (!steps) budget.steps = 0;
+  if (!tokens) budget.tokens = 0;
+  if (!minutes) budget.minutes = 0.0;
+}
+
+void print_sizes(const TrainSettings& settings) {
+  const Decoder model(settings.model, static_cast<std::uint64_t>(settings.seed));
+  const MemoryEstimate memory = estimate_memory(settings, model.counts());
+  say(counts_text(model.counts()));
+  say(fmt::format("{} tokens per step", settings.tokens_per_step()));
+  say(fmt::format("about {} of memory: weights {}, gradients {}, AdamW {}, activations {}",
+                  size_text(static_cast<double>(memory.total())), size_text(static_cast<double>(memory.weights)),
+                  size_text(static_cast<double>(memory.gradients)), size_text(static_cast<double>(memory.moments)),
+                  size_text(static_cast<double>(memory.activations))));
+}
+
+// Everything that stands in the run folder once training is over, and the summary on the terminal.
+void write_results(Trainer& trainer, const RunFolder& folder, const Corpus& corpus, const Evaluation& evaluation) {
+  save_model_folder(trainer.model(), trainer.tokenizer(), folder.model());
+  write_file(folder.heldout(), heldout_text(corpus));
+
+  Analysis analysis;
+  analysis.domains = corpus.domains;
+  const DecoderConfig& model = trainer.settings().model;
+  RoutingCensus census(model.moe.num_experts, static_cast<std::int64_t>(corpus.domains.size()), model.vocab_size);
+  trainer.evaluate(kAnalysedTokens, census.observer());
+  analysis.layers = census.finish(trainer.tokenizer());
+  analysis.samples =
+      write_samples(trainer.model(), trainer.tokenizer(), corpus, static_cast<std::uint64_t>(trainer.settings().seed));
+  write_analysis(folder.analysis(), analysis);
+  write_report(folder.path(), folder.report());
+
+  say("");
+  fmt::print("{}", evaluation_table(evaluation, corpus.domains));
+  if (!analysis.layers.empty()) {
+    const LayerAnalysis& layer = most_telling_layer(analysis);
+    say(fmt::format("\nwho serves what, layer {}:", layer.layer));
+    fmt::print("{}", expert_table(layer, corpus.domains));
+  }
+  const Consumed consumed = trainer.consumed();
+  say(fmt::format("\nmemory: {} of the process at the most, {} of tensors",
+                  size_text(static_cast<double>(peak_resident_bytes())),
+                  size_text(static_cast<double>(pool_statistics().peak_bytes_in_use))));
+  say(fmt::format("report: {}", folder.report().string()));
+  say(fmt::format("model:  {}", folder.model().string()));
+  say(fmt::format("{} steps, {} tokens, held-out loss {:.4f} nats per token, {:.4f} bits per byte", consumed.steps,
+                  consumed.tokens, evaluation.overall.loss(), evaluation.overall.bits_per_byte()));
+}
+
+void train(TrainArguments& arguments) {
+  TrainSettings& settings = arguments.settings;
+  settings.validate();
+  if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
+  if (arguments.dry_run) return print_sizes(settings);
+  if (settings.data.paths.empty()) fail("witan train: no text given: name files or folders of .txt or .jsonl");
+
+  const bool resume = !arguments.resume.empty();
+  const RunFolder::Mode mode = resume                ? RunFolder::Mode::kResume
+                               : arguments.overwrite ? RunFolder::Mode::kOverwrite
+                                                     : RunFolder::Mode::kNew;
+  const InterruptScope interrupts;
+  RunFolder folder(resume ? arguments.resume : arguments.output, mode);
+  RunData data = resume ? resume_data(settings, folder) : prepare_data(settings, folder);
+  say(fmt::format("text: {} for training, {} held out, {} domains",
+                  size_text(static_cast<double>(data.corpus.train_bytes)),
+                  size_text(static_cast<double>(data.corpus.heldout_bytes)), data.corpus.domains.size()));
+
+  Trainer trainer(settings, data.tokenizer, std::move(data.tokens), data.corpus.content_key);
+  if (resume) trainer.restore(folder.checkpoint());
+  if (trainer.done()) fail("{}: this run is complete: {} steps", folder.path().string(), trainer.consumed().steps);
+  folder.begin();
+  say(fmt::format("model: {}", counts_text(trainer.model().counts())));
+
+  TrainingDisplay display(trainer.consumed().tokens);
+  const RunEnd end = run_training(trainer, folder, interrupted, display);
+  display.finish();
+  if (end == RunEnd::kInterrupted) {
+    fmt::print(stderr, "interrupted after step {}; continue with: witan train --resume {}\n", trainer.consumed().steps,
+               folder.path().string());
+    throw CLI::RuntimeError(kInterruptedExit);
+  }
+  write_results(trainer, folder, data.corpus, display.last_evaluation());
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("train", "Train a sparse decoder on text");
+  const auto arguments = std::make_shared<TrainArguments>();
+  TrainSettings& settings = arguments->settings;
+
+  // These two fill every field, so they stand before the fields: see bind_fields.
+  CLI::Option* preset = command->add_option_function<std::string>(
+      "--preset",
+      [arguments](const std::string& name) {
+        try {
+          arguments->settings = preset_settings(name);
+        } catch (const Error& error) {
+          throw CLI::ValidationError("--preset", error.what());
+        }
+      },
+      "defaults that other options override");
+  preset->default_str("quickstart")->check(CLI::IsMember(preset_names()));
+  CLI::Option* resume = command->add_option_function<std::string>(
+      "--resume",
+      [arguments](const std::string& run) {
+        arguments->resume = run;
+        arguments->settings = load_training_state(fs::path(run) / "checkpoint").settings;
+      },
+      "continue this run where it was saved, bit for bit");
+  resume->excludes(preset)->type_name("RUN");
+
+  command->add_option("DATA", arguments->paths, "files and folders of .txt and .jsonl, also .gz");
+  CLI::Option* output = command->add_option("--output", arguments->output, "folder of the run");
+  output->type_name("RUN")->excludes(resume);
+  command->add_flag("--overwrite", arguments->overwrite, "replace the run that --output holds")->excludes(resume);
+  command->add_flag("--dry-run", arguments->dry_run, "print the sizes of the model and of the memory, and stop");
+  command->add_option("--threads", settings.threads, "0: as many as there are cores")->check(CLI::Range(0, 4096));
+
+  bind_fields(*command, "Budget (one of them)", settings.budget.fields());
+  bind_fields(*command, "Data", settings.data.fields());
+  bind_fields(*command, "Model", settings.model.fields());
+  bind_fields(*command, "Optimizer", settings.optimizer.fields());
+  bind_fields(*command, "Schedule", settings.schedule.fields());
+  bind_fields(*command, "Logging", settings.logging.fields());
+  command->add_option("--seed", settings.seed, "decides weights, order of the text and routing noise")
+      ->check(CLI::NonNegativeNumber);
+
+  command->callback([command, arguments, output] {
+    if (!arguments->paths.empty()) arguments->settings.data.paths = absolute_paths(arguments->paths);
+    keep_one_budget(*command, arguments->settings.budget);
+    if (arguments->resume.empty() && !arguments->dry_run && output->count() == 0) {
+      throw CLI::RequiredError("--output");
+    }
+    train(*arguments);
+  });
+}
+
+}  // namespace witan::cli

@@ -1,0 +1,47 @@
+// What `witan train` and `witan eval` show of a run: a progress line, evaluations, and tables at the end.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "training/analysis.h"
+#include "training/training_run.h"
+
+namespace witan::cli {
+
+// Progress on stderr: one redrawn line on a terminal, plain lines now and then elsewhere.
+ProgressOptions stderr_progress();
+
+class TrainingDisplay : public TrainingListener {
+ public:
+  // `first_tokens`: trained on before this sitting, so that the rate is that of this sitting.
+  explicit TrainingDisplay(std::int64_t first_tokens);
+  void on_step(const StepReport& report, double progress, double seconds_left) override;
+  void on_evaluation(std::int64_t step, const Evaluation& evaluation) override;
+  void on_checkpoint(std::int64_t step) override;
+  void finish();
+
+  // Of the last evaluation; no tokens when there was none.
+  const Evaluation& last_evaluation() const { return evaluation_; }
+
+ private:
+  Progress progress_;
+  std::int64_t first_tokens_;
+  Evaluation evaluation_;
+};
+
+// "2.31 MB", "1.20 GB".
+std::string size_text(double bytes);
+// "3.2 M parameters, 1.1 M of them active per token".
+std::string counts_text(const ParameterCounts& counts);
+
+// One line per domain: loss, bits per byte, bytes.
+std::string evaluation_table(const Evaluation& evaluation, const std::vector<std::string>& domains);
+// Which expert serves which domain, in percent of the domain's rows, for one layer.
+std::string expert_table(const LayerAnalysis& layer, const std::vector<std::string>& domains);
+// The layer whose experts tell the domains apart best: the largest mutual information of domain and expert.
+const LayerAnalysis& most_telling_layer(const Analysis& analysis);
+
+}  // namespace witan::cli

@@ -1,0 +1,97 @@
+// An older run is never lost by accident, and a run that did not start leaves nothing.
+#include "training/run_folder.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "support/error_message.h"
+#include "support/temporary_folder.h"
+
+namespace witan {
+namespace {
+
+namespace fs = std::filesystem;
+using Mode = RunFolder::Mode;
+
+std::string opening(const fs::path& path, Mode mode) {
+  return test::error_message([&] { const RunFolder folder(path, mode); });
+}
+
+TEST(RunFolderTest, LeavesNothingUnlessBegun) {
+  const test::TemporaryFolder root;
+  { const RunFolder folder(root / "a/b", Mode::kNew); }
+  EXPECT_FALSE(fs::exists(root / "a"));
+  {
+    RunFolder folder(root / "a/b", Mode::kNew);
+    folder.begin();
+  }
+  EXPECT_TRUE(fs::is_directory(root / "a/b"));
+  EXPECT_TRUE(fs::is_empty(root / "a/b"));
+}
+
+TEST(RunFolderTest, RemovesOnlyItsOwnCacheFromAFolderThatWasThere) {
+  const test::TemporaryFolder root;
+  fs::create_directories(root / "run");
+  {
+    const RunFolder folder(root / "run", Mode::kNew);
+    write_file(folder.cache() / "tokens", "x");
+  }
+  EXPECT_TRUE(fs::exists(root / "run"));
+  EXPECT_TRUE(fs::is_empty(root / "run"));
+}
+
+TEST(RunFolderTest, RefusesAnOlderRunUnlessTold) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/settings.json", "{}");
+  write_file(root / "run/model/config.json", "{}");
+  const std::string message = opening(root / "run", Mode::kNew);
+  EXPECT_NE(message.find("holds a run already"), std::string::npos) << message;
+  EXPECT_NE(message.find("--resume"), std::string::npos) << message;
+  EXPECT_TRUE(fs::exists(root / "run/settings.json"));
+  {
+    RunFolder folder(root / "run", Mode::kOverwrite);
+    EXPECT_TRUE(fs::exists(root / "run/settings.json")) << "removed before training began";
+    folder.begin();
+  }
+  EXPECT_TRUE(fs::is_empty(root / "run"));
+}
+
+TEST(RunFolderTest, OverwritingKeepsForeignFiles) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/metrics.jsonl", "{}");
+  write_file(root / "run/notes.txt", "mine");
+  {
+    RunFolder folder(root / "run", Mode::kOverwrite);
+    folder.begin();
+  }
+  EXPECT_FALSE(fs::exists(root / "run/metrics.jsonl"));
+  EXPECT_EQ(read_text_file(root / "run/notes.txt"), "mine");
+}
+
+TEST(RunFolderTest, RefusesAFolderOfOtherFilesInEveryMode) {
+  const test::TemporaryFolder root;
+  write_file(root / "home/letter.txt", "dear");
+  for (const Mode mode : {Mode::kNew, Mode::kOverwrite}) {
+    EXPECT_NE(opening(root / "home", mode).find("files that are not of a run"), std::string::npos);
+  }
+  EXPECT_NE(opening(root / "home", Mode::kResume).find("no run to resume"), std::string::npos);
+  EXPECT_NE(opening(root / "home/letter.txt", Mode::kNew).find("not a folder"), std::string::npos);
+}
+
+TEST(RunFolderTest, SaysWhenItCannotBeWritten) {
+  // A file where a folder would have to be: fails for root too, unlike permissions.
+  const test::TemporaryFolder root;
+  write_file(root / "file", "x");
+  EXPECT_NE(opening(root / "file/run", Mode::kNew), "no error");
+  EXPECT_NE(opening("/proc/witan-run", Mode::kNew), "no error");
+}
+
+TEST(RunFolderTest, ATrailingSlashIsTheSameFolder) {
+  const test::TemporaryFolder root;
+  RunFolder folder((root / "run").string() + "/", Mode::kNew);
+  EXPECT_EQ(folder.metrics(), root / "run/metrics.jsonl");
+}
+
+}  // namespace
+}  // namespace witan
