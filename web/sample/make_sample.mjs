@@ -32,7 +32,7 @@ function generator(seed) {
 
 const KINDS = {
   mixture: { layers: 6, experts: 8, active: 2, steps: 900, domains: Object.keys(LANGUAGES), analysis: true, resumeAt: 400 },
-  large: { layers: 24, experts: 64, active: 8, steps: 6000, domains: [...Object.keys(LANGUAGES), ...MORE_DOMAINS], analysis: true },
+  large: { layers: 24, experts: 64, active: 8, steps: 1500, domains: [...Object.keys(LANGUAGES), ...MORE_DOMAINS], analysis: true },
   dense: { layers: 4, experts: 1, active: 1, steps: 300, domains: ["text"], analysis: false },
   short: { layers: 2, experts: 4, active: 1, steps: 2, domains: ["a", "b"], analysis: false },
   hostile: { layers: 2, experts: 4, active: 2, steps: 40, domains: ["</script><script>alert(1)</script>", "<!--", "&amp;\u2028"], analysis: true },

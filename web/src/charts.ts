@@ -1,7 +1,9 @@
 // Pictures that any page can use: each is drawn by Observable Plot, follows the width of its place and the theme, and
 // answers the pointer. What the numbers mean is the caller's business.
 import * as Plot from "@observablehq/plot";
+import { tickStep } from "d3-array";
 import { h } from "./dom.ts";
+import { fixed, number } from "./format.ts";
 import { colours, inkOn, type Colours } from "./theme.ts";
 
 type Draw = (width: number, colours: Colours) => Element;
@@ -60,14 +62,41 @@ export interface LineChart {
   band?: { x: number; low: number; high: number }[];
   xFormat: (x: number) => string;
   yFormat: (y: number) => string;
+  yTickFormat?: (y: number) => string; // plain numbers unless given
   xLabel: string;
+  xDomain: [number, number];
   height?: number;
   fromZero?: boolean;
   yDomain?: [number, number];
 }
 
-// Of a plot's ticks as many as fit.
+// As many ticks as fit.
 const ticksFor = (width: number, each: number) => Math.max(2, Math.floor(width / each));
+
+// The same along the horizontal, but no fractions of a step, token or second.
+const ticksAlong = (width: number, [from, to]: [number, number]) => Math.max(1, Math.min(ticksFor(width, 70), to - from));
+
+// As many decimals as neighbouring ticks need to differ.
+function plainTicks(values: number[], ticks: number): (y: number) => string {
+  const [from, to] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
+  if (from === to) return number;
+  // Rounded, because the logarithm of 0.001 is not quite -3.
+  const decimals = Math.max(0, -Math.floor(Math.log10(tickStep(from, to, ticks)) + 1e-9));
+  return decimals > 3 ? number : (y) => fixed(y, decimals);
+}
+
+// A name that has room for so many letters.
+const shorten = (name: string, letters: number) =>
+  name.length <= letters ? name : `${name.slice(0, Math.max(1, letters - 1)).trimEnd()}…`;
+
+// Pixels to move a level's name to the left, past the names of levels that are too close for one above the other.
+function namesBeside(levels: Level[], index: number, height: number, domain: [number, number] | undefined): number {
+  const pixels = (height - 46) / (domain ? domain[1] - domain[0] : 1);
+  return levels
+    .slice(0, index)
+    .filter((other) => Math.abs(other.y - levels[index].y) * pixels < 15)
+    .reduce((sum, other) => sum + 7 * (other.name.length + 2), 0);
+}
 
 export function lineChart(width: number, theme: Colours, chart: LineChart): Element {
   const height = chart.height ?? 220;
@@ -75,44 +104,39 @@ export function lineChart(width: number, theme: Colours, chart: LineChart): Elem
   const title = (d: Point & { line: Line }) =>
     `${chart.lines.length > 1 ? `${d.line.name}\n` : ""}${chart.yFormat(d.y)}\n${chart.xLabel} ${chart.xFormat(d.x)}`;
   const levels = chart.levels ?? [];
+  const yTicks = ticksFor(height, 45);
+  const seen = chart.yDomain ?? [...hovered.map((point) => point.y), ...(chart.fromZero ? [0] : [])];
+  const yTickFormat = chart.yTickFormat ?? plainTicks(seen, yTicks);
   return plot({
     width,
     height,
     marginLeft: 46,
-    marginRight: 14,
+    marginRight: 24,
     marginTop: 12,
     marginBottom: 34,
-    x: { label: chart.xLabel, ticks: ticksFor(width, 90), tickFormat: chart.xFormat, labelArrow: "none" },
-    y: {
-      ticks: ticksFor(height, 45),
-      tickFormat: chart.yFormat,
-      label: null,
-      nice: chart.yDomain === undefined,
-      zero: chart.fromZero ?? false,
-      domain: chart.yDomain,
-    },
+    x: { domain: chart.xDomain },
+    y: { nice: chart.yDomain === undefined, zero: chart.fromZero ?? false, domain: chart.yDomain },
     marks: [
-      Plot.gridY({ ticks: ticksFor(height, 45), stroke: theme.faint, strokeOpacity: 1 }),
-      Plot.axisX({ ticks: ticksFor(width, 90), tickFormat: chart.xFormat, label: chart.xLabel, labelArrow: "none", tickSize: 0 }),
-      Plot.axisY({ ticks: ticksFor(height, 45), tickFormat: chart.yFormat, label: null, tickSize: 0 }),
+      Plot.gridY({ ticks: yTicks, stroke: theme.faint, strokeOpacity: 1 }),
+      Plot.axisX({ ticks: ticksAlong(width, chart.xDomain), tickFormat: chart.xFormat, label: chart.xLabel, labelArrow: "none", labelAnchor: "center", tickSize: 0 }),
+      Plot.axisY({ ticks: yTicks, tickFormat: yTickFormat, label: null, tickSize: 0 }),
       chart.band
         ? Plot.areaY(chart.band, { x: "x", y1: "low", y2: "high", fill: chart.lines[0]?.colour ?? theme.accent, fillOpacity: 0.14, clip: true })
         : null,
-      levels.length
-        ? [
-            Plot.ruleY(levels, { y: "y", stroke: theme.muted, strokeDasharray: "4 4" }),
-            Plot.text(levels, {
-              y: "y",
-              text: "name",
-              frameAnchor: "right",
-              textAnchor: "end",
-              dy: -7,
-              fill: theme.muted,
-              stroke: theme.surface,
-              strokeWidth: 4,
-            }),
-          ]
-        : null,
+      Plot.ruleY(levels, { y: "y", stroke: theme.muted, strokeDasharray: "4 4" }),
+      levels.map((level, i) =>
+        Plot.text([level], {
+          y: "y",
+          text: "name",
+          frameAnchor: "right",
+          textAnchor: "end",
+          dx: -6 - namesBeside(levels, i, height, chart.yDomain),
+          dy: -7,
+          fill: theme.muted,
+          stroke: theme.surface,
+          strokeWidth: 4,
+        }),
+      ),
       ...chart.lines.map((line) =>
         Plot.lineY(line.points, {
           x: "x",
@@ -142,18 +166,18 @@ export interface Bar {
 
 // Bars from zero with their value at the end.
 export function barChart(width: number, theme: Colours, bars: Bar[], label: string, format: (value: number) => string): Element {
-  const longest = Math.max(...bars.map((bar) => bar.name.length));
+  const letters = Math.min(Math.max(...bars.map((bar) => bar.name.length)), Math.floor((0.4 * width) / 7.2));
   return plot({
     width,
-    height: 26 + 30 * bars.length,
-    marginLeft: Math.min(0.42 * width, 16 + 7.2 * longest),
+    height: 8 + 30 * bars.length,
+    marginLeft: 16 + 7.2 * letters,
     marginRight: 56,
     marginTop: 4,
-    marginBottom: 20,
+    marginBottom: 4,
     x: { axis: null, zero: true, label },
     y: { label: null, domain: bars.map((bar) => bar.name), padding: 0.28 },
     marks: [
-      Plot.axisY({ tickSize: 0, label: null, fill: theme.text, lineWidth: 14, textOverflow: "ellipsis" }),
+      Plot.axisY({ tickSize: 0, label: null, fill: theme.text, tickFormat: (name: string) => shorten(name, letters) }),
       Plot.barX(bars, { x: "value", y: "name", fill: "colour", rx: 3 }),
       ...[true, false].map((strong) =>
         Plot.text(
@@ -181,26 +205,28 @@ export interface Cell {
   title: string;
 }
 
-// The colour of a ratio to a fair share: neutral at 1, full strength at 8 times more or less.
-const RATIO_LIMIT = 8;
-export const ratioColour = (theme: Colours) => (ratio: number) => {
-  const octaves = Math.log2(Math.min(RATIO_LIMIT, Math.max(1 / RATIO_LIMIT, ratio || 0)));
-  return theme.diverging(0.5 + octaves / (2 * Math.log2(RATIO_LIMIT)));
+// The colour of a ratio to a fair share: neutral at 1, full strength at `limit` times more or less.
+export const ratioColour = (theme: Colours, limit: number) => (ratio: number) => {
+  const octaves = Math.log2(Math.min(limit, Math.max(1 / limit, ratio || 0)));
+  return theme.diverging(0.5 + octaves / (2 * Math.log2(limit)));
 };
 
-// The key to ratioColour.
-export function ratioLegend(theme: Colours, less: string, fair: string, more: string): HTMLElement {
-  const colour = ratioColour(theme);
-  const stops = Array.from({ length: 25 }, (_, i) => colour(2 ** (-3 + i / 4)));
+// A strip of colours with a name at each end and in the middle.
+export function ramp(colour: (t: number) => string, low: string, middle: string, high: string): HTMLElement {
+  const stops = Array.from({ length: 25 }, (_, i) => colour(i / 24));
   return h(
     "div",
     { class: "ramp" },
-    h("span", {}, less),
+    h("span", {}, low),
     h("span", { class: "ramp-bar", style: `background: linear-gradient(to right, ${stops.join(", ")})` }),
-    h("span", {}, more),
-    h("span", { class: "ramp-middle" }, fair),
+    h("span", {}, high),
+    middle ? h("span", { class: "ramp-middle" }, middle) : null,
   );
 }
+
+// The key to ratioColour.
+export const ratioLegend = (theme: Colours, limit: number) =>
+  ramp(theme.diverging, `${limit}× less`, "a fair share", `${limit}× more`);
 
 // A table of coloured cells with their numbers, as far as these fit.
 export function heatMap(
@@ -210,21 +236,25 @@ export function heatMap(
   columns: string[],
   rows: string[],
   columnLabel: string | null,
+  rowLabel: string | null,
+  limit: number,
 ): Element {
-  const longest = Math.max(...rows.map((row) => row.length));
-  const marginLeft = Math.min(0.34 * width, 14 + 7 * longest);
-  const cellWidth = (width - marginLeft - 2) / columns.length;
-  const cellHeight = cellWidth < 24 ? 20 : 30;
-  const colour = ratioColour(theme);
-  const everySo = Math.max(1, Math.ceil(20 / cellWidth));
-  const widestName = Math.max(...columns.map((column) => column.length));
-  const tilted = cellWidth < 7 * widestName + 4 && widestName > 3;
+  const rowLetters = Math.min(Math.max(...rows.map((row) => row.length)), Math.floor((0.32 * width) / 7));
+  const columnLetters = Math.min(Math.max(...columns.map((column) => column.length)), width < 500 ? 10 : 16);
+  const marginLeft = 14 + 7 * rowLetters;
+  const tilted = (width - marginLeft - 2) / columns.length < 7 * columnLetters + 4 && columnLetters > 3;
+  const marginRight = tilted ? 4 + 3 * columnLetters : 2;
+  const marginTop = tilted ? 20 + 5 * columnLetters : 36;
+  const cellWidth = (width - marginLeft - marginRight) / columns.length;
+  const cellHeight = rows.length > 20 ? 20 : 30;
+  const colour = ratioColour(theme, limit);
+  const everySo = Math.max(1, Math.ceil((tilted ? 14 : 20) / cellWidth));
   return plot({
     width,
-    height: rows.length * cellHeight + (tilted ? 24 + 5 * Math.min(widestName, 14) : 40),
+    height: rows.length * cellHeight + marginTop + 4,
     marginLeft,
-    marginRight: 2,
-    marginTop: tilted ? 20 + 5 * Math.min(widestName, 14) : 36,
+    marginRight,
+    marginTop,
     marginBottom: 4,
     padding: 0.04,
     x: { domain: columns, label: null },
@@ -235,12 +265,13 @@ export function heatMap(
         tickSize: 0,
         label: columnLabel,
         labelAnchor: "left",
-        labelArrow: "none",
+        labelArrow: "right",
         ticks: columns.filter((_, i) => i % everySo === 0),
         tickRotate: tilted ? -40 : 0,
+        tickFormat: (column: string) => shorten(column, columnLetters),
         fill: theme.text,
       }),
-      Plot.axisY({ tickSize: 0, label: null, fill: theme.text, lineWidth: marginLeft / 7, textOverflow: "ellipsis" }),
+      Plot.axisY({ tickSize: 0, label: rowLabel, labelAnchor: "top", labelArrow: "down", fill: theme.text, tickFormat: (row: string) => shorten(row, rowLetters) }),
       Plot.cell(cells, { x: "column", y: "row", fill: (cell: Cell) => colour(cell.ratio), rx: 3 }),
       cellWidth >= 26
         ? Plot.text(cells, {
@@ -274,24 +305,26 @@ export function strips(
   rows: number,
   rowLabel: string,
   xLabel: string,
+  xDomain: [number, number],
   xFormat: (x: number) => string,
+  limit: number,
 ): Element {
   const stripHeight = Math.max(7, Math.min(22, 360 / rows));
   const everySo = Math.max(1, Math.ceil(13 / stripHeight));
-  const colour = ratioColour(theme);
+  const colour = ratioColour(theme, limit);
   const marks = Array.from({ length: rows }, (_, row) => row).filter((row) => row % everySo === 0);
   return plot({
     width,
     height: rows * stripHeight + 62,
     marginLeft: 46,
-    marginRight: 14,
+    marginRight: 24,
     marginTop: 26,
     marginBottom: 36,
-    x: { label: null, inset: 0 },
+    x: { domain: xDomain },
     y: { domain: [rows - 0.5, -0.5], label: null },
     marks: [
-      Plot.axisX({ ticks: ticksFor(width, 90), tickFormat: xFormat, label: xLabel, labelArrow: "none", tickSize: 0 }),
-      Plot.axisY(marks, { tickFormat: (row: number) => String(row), label: rowLabel, labelArrow: "none", tickSize: 0 }),
+      Plot.axisX({ ticks: ticksAlong(width, xDomain), tickFormat: xFormat, label: xLabel, labelArrow: "none", labelAnchor: "center", tickSize: 0 }),
+      Plot.axisY(marks, { tickFormat: (row: number) => String(row), label: rowLabel, labelArrow: "down", tickSize: 0 }),
       Plot.rect(patches, {
         x1: "x1",
         x2: "x2",
@@ -329,6 +362,7 @@ export function seats(
   all: Seat[],
   columns: number,
   rows: string[],
+  chosenRow: string,
   columnLabel: string,
   onRow: (row: string) => void,
 ): Element {
@@ -349,9 +383,10 @@ export function seats(
     marks: [
       Plot.axisX(
         Array.from({ length: columns }, (_, i) => i).filter((i) => i % everySo === 0),
-        { anchor: "top", tickSize: 0, label: columnLabel, labelAnchor: "left", labelArrow: "none", tickFormat: String, fill: theme.text },
+        { anchor: "top", tickSize: 0, label: columnLabel, labelAnchor: "left", labelArrow: "right", tickFormat: String, fill: theme.text },
       ),
       Plot.axisY({ tickSize: 0, label: null, fill: theme.text }),
+      Plot.barX([chosenRow], { x1: -0.5, x2: columns - 0.5, y: (row: string) => row, fill: theme.accent, fillOpacity: 0.09, rx: 6 }),
       Plot.dot(all, { x: "column", y: "row", r: radius(1), stroke: theme.faint, strokeWidth: 1, fill: "none" }),
       Plot.dot(all, { x: "column", y: "row", r: (seat: Seat) => radius(seat.size), fill: (seat: Seat) => seat.colour, symbol: "circle" }),
       Plot.dot(all, Plot.pointer({ x: "column", y: "row", r: (seat: Seat) => radius(seat.size) + 2, stroke: theme.text, strokeWidth: 1.5 })),

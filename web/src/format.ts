@@ -58,6 +58,9 @@ export function percent(value: Number_, digits = 1): string {
   return `${decimals(digits).format(hundredfold)} %`;
 }
 
+// For the ticks of an axis: 0.02 → "2 %".
+export const roundPercent = (value: Number_) => (known(value) ? `${significant(2).format(100 * value)} %` : NO_NUMBER);
+
 // 3725 → "1 h 2 min"
 export function duration(seconds: Number_): string {
   if (!known(seconds)) return NO_NUMBER;

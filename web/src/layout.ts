@@ -110,7 +110,14 @@ export function figure({ title, note, content, table, wide }: Figure): HTMLEleme
   );
 }
 
+// Cards side by side as far as the width allows: at most two, or four small ones.
 export const grid = (...children: Child[]) => h("div", { class: "grid" }, ...children);
+export const smallGrid = (...children: Child[]) => h("div", { class: "grid small" }, ...children);
+// One large card with smaller ones beside it.
+export function pairedGrid(lead: HTMLElement | null, beside: HTMLElement[]): HTMLElement {
+  if (!lead || beside.length === 0) return grid(lead, ...beside);
+  return h("div", { class: "grid paired" }, lead, h("div", { class: "stack" }, ...beside));
+}
 
 // The names of colours, for pictures with several lines.
 export function legend(entries: { name: string; colour: string; kind?: "line" | "dot" | "faint" }[]): HTMLElement {

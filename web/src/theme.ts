@@ -17,8 +17,8 @@ const CATEGORIES: Record<Scheme, string[]> = {
 
 // From less than a fair share over a fair one to more; readable with every kind of colour blindness.
 const DIVERGING: Record<Scheme, string[]> = {
-  light: ["#2a5a9c", "#8db3dc", "#f4f4f1", "#f0a860", "#a64a00"],
-  dark: ["#7fb4f5", "#3d6596", "#252a33", "#a9682a", "#ffb066"],
+  light: ["#4878b4", "#a5c1e2", "#f4f4f1", "#f0a860", "#a64a00"],
+  dark: ["#4a7cbd", "#304d70", "#262b34", "#a9682a", "#ffb066"],
 };
 
 // From the first layer to the last.
@@ -43,7 +43,12 @@ export function coloursOf(scheme: Scheme): Colours {
   const categories = CATEGORIES[scheme];
   return {
     scheme,
-    category: (index) => categories[index % categories.length],
+    // Where there are more categories than colours the further rounds are darker, or paler on dark.
+    category: (index) => {
+      const round = Math.floor(index / categories.length);
+      const colour = categories[index % categories.length];
+      return round === 0 ? colour : interpolateLab(colour, scheme === "light" ? "#000000" : "#ffffff")(1 - 0.55 ** round);
+    },
     diverging: piecewise(interpolateLab, DIVERGING[scheme]),
     ordered: piecewise(interpolateLab, ORDERED[scheme]),
     ...(scheme === "light"

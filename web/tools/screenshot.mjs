@@ -19,6 +19,8 @@ for (const width of widths.length ? widths.map(Number) : [390, 1440]) {
     await tab.waitForTimeout(300);
     const name = join(folder, `${width}-${colorScheme}`);
     await tab.screenshot({ path: `${name}.png`, fullPage: true });
+    // The bar stays in view and would hide part of every section.
+    await tab.addStyleTag({ content: ".bar { display: none !important }" });
     for (const section of await tab.locator("header, section").all()) {
       await section.screenshot({ path: `${name}-${(await section.getAttribute("id")) ?? "head"}.png` });
     }

@@ -1,5 +1,5 @@
 // What runs along the horizontal of a curve over time: steps, tokens read, or the clock.
-import type { Line, Point } from "../charts.ts";
+import type { Point } from "../charts.ts";
 import { count, duration, whole } from "../format.ts";
 import { segments } from "../layout.ts";
 import { Shared } from "../state.ts";
@@ -34,6 +34,12 @@ export class TimeAxis {
     return FORMATS[this.chosen.get()];
   }
 
+  // From the start to the last step, so that all curves lie above each other.
+  get domain(): [number, number] {
+    const { step } = this.run.report.steps;
+    return [0, this.at(step[step.length - 1])];
+  }
+
   // Where a step lies on the chosen axis: between two points of the thinned run, in proportion.
   at(step: number): number {
     const axis = this.chosen.get();
@@ -53,31 +59,4 @@ export class TimeAxis {
       return y === null || y === undefined ? [] : [{ x: this.at(step), y }];
     });
   }
-}
-
-// Exponentially weighted, with the weight of the unknown past taken out, so that the start is not pulled to zero. The
-// span grows with the number of points: long runs are smoothed over more of them.
-export function smooth(values: (number | null)[]): (number | null)[] {
-  const span = Math.max(1, Math.min(40, values.length / 30));
-  const keep = 1 - 1 / span;
-  let sum = 0;
-  let weight = 0;
-  return values.map((value) => {
-    if (value === null) return null;
-    sum = keep * sum + (1 - keep) * value;
-    weight = keep * weight + (1 - keep);
-    return sum / weight;
-  });
-}
-
-// The vertical range of a falling curve: all of it but the steep start, which would flatten the rest. `fit` are values
-// that must be seen.
-export function fallingDomain(lines: Line[], fit: number[]): [number, number] | undefined {
-  const values = lines.flatMap((line) => line.points.slice(Math.floor(line.points.length * 0.02)).map((p) => p.y));
-  const all = [...values, ...fit];
-  if (all.length === 0) return undefined;
-  const low = Math.min(...all);
-  const high = Math.max(...all);
-  const room = 0.05 * (high - low || Math.abs(high) || 1);
-  return [low - room, high + room];
 }

@@ -7,6 +7,11 @@ import { figure, grid, legend, stepper, type Section } from "../../layout.ts";
 import { colours, type Colours } from "../../theme.ts";
 import { composition, favourite, type LayerAnalysis, type Run } from "../data.ts";
 
+// The two pictures fit beside each other up to so many experts.
+const MOST_BESIDE = 9;
+// Colours are at full strength where a domain sends an expert so many times more, or less, than a fair share.
+const LIMIT = 8;
+
 const layerName = (layer: { layer: number }) => `layer ${layer.layer}`;
 
 // Grey for an expert that serves all domains alike, the full colour of a domain for one that serves it alone.
@@ -14,7 +19,7 @@ function seatColour(run: Run, theme: Colours, layer: LayerAnalysis, expert: numb
   if (run.domains.length < 2 || layer.load_by_domain.length < 2) return theme.accent;
   const { domain, share } = favourite(layer, expert);
   const fair = 1 / layer.load_by_domain.length;
-  const strength = Math.max(0, (share - fair) / (1 - fair)) ** 0.6;
+  const strength = Math.max(0, (share - fair) / (1 - fair)) ** 0.5;
   return interpolateLab(theme.scheme === "light" ? "#c9ced6" : "#4b5461", theme.category(domain))(Math.min(1, strength));
 }
 
@@ -46,12 +51,13 @@ function council(run: Run): HTMLElement {
           title: seatTitle(run, layer, expert),
         })),
       );
-      return seats(width, theme, all, experts, layers.map(layerName), "expert", (row) =>
+      return seats(width, theme, all, experts, layers.map(layerName), layerName(layers[Math.min(run.layer.get(), layers.length - 1)]), "expert", (row) =>
         run.layer.set(layers.findIndex((layer) => layerName(layer) === row)),
       );
     },
     70 + 15 * experts,
   );
+  run.layer.watch(drawn.redraw);
   const key = h("div");
   if (several) {
     colours.watch((theme) =>
@@ -65,9 +71,9 @@ function council(run: Run): HTMLElement {
   }
   return figure({
     title: "All experts at a glance",
-    note: `Each circle is an expert; its area is the load it carries on held-out text, the thin ring a fair share.${several ? " Its colour is the domain it serves most, the stronger the more it keeps to that one (as if all domains were of one size)." : ""} Click a circle to choose its layer below.`,
+    note: `Each circle is an expert; its area is the load it carries on held-out text, the thin ring a fair share.${several ? " Its colour is the domain it serves most, the stronger the more it keeps to that one (as if all domains were of one size)." : ""} Click a circle to choose its layer.`,
     content: [key, drawn],
-    wide: true,
+    wide: experts > MOST_BESIDE,
   });
 }
 
@@ -77,8 +83,8 @@ function byDomain(run: Run): HTMLElement {
   const drawn = picture("Share of each domain that goes to each expert of the chosen layer", (width, theme) => {
     const layer = current();
     const experts = layer.load.map((_, expert) => String(expert));
-    // On a narrow screen the longer side runs downwards.
-    const upright = width < 640 && layer.experts > layer.load_by_domain.length;
+    // Where the experts do not fit side by side they run downwards.
+    const upright = width < 60 + 36 * layer.experts && layer.experts > layer.load_by_domain.length;
     const cells: Cell[] = layer.load_by_domain.flatMap((shares, domain) =>
       shares.map((share, expert) => {
         const name = run.domains[domain];
@@ -92,17 +98,17 @@ function byDomain(run: Run): HTMLElement {
       }),
     );
     return upright
-      ? heatMap(width, theme, cells, run.domains, experts, null)
-      : heatMap(width, theme, cells, experts, run.domains, "expert");
+      ? heatMap(width, theme, cells, run.domains, experts, null, "expert", LIMIT)
+      : heatMap(width, theme, cells, experts, run.domains, "expert", null, LIMIT);
   });
   run.layer.watch(drawn.redraw);
   const key = h("div");
-  colours.watch((theme) => key.replaceChildren(ratioLegend(theme, "8× less", "a fair share", "8× more")));
+  colours.watch((theme) => key.replaceChildren(ratioLegend(theme, LIMIT)));
   return figure({
     title: "Experts and domains",
     note: "How many percent of a domain's rows go to each expert of the chosen layer; the percentages of a domain add up to 100. Blue: avoided, orange: preferred.",
-    content: [h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer)), key, drawn],
-    wide: true,
+    content: [key, drawn],
+    wide: Math.max(...layers.map((layer) => layer.experts)) > MOST_BESIDE,
     table: () => ({
       columns: ["Layer and domain", ...current().load.map((_, expert) => `Expert ${expert}`)],
       rows: layers.flatMap((layer) =>
@@ -143,6 +149,7 @@ export function experts(run: Run): Section | null {
     title: "Who does what",
     intro: `The work of the experts on held-out text, once training was over. ${findings.join(" ")}`,
     content: [
+      h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer)),
       grid(council(run), several ? byDomain(run) : null),
       several ? null : h("p", { class: "kindly" }, "The text has one domain only, so there is nothing to compare between domains."),
     ],

@@ -1,13 +1,25 @@
 // How the loss fell, on the text of the training and on text that was held out.
 import { barChart, lineChart, picture, type Level, type Line } from "../../charts.ts";
 import { fixed, number, whole } from "../../format.ts";
-import { figure, grid, legend, type Section } from "../../layout.ts";
+import { figure, grid, pairedGrid, legend, smallGrid, type Section } from "../../layout.ts";
 import { h } from "../../dom.ts";
 import { colours, type Colours } from "../../theme.ts";
 import type { Run } from "../data.ts";
-import { fallingDomain, smooth, type TimeAxis } from "../time_axis.ts";
+import { fallingDomain, smooth } from "../smoothing.ts";
+import type { TimeAxis } from "../time_axis.ts";
 
 const HELD_OUT = 5; // the category colour of held-out text: vermilion stands out from every training curve
+
+const BALANCE: Record<string, { title: string; note: string }> = {
+  load_balance: {
+    title: "Load balance loss",
+    note: "How unevenly rows and router probabilities fall on the experts, before its coefficient: 1 is even.",
+  },
+  router_z: {
+    title: "Router z-loss",
+    note: "The size of the router's logits, before its coefficient: held small so that the router stays flexible.",
+  },
+};
 
 type Measure = "bits_per_byte" | "loss";
 
@@ -27,7 +39,14 @@ function curveLines(run: Run, axis: TimeAxis, measure: Measure, theme: Colours):
   ].filter((line) => line.points.length > 0);
 }
 
-function curve(run: Run, axis: TimeAxis, measure: Measure, title: string, note: string, levels: Level[], wide: boolean) {
+interface CurveCard {
+  title: string;
+  note: string;
+  levels: Level[];
+  height: number;
+}
+
+function curve(run: Run, axis: TimeAxis, measure: Measure, { title, note, levels, height }: CurveCard): HTMLElement {
   const drawn = picture(`${title} over the course of training`, (width, theme) => {
     const lines = curveLines(run, axis, measure, theme);
     return lineChart(width, theme, {
@@ -36,7 +55,8 @@ function curve(run: Run, axis: TimeAxis, measure: Measure, title: string, note: 
       xFormat: axis.format,
       yFormat: (y) => fixed(y, 2),
       xLabel: axis.label,
-      height: wide ? Math.min(360, 0.35 * width + 140) : 240,
+      xDomain: axis.domain,
+      height: Math.min(height, 0.55 * width + 130),
       yDomain: fallingDomain(lines, levels.map((level) => level.y)),
     });
   });
@@ -57,7 +77,7 @@ function curve(run: Run, axis: TimeAxis, measure: Measure, title: string, note: 
     columns: ["Step", "Held-out"],
     rows: run.report.evals.map((e) => [whole(e.step), fixed(e[measure], 4)]),
   });
-  return figure({ title, note, wide, content: [key, drawn], table: run.report.evals.length ? table : undefined });
+  return figure({ title, note, content: [key, drawn], table: run.report.evals.length ? table : undefined });
 }
 
 function compressorBars(run: Run): HTMLElement | null {
@@ -124,7 +144,8 @@ function domainCurves(run: Run, axis: TimeAxis): HTMLElement | null {
       xFormat: axis.format,
       yFormat: (y) => fixed(y, 2),
       xLabel: axis.label,
-      height: 240,
+      xDomain: axis.domain,
+      height: Math.min(260, 0.5 * width + 130),
     }),
   );
   axis.chosen.watch(drawn.redraw);
@@ -144,6 +165,7 @@ function small(axis: TimeAxis, title: string, note: string, pick: (theme: Colour
       xFormat: axis.format,
       yFormat: number,
       xLabel: axis.label,
+      xDomain: axis.domain,
       height: 190,
       fromZero,
     }),
@@ -162,6 +184,7 @@ export function learning(run: Run, axis: TimeAxis): Section {
     opacity,
   });
   const levels = Object.entries(run.report.analysis?.compressors ?? {}).map(([name, y]) => ({ name, y }));
+  const beside = [compressorBars(run), domainBars(run)].filter((card) => card !== null);
   const balance = Object.entries(steps.balance).filter(([, values]) => values.some((value) => value));
   return {
     id: "learning",
@@ -170,26 +193,31 @@ export function learning(run: Run, axis: TimeAxis): Section {
       "How well the model predicts text as training goes on. Held-out text was never trained on, so its curve tells what was really learned.",
     content: [
       h("div", { class: "choices" }, axis.control()),
-      grid(
+      pairedGrid(
         steps.bits_per_byte
-          ? curve(
-              run,
-              axis,
-              "bits_per_byte",
-              "Bits per byte",
-              `Bits the model needs for one byte of text: lower is better, and comparable between tokenizers.${levels.length ? " Dashed: file compressors on the held-out text." : ""}`,
+          ? curve(run, axis, "bits_per_byte", {
+              title: "Bits per byte",
+              note: `Bits the model needs for one byte of text: lower is better, and comparable between tokenizers.${levels.length ? " Dashed: file compressors on the held-out text." : ""}`,
               levels,
-              true,
-            )
+              height: beside.length > 1 ? 520 : 360,
+            })
           : null,
-        compressorBars(run),
-        domainBars(run),
+        beside,
+      ),
+      grid(
         steps.loss
-          ? curve(run, axis, "loss", "Loss", "Surprise at the next token, in nats: lower is better. Comparable only between runs with the same tokenizer.", [], false)
+          ? curve(run, axis, "loss", {
+              title: "Loss",
+              note: "Surprise at the next token, in nats: lower is better. Comparable only between runs with the same tokenizer.",
+              levels: [],
+              height: 260,
+            })
           : null,
         domainCurves(run, axis),
+      ),
+      smallGrid(
         steps.learning_rate
-          ? small(axis, "Learning rate", "How far each step moves the weights: it warms up, then falls.", (theme) => [line("learning rate", steps.learning_rate!, theme.accent)], true)
+          ? small(axis, "Learning rate", "How far each step moves the weights.", (theme) => [line("learning rate", steps.learning_rate!, theme.accent)], true)
           : null,
         steps.gradient_norm
           ? small(
@@ -206,8 +234,8 @@ export function learning(run: Run, axis: TimeAxis): Section {
         ...balance.map(([term, values]) =>
           small(
             axis,
-            `Balance term ${term}`,
-            "What is added to the loss to keep the routing in shape, before its weight.",
+            BALANCE[term]?.title ?? `Balance: ${term.replaceAll("_", " ")}`,
+            BALANCE[term]?.note ?? "A term added to the loss to keep the routing in shape, before its coefficient.",
             (theme) => [line(term, values, theme.accent)],
             false,
           ),

@@ -1,11 +1,15 @@
 // The routing while the model learned: load per expert, and how even, how sure and how lossy it was.
-import { lineChart, picture, ratioLegend, strips, type Line, type Patch } from "../../charts.ts";
+import { lineChart, picture, ramp, ratioLegend, strips, type Line, type Patch } from "../../charts.ts";
 import { h } from "../../dom.ts";
-import { list, number, percent, times, whole } from "../../format.ts";
-import { figure, grid, stepper, type Section } from "../../layout.ts";
+import { list, number, percent, roundPercent, times, whole } from "../../format.ts";
+import { figure, grid, smallGrid, stepper, type Section } from "../../layout.ts";
 import { colours, type Colours } from "../../theme.ts";
 import type { LayerCurves, Run } from "../data.ts";
-import { smooth, type TimeAxis } from "../time_axis.ts";
+import { smooth } from "../smoothing.ts";
+import type { TimeAxis } from "../time_axis.ts";
+
+// Even routing varies less than domains do, so the colours are at full strength sooner than there.
+const LIMIT = 4;
 
 function loadOverTime(run: Run, axis: TimeAxis): HTMLElement {
   const layers = run.mixtures;
@@ -29,16 +33,16 @@ function loadOverTime(run: Run, axis: TimeAxis): HTMLElement {
         });
       }
     }
-    return strips(width, theme, patches, layer.experts, "expert", axis.label, axis.format);
+    return strips(width, theme, patches, layer.experts, "expert", axis.label, axis.domain, axis.format, LIMIT);
   });
   run.layer.watch(drawn.redraw);
   axis.chosen.watch(drawn.redraw);
   const key = h("div");
-  colours.watch((theme) => key.replaceChildren(ratioLegend(theme, "8× less", "a fair share", "8× more")));
+  colours.watch((theme) => key.replaceChildren(ratioLegend(theme, LIMIT)));
   return figure({
     title: "Load per expert",
-    note: "One strip per expert of the chosen layer, from the first step to the last. Even routing stays pale; an expert that turns deep blue is starving, a deep orange one is crowded.",
-    content: [h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer)), key, drawn],
+    note: "One strip per expert of the chosen layer, from the first step to the last. Even routing stays plain; an expert that turns blue is starving, one that turns orange is crowded.",
+    content: [key, drawn],
     wide: true,
   });
 }
@@ -50,6 +54,7 @@ interface Panel {
   title: string;
   note: string;
   format: (y: number) => string;
+  tickFormat?: (y: number) => string;
   smoothed: boolean;
   whenZero?: string; // said in place of a picture of nothing
 }
@@ -60,6 +65,7 @@ const PANELS: Panel[] = [
     title: "Busiest expert",
     note: "Rows of the busiest expert over the mean: 1 is perfectly even, the number of experts means one does all.",
     format: times,
+    tickFormat: times,
     smoothed: true,
   },
   {
@@ -73,9 +79,10 @@ const PANELS: Panel[] = [
     quantity: "dropped_share",
     title: "Dropped rows",
     note: "The share of assignments that found their expert full and were left out.",
-    format: (y) => percent(y),
+    format: percent,
+    tickFormat: roundPercent,
     smoothed: true,
-    whenZero: "No row was dropped",
+    whenZero: "no row was dropped",
   },
   {
     quantity: "dead_experts",
@@ -116,7 +123,9 @@ function panelFigure(run: Run, axis: TimeAxis, panel: Panel): HTMLElement {
       lines: layerLines(run.mixtures, axis, panel, theme),
       xFormat: axis.format,
       yFormat: panel.format,
+      yTickFormat: panel.tickFormat,
       xLabel: axis.label,
+      xDomain: axis.domain,
       height: 210,
       fromZero: panel.whenZero !== undefined,
     }),
@@ -126,18 +135,10 @@ function panelFigure(run: Run, axis: TimeAxis, panel: Panel): HTMLElement {
 }
 
 function layerKey(layers: LayerCurves[]): HTMLElement {
-  const key = h("div");
+  const key = h("div", { class: "line-key" });
   colours.watch((theme) => {
-    const stops = Array.from({ length: 9 }, (_, i) => theme.ordered(i / 8));
-    key.replaceChildren(
-      h(
-        "div",
-        { class: "ramp" },
-        h("span", {}, `layer ${layers[0].layer}`),
-        h("span", { class: "ramp-bar", style: `background: linear-gradient(to right, ${stops.join(", ")})` }),
-        h("span", {}, `layer ${layers[layers.length - 1].layer}`),
-      ),
-    );
+    const [from, to] = [layers[0], layers[layers.length - 1]];
+    key.replaceChildren(ramp(theme.ordered, `layer ${from.layer}`, "", `layer ${to.layer}`));
   });
   return key;
 }
@@ -147,16 +148,16 @@ export function routing(run: Run, axis: TimeAxis): Section | null {
   if (layers.length === 0) return null;
   const shown = PANELS.filter((panel) => hasAny(layers, panel.quantity));
   const quiet = shown.filter((panel) => panel.whenZero && isZero(layers, panel.quantity));
-  const sentence = quiet.length ? `Good to know: ${list(quiet.map((panel) => panel.whenZero!.toLowerCase()))}.` : null;
+  const calm = list(quiet.map((panel) => panel.whenZero!));
   return {
     id: "routing",
     title: "Routing over time",
-    intro: `How ${whole(layers[0].experts)} experts shared the work while they learned.`,
+    intro: `How the ${whole(layers[0].experts)} experts of each layer shared the work while they learned.${calm ? ` ${calm[0].toUpperCase()}${calm.slice(1)}.` : ""}`,
     content: [
+      h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer), axis.control()),
       grid(loadOverTime(run, axis)),
-      sentence ? h("p", { class: "kindly" }, sentence) : null,
       layers.length > 1 ? layerKey(layers) : null,
-      grid(...shown.filter((panel) => !quiet.includes(panel)).map((panel) => panelFigure(run, axis, panel))),
+      smallGrid(...shown.filter((panel) => !quiet.includes(panel)).map((panel) => panelFigure(run, axis, panel))),
     ],
   };
 }

@@ -11,7 +11,7 @@ export function settings(run: Run): Section | null {
   const all = Object.entries(run.report.run.settings);
   if (all.length === 0) return null;
   const rows = all.map(([name, value]) =>
-    h("tr", { "data-text": `${name} ${text(value)}`.toLowerCase() }, h("th", { scope: "row" }, name), h("td", {}, text(value) || "–")),
+    h("div", { "data-text": `${name} ${text(value)}`.toLowerCase() }, h("dt", {}, name), h("dd", {}, text(value) || "–")),
   );
   const shown = h("output", { class: "found" }, plural(all.length, "setting"));
   const search = h("input", {
@@ -35,7 +35,7 @@ export function settings(run: Run): Section | null {
         { class: "card settings", open: true },
         h("summary", {}, "Show or hide"),
         h("div", { class: "choices" }, search, shown),
-        h("table", {}, h("tbody", {}, ...rows)),
+        h("dl", {}, ...rows),
       ),
     ],
   };

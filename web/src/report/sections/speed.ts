@@ -1,14 +1,16 @@
 // What the run cost: tokens per second and memory.
 import { lineChart, picture, type Line } from "../../charts.ts";
-import { bytes, count } from "../../format.ts";
+import { h } from "../../dom.ts";
+import { count, number } from "../../format.ts";
 import { figure, grid, type Section } from "../../layout.ts";
 import type { Colours } from "../../theme.ts";
 import type { Run } from "../data.ts";
-import { smooth, type TimeAxis } from "../time_axis.ts";
+import { smooth } from "../smoothing.ts";
+import type { TimeAxis } from "../time_axis.ts";
 
 export function speed(run: Run, axis: TimeAxis): Section | null {
   const { steps } = run.report;
-  const chart = (title: string, note: string, values: (number | null)[], format: (y: number) => string, fine: boolean) => {
+  const chart = (title: string, note: string, values: (number | null)[], format: (y: number) => string, tickFormat: ((y: number) => string) | undefined, fine: boolean) => {
     const lines = (theme: Colours): Line[] => [
       ...(fine ? [{ name: "each step", colour: theme.accent, points: axis.points(steps.step, values), width: 1, opacity: 0.3 }] : []),
       { name: fine ? "smoothed" : title, colour: theme.accent, points: axis.points(steps.step, fine ? smooth(values) : values), width: 2 },
@@ -18,7 +20,9 @@ export function speed(run: Run, axis: TimeAxis): Section | null {
         lines: lines(theme),
         xFormat: axis.format,
         yFormat: format,
+        yTickFormat: tickFormat,
         xLabel: axis.label,
+        xDomain: axis.domain,
         height: 210,
         fromZero: true,
       }),
@@ -31,12 +35,13 @@ export function speed(run: Run, axis: TimeAxis): Section | null {
     id: "speed",
     title: "Speed and memory",
     content: [
+      h("div", { class: "choices" }, axis.control()),
       grid(
         steps.tokens_per_second
-          ? chart("Tokens per second", "Training speed; dips are evaluations, checkpoints, or other work on the machine.", steps.tokens_per_second, count, true)
+          ? chart("Tokens per second", "Training speed; dips are evaluations, checkpoints, or other work on the machine.", steps.tokens_per_second, count, count, true)
           : null,
         steps.peak_memory_bytes
-          ? chart("Peak memory", "The most memory held at once so far. It should be flat: nothing is allocated after the first step.", steps.peak_memory_bytes, bytes, false)
+          ? chart("Peak memory", "The most memory held at once so far, in MiB. It should be flat: nothing is allocated after the first step.", steps.peak_memory_bytes.map((bytes) => bytes && bytes / 2 ** 20), (y) => `${number(y)} MiB`, undefined, false)
           : null,
       ),
     ],

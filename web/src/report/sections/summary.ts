@@ -1,6 +1,6 @@
 // The head of the page: what this is, how well it reads, and what it cost, in a paragraph and a row of figures.
 import { h } from "../../dom.ts";
-import { bytes, count, countInWords, date, duration, fixed, list, percent, plural } from "../../format.ts";
+import { bytes, count, countInWords, date, duration, fixed, list, percent, plural, whole } from "../../format.ts";
 import { last, type Run } from "../data.ts";
 
 function modelSentence(run: Run): string {
@@ -70,7 +70,7 @@ export function header(run: Run): HTMLElement {
     final?.loss != null ? tile("Loss", fixed(final.loss, 3), "nats per token") : null,
     total ? tile("Parameters", count(total), active && active < total ? `${count(active)} active` : "") : null,
     last(steps.tokens) ? tile("Tokens read", count(last(steps.tokens)), plural(last(steps.step) ?? 0, "step")) : null,
-    speed ? tile("Speed", count(speed), "tokens per second") : null,
+    speed ? tile("Speed", whole(speed), "tokens per second") : null,
     last(steps.seconds) ? tile("Time", duration(last(steps.seconds))) : null,
     last(steps.peak_memory_bytes) ? tile("Peak memory", bytes(last(steps.peak_memory_bytes))) : null,
   ];

@@ -1,0 +1,131 @@
+// Opens reports in a real browser and fails unless they hold together: `node check.mjs WITAN` has the program make the
+// page of every kind of sample run and looks at each, narrow and wide, light and dark. Exits with 77 (skipped) where
+// there is no Chromium.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { browserPath, startBrowser } from "./tools/browser.mjs";
+
+const EVERY_SECTION = ["learning", "experts", "tokens", "routing", "samples", "speed", "settings"];
+const SECTIONS = {
+  mixture: EVERY_SECTION,
+  large: EVERY_SECTION,
+  dense: ["learning", "speed", "settings"],
+  short: ["learning", "routing", "speed", "settings"],
+  hostile: EVERY_SECTION,
+};
+
+const [witan] = process.argv.slice(2);
+if (!witan) {
+  console.error("usage: node check.mjs WITAN");
+  process.exit(2);
+}
+if (browserPath() === null) {
+  console.log("no Chromium on this machine: skipped");
+  process.exit(77);
+}
+
+let failures = 0;
+function expect(holds, message) {
+  if (holds) return;
+  failures += 1;
+  console.error(`FAILED ${message}`);
+}
+
+async function withPage(browser, file, options, look) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const where = `${file} ${options.viewport.width} ${options.colorScheme}`;
+  page.on("console", (message) => expect(message.type() !== "error", `${where}: console: ${message.text()}`));
+  page.on("pageerror", (error) => expect(false, `${where}: ${error}`));
+  page.on("dialog", (dialog) => {
+    expect(false, `${where}: a text of the run was executed: ${dialog.message()}`);
+    return dialog.dismiss();
+  });
+  page.on("request", (request) =>
+    expect(request.url().startsWith("file:") || request.url().startsWith("data:"), `${where}: asks for ${request.url()}`),
+  );
+  await page.goto(pathToFileURL(file).href);
+  await page.waitForFunction(() => [...document.querySelectorAll(".picture")].every((place) => place.firstChild));
+  await look(page, where);
+  await context.close();
+}
+
+// What must be true of every page, however it is shown.
+async function checkLayout(page, where, sections) {
+  const seen = await page.$$eval("section", (all) => all.map((section) => section.id));
+  expect(seen.join() === sections.join(), `${where}: sections ${seen}, expected ${sections}`);
+  const faults = await page.evaluate(() => {
+    const found = [];
+    if (document.documentElement.scrollWidth > innerWidth) found.push(`scrolls sideways: ${document.documentElement.scrollWidth}`);
+    for (const figure of document.querySelectorAll("figure.card")) {
+      const title = figure.querySelector("h3").textContent;
+      if (!figure.querySelector("figcaption")?.textContent) found.push(`"${title}" has no explanation`);
+      const svg = figure.querySelector(".picture svg");
+      if (!svg?.querySelector("path, rect, circle")) found.push(`"${title}" is empty`);
+      if (/NaN|undefined/.test(svg?.outerHTML ?? "")) found.push(`"${title}" holds NaN or undefined`);
+    }
+    const words = document.querySelector("main").innerText;
+    for (const word of ["NaN", "undefined", "[object"]) if (words.includes(word)) found.push(`the text says ${word}`);
+    const unnamed = [...document.querySelectorAll("button, select, input")].filter(
+      (control) => !control.ariaLabel && !control.textContent && !control.closest("label"),
+    );
+    if (unnamed.length) found.push(`${unnamed.length} controls without a name`);
+    return found;
+  });
+  for (const fault of faults) expect(false, `${where}: ${fault}`);
+}
+
+// Controls do what they say, by keyboard alone.
+async function checkControls(page, where) {
+  const heatMap = page.locator("#experts figure").nth(1).locator("svg");
+  const before = await heatMap.innerHTML();
+  await page.locator("#routing .stepper button").last().press("Enter");
+  expect((await heatMap.innerHTML()) !== before, `${where}: another layer leaves the experts as they were`);
+  const chosen = await page.$$eval(".stepper select", (all) => all.map((select) => select.value));
+  expect(new Set(chosen).size === 1, `${where}: the choices of a layer disagree: ${chosen}`);
+
+  const curve = page.locator("#learning svg").first();
+  const bySteps = await curve.innerHTML();
+  await page.locator("#learning .segments input").first().press("ArrowRight");
+  expect((await page.locator("#learning svg").first().innerHTML()) !== bySteps, `${where}: tokens look like steps`);
+
+  await page.fill("#settings input", "num experts");
+  const left = await page.locator("#settings dl > div:visible").count();
+  expect(left === 2, `${where}: "num experts" finds ${left} settings, expected 2`);
+
+  await page.fill("#tokens input", "の");
+  expect((await page.locator(".chip.hit").count()) > 0, `${where}: a token that is there is not found`);
+
+  const scheme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  await page.locator(".theme-switch").press("Enter");
+  expect((await scheme()) === "light", `${where}: the switch does not go to light`);
+  await page.locator(".theme-switch").press("Enter");
+  expect((await scheme()) === "dark", `${where}: the switch does not go to dark`);
+}
+
+const folder = mkdtempSync(join(tmpdir(), "witan-report-"));
+const browser = await startBrowser();
+try {
+  const makeSample = join(dirname(fileURLToPath(import.meta.url)), "sample", "make_sample.mjs");
+  for (const [kind, sections] of Object.entries(SECTIONS)) {
+    const run = join(folder, kind);
+    execFileSync(process.execPath, [makeSample, kind, run]);
+    execFileSync(witan, ["report", run], { stdio: ["ignore", "ignore", "inherit"] });
+    for (const [width, colorScheme] of [[390, "light"], [1440, "dark"]]) {
+      await withPage(browser, join(run, "report.html"), { viewport: { width, height: 900 }, colorScheme }, async (page, where) => {
+        await checkLayout(page, where, sections);
+        const scheme = await page.evaluate(() => document.documentElement.dataset.theme);
+        expect(scheme === colorScheme, `${where}: shown in ${scheme}`);
+        if (kind === "mixture") await checkControls(page, where);
+      });
+    }
+  }
+} finally {
+  await browser.close();
+  rmSync(folder, { recursive: true });
+}
+console.log(failures ? `${failures} faults` : "all reports hold together");
+process.exit(failures ? 1 : 0);
