@@ -112,18 +112,13 @@ void AttentionForward(const ForwardTask& task, float* scratch_memory) {
   }
 
   for (std::int64_t row = 0; row < task.rows; ++row) {
-    float sum = 0.0F;
-    for (std::int64_t lane = 0; lane < lanes(); ++lane) sum += state.sums[row * kPadding + lane];
-    const float inverse = 1.0F / sum;
-    for (std::int64_t c = 0; c < task.head_dim; ++c) {
-      task.out[row * task.out_stride + c] = inverse * state.results[row * width + c];
-    }
+    const float inverse = 1.0F / hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, state.sums + row * kPadding)));
+    scale_row<false>(state.results + row * width, task.head_dim, inverse, task.out + row * task.out_stride);
     if (task.statistics != nullptr) {
       task.statistics[2 * row] = state.tops[row];
       task.statistics[2 * row + 1] = inverse;
     }
   }
-  static_cast<void>(d);
 }
 
 void AttentionPack(const float* k, const float* v, std::int64_t stride_k, std::int64_t stride_v, std::int64_t rows,

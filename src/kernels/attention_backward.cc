@@ -117,10 +117,13 @@ void AttentionPackQueries(const float* q, const float* dout, const float* out, s
   pack_rows(q, q_stride, rows, head_dim, q_factor, packed_q);
   for (std::int64_t row = 0; row < rows; ++row) {
     pack_rows(dout + row * dout_stride, dout_stride, 1, head_dim, statistics[2 * row + 1], packed_dout + row * width);
-    float sum = 0.0F;
-    for (std::int64_t c = 0; c < head_dim; ++c) sum += packed_dout[row * width + c] * out[row * out_stride + c];
-    delta[row] = sum;
+    delta[row] = dot(packed_dout + row * width, out + row * out_stride, head_dim);
   }
+}
+
+void AttentionUnpack(const float* in, std::int64_t rows, std::int64_t cols, float factor, float* out,
+                     std::int64_t out_stride, bool accumulate) {
+  unpack_rows(in, rows, cols, factor, out, out_stride, accumulate);
 }
 
 }  // namespace witan::kernels::HWY_NAMESPACE
@@ -131,6 +134,7 @@ namespace witan::kernels {
 HWY_EXPORT(AttentionBackwardBlock);
 HWY_EXPORT(AttentionPackKeys);
 HWY_EXPORT(AttentionPackQueries);
+HWY_EXPORT(AttentionUnpack);
 namespace {
 
 // Into how many tasks the keys of one key head are split, so that the threads get equal shares.
@@ -147,21 +151,6 @@ std::int64_t key_splits(const AttentionSizes& sizes) {
 std::int64_t owner_of(std::int64_t key_block, std::int64_t splits) {
   const std::int64_t turn = key_block % (2 * splits);
   return turn < splits ? turn : 2 * splits - 1 - turn;
-}
-
-// to [rows, cols] = or += factor * from, whose rows are padded.
-void store(const float* from, std::int64_t rows, std::int64_t cols, float factor, float* to, std::int64_t to_stride,
-           bool accumulate) {
-  const std::int64_t width = padded_width(cols);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float* in = from + r * width;
-    float* out = to + r * to_stride;
-    if (accumulate) {
-      for (std::int64_t c = 0; c < cols; ++c) out[c] += factor * in[c];
-    } else {
-      for (std::int64_t c = 0; c < cols; ++c) out[c] = factor * in[c];
-    }
-  }
 }
 
 struct Backward {
@@ -186,6 +175,7 @@ struct Backward {
   void run(std::int64_t kv, std::int64_t split) const {
     const auto pack_keys = WITAN_DISPATCH(AttentionPackKeys);
     const auto pack_queries = WITAN_DISPATCH(AttentionPackQueries);
+    const auto unpack = WITAN_DISPATCH(AttentionUnpack);
     const auto backward_block = WITAN_DISPATCH(AttentionBackwardBlock);
     Scratch scratch(scratch_size());
     float* packed_q = scratch.take(query_size);
@@ -239,40 +229,42 @@ struct Backward {
       }
       if (h + 1 == (kv_head + 1) * sizes.group()) store_keys(b, kv_head, split, dk_sum, dv_sum);
       if (splits == 1 && dq.wanted()) {
-        store(dq_sum, sizes.queries, dim, sizes.scale, dq.matrix.row(first_row) + h * dim, dq.matrix.stride,
-              dq.accumulate);
+        unpack(dq_sum, sizes.queries, dim, sizes.scale, dq.matrix.row(first_row) + h * dim, dq.matrix.stride,
+               dq.accumulate);
       }
     }
   }
 
   void store_keys(std::int64_t b, std::int64_t kv_head, std::int64_t split, const float* dk_sum,
                   const float* dv_sum) const {
+    const auto unpack = WITAN_DISPATCH(AttentionUnpack);
     for (std::int64_t j = 0; j < key_blocks; ++j) {
       if (owner_of(j, splits) != split) continue;
       const std::int64_t key = j * kKeyBlock;
       const std::int64_t rows = std::min(kKeyBlock, sizes.keys - key);
       const std::int64_t row = b * sizes.keys + key;
       if (dk.wanted()) {
-        store(dk_sum + key * width, rows, dim, kLn2, dk.matrix.row(row) + kv_head * dim, dk.matrix.stride,
-              dk.accumulate);
+        unpack(dk_sum + key * width, rows, dim, kLn2, dk.matrix.row(row) + kv_head * dim, dk.matrix.stride,
+               dk.accumulate);
       }
       if (dv.wanted()) {
-        store(dv_sum + key * width, rows, dim, 1.0F, dv.matrix.row(row) + kv_head * dim, dv.matrix.stride,
-              dv.accumulate);
+        unpack(dv_sum + key * width, rows, dim, 1.0F, dv.matrix.row(row) + kv_head * dim, dv.matrix.stride,
+               dv.accumulate);
       }
     }
   }
 
   void add_up_dq(std::int64_t head) const {
+    const auto unpack = WITAN_DISPATCH(AttentionUnpack);
     const std::int64_t size = sizes.queries * width;
     float* sum = dq_sums + head * size;
     for (std::int64_t split = 1; split < splits; ++split) {
       const float* other = sum + split * sizes.batch * sizes.heads * size;
       for (std::int64_t i = 0; i < size; ++i) sum[i] += other[i];
     }
-    store(sum, sizes.queries, dim, sizes.scale,
-          dq.matrix.row(head / sizes.heads * sizes.queries) + head % sizes.heads * dim, dq.matrix.stride,
-          dq.accumulate);
+    unpack(sum, sizes.queries, dim, sizes.scale,
+           dq.matrix.row(head / sizes.heads * sizes.queries) + head % sizes.heads * dim, dq.matrix.stride,
+           dq.accumulate);
   }
 };
 

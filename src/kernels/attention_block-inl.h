@@ -56,15 +56,51 @@ inline void pack_transposed(const float* in, std::int64_t in_stride, std::int64_
   }
 }
 
+// out = factor * in, or += with kAccumulate.
+template <bool kAccumulate>
+HWY_INLINE void scale_row(const float* HWY_RESTRICT in, std::int64_t count, float factor, float* HWY_RESTRICT out) {
+  const hn::ScalableTag<float> d;
+  const auto n = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto factors = hn::Set(d, factor);
+  std::int64_t i = 0;
+  for (; i + n <= count; i += n) {
+    const auto x = hn::LoadU(d, in + i);
+    hn::StoreU(kAccumulate ? hn::MulAdd(factors, x, hn::LoadU(d, out + i)) : hn::Mul(factors, x), d, out + i);
+  }
+  for (; i < count; ++i) out[i] = kAccumulate ? out[i] + factor * in[i] : factor * in[i];
+}
+
+HWY_INLINE float dot(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::int64_t count) {
+  const hn::ScalableTag<float> d;
+  const auto n = static_cast<std::int64_t>(hn::Lanes(d));
+  auto sums = hn::Zero(d);
+  std::int64_t i = 0;
+  for (; i + n <= count; i += n) sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
+  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
 // in [rows, cols] -> out [rows, padded_width(cols)], every element times `factor`, zero right of `cols`.
 inline void pack_rows(const float* in, std::int64_t in_stride, std::int64_t rows, std::int64_t cols, float factor,
                       float* out) {
   const std::int64_t width = padded_width(cols);
   for (std::int64_t r = 0; r < rows; ++r) {
-    const float* from = in + r * in_stride;
-    float* to = out + r * width;
-    for (std::int64_t c = 0; c < cols; ++c) to[c] = factor * from[c];
-    for (std::int64_t c = cols; c < width; ++c) to[c] = 0.0F;
+    scale_row<false>(in + r * in_stride, cols, factor, out + r * width);
+    for (std::int64_t c = cols; c < width; ++c) out[r * width + c] = 0.0F;
+  }
+}
+
+// The way back: in [rows, padded_width(cols)] -> out [rows, cols].
+inline void unpack_rows(const float* in, std::int64_t rows, std::int64_t cols, float factor, float* out,
+                        std::int64_t out_stride, bool accumulate) {
+  const std::int64_t width = padded_width(cols);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (accumulate) {
+      scale_row<true>(in + r * width, cols, factor, out + r * out_stride);
+    } else {
+      scale_row<false>(in + r * width, cols, factor, out + r * out_stride);
+    }
   }
 }
 

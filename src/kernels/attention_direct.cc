@@ -7,23 +7,13 @@
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
+#include "kernels/attention_block-inl.h"
 #include "kernels/exp2-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace witan::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
-
-HWY_INLINE float dot(const float* a, const float* b, std::int64_t count) {
-  const F32 d;
-  const auto n = static_cast<std::int64_t>(hn::Lanes(d));
-  auto sums = hn::Zero(d);
-  std::int64_t i = 0;
-  for (; i + n <= count; i += n) sums = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sums);
-  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; i < count; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 // One query against `keys` keys; `scores` has room for that many, rounded up to kPadding.
 void AttentionQuery(const float* q, float q_factor, std::int64_t head_dim, const float* k, std::int64_t k_stride,

@@ -1,0 +1,126 @@
+// How fast the kernels that are bound by memory run: normalisation, rotary embedding, softmax. Bytes are those that
+// must be read and written once; the bound is what a copy of as many bytes reaches.
+#include <benchmark/benchmark.h>
+
+#include <cstring>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "kernels/norm.h"
+#include "kernels/rope.h"
+#include "kernels/softmax.h"
+
+namespace witan::kernels {
+namespace {
+
+std::vector<float> normals(std::int64_t count, std::uint64_t seed) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  Random(seed).fill_normal(values, 0.0F, 1.0F);
+  return values;
+}
+
+// A matrix of range(0) x range(1), its result, and two gradients.
+struct Problem {
+  explicit Problem(const benchmark::State& state)
+      : rows(state.range(0)),
+        cols(state.range(1)),
+        x(normals(rows * cols, 1)),
+        y(normals(rows * cols, 2)),
+        dy(normals(rows * cols, 3)),
+        dx(normals(rows * cols, 4)) {}
+  Matrix view(std::vector<float>& values) const { return {values.data(), rows, cols}; }
+  std::int64_t rows;
+  std::int64_t cols;
+  std::vector<float> x, y, dy, dx;
+};
+
+void report(benchmark::State& state, const Problem& p, int matrices) {
+  state.SetBytesProcessed(state.iterations() * matrices * p.rows * p.cols * static_cast<std::int64_t>(sizeof(float)));
+}
+
+void copy(benchmark::State& state) {
+  Problem p(state);
+  for ([[maybe_unused]] auto _ : state) {
+    parallel_for(p.rows, 1, [&](std::int64_t begin, std::int64_t end) {
+      std::memcpy(p.y.data() + begin * p.cols, p.x.data() + begin * p.cols,
+                  static_cast<std::size_t>((end - begin) * p.cols) * sizeof(float));
+    });
+    benchmark::ClobberMemory();
+  }
+  report(state, p, 2);
+}
+
+void rms_norm_forward(benchmark::State& state) {
+  Problem p(state);
+  const std::int64_t width = state.range(2);
+  const std::vector<float> weight = normals(width, 5);
+  std::vector<float> inverse(static_cast<std::size_t>(p.rows * p.cols / width));
+  for ([[maybe_unused]] auto _ : state) {
+    rms_norm(p.view(p.x), weight.data(), width, 1e-5F, p.view(p.y), inverse.data());
+  }
+  report(state, p, 2);
+}
+
+void rms_norm_gradient(benchmark::State& state) {
+  Problem p(state);
+  const std::int64_t width = state.range(2);
+  const std::vector<float> weight = normals(width, 5);
+  std::vector<float> dweight(weight);
+  std::vector<float> inverse(static_cast<std::size_t>(p.rows * p.cols / width));
+  rms_norm(p.view(p.x), weight.data(), width, 1e-5F, p.view(p.y), inverse.data());
+  for ([[maybe_unused]] auto _ : state) {
+    rms_norm_backward(p.view(p.dy), p.view(p.x), weight.data(), width, inverse.data(), {p.view(p.dx), false},
+                      {dweight.data(), false});
+  }
+  report(state, p, 3);
+}
+
+void layer_norm_forward(benchmark::State& state) {
+  Problem p(state);
+  const std::vector<float> weight = normals(p.cols, 5);
+  for ([[maybe_unused]] auto _ : state) {
+    layer_norm(p.view(p.x), weight.data(), weight.data(), 1e-5F, p.view(p.y), nullptr, nullptr);
+  }
+  report(state, p, 2);
+}
+
+void rope_forward(benchmark::State& state) {
+  Problem p(state);
+  const std::int64_t head_dim = state.range(2);
+  const std::vector<float> table = normals(256 * head_dim / 2, 5);
+  std::vector<std::int32_t> positions;
+  for (std::int64_t r = 0; r < p.rows; ++r) positions.push_back(static_cast<std::int32_t>(r % 256));
+  for ([[maybe_unused]] auto _ : state) {
+    rope(p.view(p.x), head_dim, table.data(), table.data(), positions.data(), false, p.view(p.y), false);
+  }
+  report(state, p, 2);
+}
+
+void softmax_forward(benchmark::State& state) {
+  Problem p(state);
+  for ([[maybe_unused]] auto _ : state) softmax(p.view(p.x), p.view(p.y));
+  report(state, p, 2);
+}
+
+BENCHMARK(copy)->ArgNames({"rows", "cols"})->Args({2048, 256})->Args({2048, 2048})->UseRealTime();
+BENCHMARK(rms_norm_forward)
+    ->ArgNames({"rows", "cols", "width"})
+    ->Args({2048, 256, 256})
+    ->Args({2048, 256, 32})
+    ->Args({2048, 2048, 2048})
+    ->UseRealTime();
+BENCHMARK(rms_norm_gradient)
+    ->ArgNames({"rows", "cols", "width"})
+    ->Args({2048, 256, 256})
+    ->Args({2048, 256, 32})
+    ->Args({2048, 2048, 2048})
+    ->UseRealTime();
+BENCHMARK(layer_norm_forward)->ArgNames({"rows", "cols"})->Args({2048, 256})->Args({2048, 2048})->UseRealTime();
+BENCHMARK(rope_forward)->ArgNames({"rows", "cols", "head_dim"})->Args({2048, 256, 32})->UseRealTime();
+BENCHMARK(softmax_forward)->ArgNames({"rows", "cols"})->Args({2048, 16})->Args({2048, 64})->UseRealTime();
+
+}  // namespace
+}  // namespace witan::kernels
+
+BENCHMARK_MAIN();
