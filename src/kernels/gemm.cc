@@ -1,12 +1,8 @@
-// Matrix product: oneDNN.
+// Matrix product on the engine of the grouped products, so that one expert and a dense layer compute the same bits.
 #include "kernels/gemm.h"
 
-#include <oneapi/dnnl/dnnl.h>
-
-#include <algorithm>
-
 #include "base/error.h"
-#include "kernels/isa.h"
+#include "kernels/product.h"
 
 namespace witan::kernels {
 namespace {
@@ -30,18 +26,16 @@ Sizes checked_sizes(Op op_a, Op op_b, const ConstMatrix& a, const ConstMatrix& b
 
 void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) {
   const Sizes size = checked_sizes(op_a, op_b, a, b, beta, c);
-  if (size.m == 0 || size.n == 0) return;
-  if (size.k == 0) {
-    if (beta == 0.0F) {
-      for (std::int64_t r = 0; r < size.m; ++r) std::fill_n(c.row(r), size.n, 0.0F);
-    }
-    return;
-  }
-  apply_isa_of_environment();
-  const auto letter = [](Op op) { return op == Op::kPlain ? 'N' : 'T'; };
-  const dnnl_status_t status = dnnl_sgemm(letter(op_a), letter(op_b), size.m, size.n, size.k, 1.0F, a.data, a.stride,
-                                          b.data, b.stride, beta, c.data, c.stride);
-  WITAN_ASSERT(status == dnnl_success);
+  using Layout = Factor::Layout;
+  Product product;
+  product.rows = size.m;
+  product.cols = size.n;
+  product.depth = size.k;
+  product.left[0] = {a.data, a.stride, op_a == Op::kPlain ? Layout::kSideMajor : Layout::kDepthMajor, nullptr};
+  product.right[0] = {b.data, b.stride, op_b == Op::kPlain ? Layout::kDepthMajor : Layout::kSideMajor, nullptr};
+  product.result[0] = c;
+  product.accumulate = beta != 0.0F;
+  run_products({&product, 1});
 }
 
 void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) {

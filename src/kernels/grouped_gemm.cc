@@ -66,6 +66,7 @@ void grouped_gemm_backward_weight(const RowGroups& groups, ConstMatrix dy, Const
     product.left[0] = {dy.row(begin), dy.stride, Layout::kDepthMajor, nullptr};
     product.right[0] = rows_from(groups, x, begin, Layout::kDepthMajor);
     product.result[0] = d_weight.of(expert);
+    product.written_for_later = true;
   });
 }
 

@@ -85,12 +85,14 @@ HWY_INLINE void pack_transposed(const Row& row, std::int64_t count, std::int64_t
   }
 }
 
-// Packs `count` <= kWidth elements of each of `depth` memory rows: packed[k * kWidth + i] = row(k)[i]. Elements from
-// `count` on become 0.
+// Packs `count` <= kWidth elements of each of `depth` memory rows: packed[k * kWidth + i] = row(k)[i]. What stands
+// there from `count` on is whatever follows in the row, when it has `readable` >= kWidth elements, else 0: never
+// stored.
 template <int kWidth, class Row>
-HWY_INLINE void pack_copied(const Row& row, std::int64_t count, std::int64_t depth, float* HWY_RESTRICT packed) {
+HWY_INLINE void pack_copied(const Row& row, std::int64_t count, std::int64_t readable, std::int64_t depth,
+                            float* HWY_RESTRICT packed) {
   const F32 d;
-  if (count == kWidth) {
+  if (readable >= kWidth) {
     for (std::int64_t k = 0; k < depth; ++k) {
       const float* from = row(k);
       for (int i = 0; i < kWidth; i += kLanes) hn::Store(hn::LoadU(d, from + i), d, packed + k * kWidth + i);
@@ -103,20 +105,38 @@ HWY_INLINE void pack_copied(const Row& row, std::int64_t count, std::int64_t dep
   }
 }
 
-// result[r][0 .. kVectors * kLanes) = sum over k of left[k * kLeftWidth + r] right[k * kRightWidth + ..], added to what
-// is there when `accumulate`.
+// Memory that will be packed soon, asked for while a tile is computed: line i is line i % 2^shift of rows[i >> shift].
+struct Fetch {
+  const float* const* rows = nullptr;
+  int shift = 0;
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+constexpr std::int64_t kLineFloats = 16;
+
+// What becomes of a tile's sums.
+enum class Store {
+  kSet,
+  kAdd,     // to what is there
+  kStream,  // past the caches; wants whole vectors at aligned addresses
+};
+
+// result[r][0 .. kVectors * kLanes) = sum over k of left[k * kLeftWidth + r] right[k * kRightWidth + ..].
 template <int kRows, int kVectors>
 void tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, std::int64_t depth,
-          float* HWY_RESTRICT result, std::int64_t stride, bool accumulate) {
+          float* HWY_RESTRICT result, std::int64_t stride, Store store, const Fetch& fetch) {
   const F32 d;
   using V = hn::Vec<F32>;
   V sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) {
+      sums[r][v] = hn::Zero(d);
+      if (store != Store::kStream) __builtin_prefetch(result + r * stride + v * kLanes, 1);
+    }
   }
-  for (std::int64_t k = 0; k < depth; ++k) {
+  const auto step = [&]() HWY_ATTR {
     V columns[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) columns[v] = hn::Load(d, right + v * kLanes);
@@ -128,19 +148,37 @@ void tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, std::
     }
     left += kLeftWidth;
     right += kRightWidth;
+  };
+  // Spread evenly, lest the tile waits for a burst of lines.
+  const std::int64_t groups = depth / 4;
+  const std::int64_t per_group = groups == 0 ? 0 : (fetch.end - fetch.begin + groups - 1) / groups;
+  std::int64_t line = fetch.begin;
+  for (std::int64_t group = 0; group < groups; ++group) {
+    for (std::int64_t i = 0; i < per_group && line < fetch.end; ++i, ++line) {
+      const std::int64_t within = line & ((std::int64_t{1} << fetch.shift) - 1);
+      __builtin_prefetch(fetch.rows[line >> fetch.shift] + within * kLineFloats, 0, 2);
+    }
+    // Unrolled, the compiler would move loads up until it runs out of registers.
+#pragma GCC unroll 1
+    for (int i = 0; i < 4; ++i) step();
   }
+  for (std::int64_t k = groups * 4; k < depth; ++k) step();
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     float* to = result + r * stride;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const V sum = accumulate ? hn::Add(hn::LoadU(d, to + v * kLanes), sums[r][v]) : sums[r][v];
-      hn::StoreU(sum, d, to + v * kLanes);
+      if (store == Store::kStream) {
+        hn::Stream(sums[r][v], d, to + v * kLanes);
+      } else {
+        const V sum = store == Store::kAdd ? hn::Add(hn::LoadU(d, to + v * kLanes), sums[r][v]) : sums[r][v];
+        hn::StoreU(sum, d, to + v * kLanes);
+      }
     }
   }
 }
 
-using Tile = void (*)(const float*, const float*, std::int64_t, float*, std::int64_t, bool);
+using Tile = void (*)(const float*, const float*, std::int64_t, float*, std::int64_t, Store, const Fetch&);
 
 // The tile function for 1 .. kTileRows rows.
 template <int kVectors>

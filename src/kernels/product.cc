@@ -1,11 +1,15 @@
 // The product engine: how work is cut, what is packed when, and the loops around the register tile.
 #include "kernels/product.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "kernels/isa.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/product.cc"
 #include "hwy/foreach_target.h"
 //
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/product-inl.h"
 #include "kernels/product_piece.h"
@@ -13,16 +17,17 @@
 HWY_BEFORE_NAMESPACE();
 namespace witan::kernels::HWY_NAMESPACE {
 
+// Of `sides` elements in all, packs those from `side` on.
 template <int kWidth>
-HWY_INLINE void pack(const Factor& factor, std::int64_t side, std::int64_t count, std::int64_t first_depth,
-                     std::int64_t depth, float* HWY_RESTRICT packed) {
+HWY_INLINE void pack(const Factor& factor, std::int64_t sides, std::int64_t side, std::int64_t count,
+                     std::int64_t first_depth, std::int64_t depth, float* HWY_RESTRICT packed) {
   const auto row = [&factor](std::int64_t j) { return factor.rows == nullptr ? j : std::int64_t{factor.rows[j]}; };
   if (factor.layout == Factor::Layout::kSideMajor) {
     const auto at = [&](std::int64_t i) { return factor.data + row(side + i) * factor.stride + first_depth; };
     pack_transposed<kWidth>(at, count, depth, packed);
   } else {
     const auto at = [&](std::int64_t k) { return factor.data + row(first_depth + k) * factor.stride + side; };
-    pack_copied<kWidth>(at, count, depth, packed);
+    pack_copied<kWidth>(at, count, sides - side, depth, packed);
   }
 }
 
@@ -34,93 +39,189 @@ struct RowTiles {
   std::int64_t count;
 };
 
+// Depth is cut evenly too.
+struct DepthBlocks {
+  explicit DepthBlocks(std::int64_t depth_) : depth(depth_), count((depth_ + kDepthBlock - 1) / kDepthBlock) {}
+  // Whole groups of 4, which packing likes.
+  std::int64_t begin(std::int64_t block) const { return block == count ? depth : block * (depth / 4) / count * 4; }
+  std::int64_t depth;
+  std::int64_t count;
+};
+
 // Number of floats that the packed left operand of `rows` rows takes.
 std::int64_t LeftSize(std::int64_t rows, std::int64_t depth) { return RowTiles(rows).count * depth * kLeftWidth; }
-std::int64_t RightSize(std::int64_t depth) { return depth * kRightWidth; }
 std::int64_t ColumnsPerPanel() { return kRightWidth; }
+bool CanStream(const Matrix& result) {
+  constexpr std::int64_t kBytes = kRightWidth * sizeof(float);
+  return reinterpret_cast<std::uintptr_t>(result.data) % kBytes == 0 && result.stride % kRightWidth == 0;
+}
+
+// Left tiles packed side by side when the memory rows run along the sides, so that more than a line is read of each.
+constexpr std::int64_t kTilesAtOnce = 8;
+constexpr std::int64_t kStepsAtOnce = 16;
 
 void PackLeft(const Product& product, std::int64_t first_row, std::int64_t rows, float* packed) {
   const RowTiles tiles(rows);
   for (int term = 0; term < product.terms; ++term) {
     const Factor& left = product.left[static_cast<std::size_t>(term)];
-    for (std::int64_t t = 0; t < tiles.count; ++t) {
-      for (std::int64_t k = 0; k < product.depth; k += kDepthBlock) {
-        const std::int64_t depth = std::min(kDepthBlock, product.depth - k);
-        pack<kLeftWidth>(left, first_row + tiles.begin(t), tiles.begin(t + 1) - tiles.begin(t), k, depth,
-                         packed + (t * product.depth + k) * kLeftWidth);
+    const bool side_major = left.layout == Factor::Layout::kSideMajor;
+    const std::int64_t tiles_at_once = side_major ? 1 : kTilesAtOnce;
+    const std::int64_t steps_at_once = side_major ? product.depth : kStepsAtOnce;
+    for (std::int64_t group = 0; group < tiles.count; group += tiles_at_once) {
+      const std::int64_t end = std::min(group + tiles_at_once, tiles.count);
+      for (std::int64_t k = 0; k < product.depth; k += steps_at_once) {
+        const std::int64_t steps = std::min(steps_at_once, product.depth - k);
+        for (std::int64_t t = group; t < end; ++t) {
+          pack<kLeftWidth>(left, product.rows, first_row + tiles.begin(t), tiles.begin(t + 1) - tiles.begin(t), k,
+                           steps, packed + (t * product.depth + k) * kLeftWidth);
+        }
       }
     }
     packed += LeftSize(rows, product.depth);
   }
 }
 
-// One panel of columns: result(rows of the piece, cols columns from first_col), for one (term, output).
-HWY_INLINE void panel(const Product& product, const Factor& right, const ProductPiece& piece, std::int64_t first_col,
-                      std::int64_t cols, const float* left, float* packed_right, const Matrix& result,
-                      bool accumulate) {
-  const RowTiles tiles(piece.rows);
-  const int vectors = cols > kLanes ? kTileVectors : 1;
-  for (std::int64_t k = 0; k < product.depth; k += kDepthBlock) {
-    const std::int64_t depth = std::min(kDepthBlock, product.depth - k);
-    pack<kRightWidth>(right, first_col, cols, k, depth, packed_right);
-    for (std::int64_t t = 0; t < tiles.count; ++t) {
-      const std::int64_t row = tiles.begin(t);
-      const std::int64_t rows = tiles.begin(t + 1) - row;
-      const float* packed_left = left + (t * product.depth + k) * kLeftWidth;
-      const Tile function = vectors == kTileVectors ? tile_of<kTileVectors>(rows) : tile_of<1>(rows);
-      float* to = result.row(piece.first_row + row) + first_col;
-      if (cols == vectors * kLanes) {
-        function(packed_left, packed_right, depth, to, result.stride, accumulate || k > 0);
-        continue;
-      }
-      HWY_ALIGN float edge[kTileRows * kRightWidth];
-      function(packed_left, packed_right, depth, edge, kRightWidth, false);
-      for (std::int64_t r = 0; r < rows; ++r) {
-        for (std::int64_t c = 0; c < cols; ++c) {
-          float& element = to[r * result.stride + c];
-          element = accumulate || k > 0 ? element + edge[r * kRightWidth + c] : edge[r * kRightWidth + c];
-        }
+// What one packing reads of a factor.
+struct Source {
+  const Factor* factor;
+  std::int64_t first_side;
+  std::int64_t sides;
+  std::int64_t first_depth;
+  std::int64_t depth;
+};
+
+// The lines of a source, its rows written to `rows`.
+Fetch fetch_of(const Source& source, const float** rows) {
+  const Factor& factor = *source.factor;
+  const bool side_major = factor.layout == Factor::Layout::kSideMajor;
+  const std::int64_t count = side_major ? source.sides : source.depth;
+  const std::int64_t length = side_major ? source.depth : source.sides;
+  const std::int64_t first_row = side_major ? source.first_side : source.first_depth;
+  const std::int64_t offset = side_major ? source.first_depth : source.first_side;
+  for (std::int64_t j = 0; j < count; ++j) {
+    const std::int64_t row = factor.rows == nullptr ? first_row + j : std::int64_t{factor.rows[first_row + j]};
+    rows[j] = factor.data + row * factor.stride + offset;
+  }
+  const auto lines = static_cast<std::uint64_t>((length + kLineFloats - 1) / kLineFloats);
+  const int shift = std::bit_width(lines - 1);
+  return {rows, shift, 0, count << shift};
+}
+
+// Share `part` of `parts` of a fetch.
+Fetch share_of(const Fetch& fetch, std::int64_t part, std::int64_t parts) {
+  const std::int64_t lines = fetch.end - fetch.begin;
+  return {fetch.rows, fetch.shift, fetch.begin + lines * part / parts, fetch.begin + lines * (part + 1) / parts};
+}
+
+// A piece is computed panel by panel: by columns, then terms or outputs, then depth.
+struct Panels {
+  Panels(const Product& product_, const ProductPiece& piece_)
+      : product(product_),
+        piece(piece_),
+        blocks(product_.depth),
+        passes(std::max(product_.terms, product_.outputs)),
+        count((piece_.cols + kRightWidth - 1) / kRightWidth * passes * blocks.count) {}
+
+  std::int64_t pass(std::int64_t index) const { return index / blocks.count % passes; }
+  Source source(std::int64_t index) const {
+    const std::int64_t block = index % blocks.count;
+    const std::int64_t col = index / blocks.count / passes * kRightWidth;
+    return {&product.right[static_cast<std::size_t>(pass(index))], piece.first_col + col,
+            std::min<std::int64_t>(kRightWidth, piece.cols - col), blocks.begin(block),
+            blocks.begin(block + 1) - blocks.begin(block)};
+  }
+
+  const Product& product;
+  const ProductPiece& piece;
+  DepthBlocks blocks;
+  std::int64_t passes;
+  std::int64_t count;
+};
+
+// One panel for all rows of the piece, while `next_right` and `next_left` are fetched.
+HWY_INLINE void run_panel(const Panels& panels, std::int64_t index, const PieceScratch& scratch,
+                          const Fetch& next_right, const Fetch& next_left) {
+  const Product& product = panels.product;
+  const Source source = panels.source(index);
+  const std::int64_t pass = panels.pass(index);
+  const bool terms = product.terms == 2;
+  const Matrix& result = product.result[terms ? 0 : static_cast<std::size_t>(pass)];
+  const bool add = product.accumulate || source.first_depth > 0 || (terms && pass > 0);
+  const Store store = add ? Store::kAdd : panels.piece.stream ? Store::kStream : Store::kSet;
+  const float* left = scratch.left + (terms ? pass * LeftSize(panels.piece.rows, product.depth) : 0);
+
+  pack<kRightWidth>(*source.factor, product.cols, source.first_side, source.sides, source.first_depth, source.depth,
+                    scratch.right);
+  const RowTiles tiles(panels.piece.rows);
+  const std::int64_t vectors = source.sides > kLanes ? kTileVectors : 1;
+  for (std::int64_t t = 0; t < tiles.count; ++t) {
+    const std::int64_t row = tiles.begin(t);
+    const std::int64_t rows = tiles.begin(t + 1) - row;
+    // Both are spread over the whole panel: the first half of the tiles asks for the one, the second for the other.
+    const std::int64_t half = next_left.begin == next_left.end ? tiles.count : (tiles.count + 1) / 2;
+    const Fetch fetch = t < half ? share_of(next_right, t, half) : share_of(next_left, t - half, tiles.count - half);
+    const float* packed_left = left + (t * product.depth + source.first_depth) * kLeftWidth;
+    const Tile function = vectors == kTileVectors ? tile_of<kTileVectors>(rows) : tile_of<1>(rows);
+    float* to = result.row(panels.piece.first_row + row) + source.first_side;
+    if (source.sides == vectors * kLanes) {
+      function(packed_left, scratch.right, source.depth, to, result.stride, store, fetch);
+      continue;
+    }
+    HWY_ALIGN float edge[kTileRows * kRightWidth];
+    function(packed_left, scratch.right, source.depth, edge, kRightWidth, Store::kSet, fetch);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < source.sides; ++c) {
+        float& element = to[r * result.stride + c];
+        element = add ? element + edge[r * kRightWidth + c] : edge[r * kRightWidth + c];
       }
     }
   }
 }
 
-void RunPiece(const Product& product, const ProductPiece& piece, const float* left, float* packed_right) {
-  const std::int64_t left_size = LeftSize(piece.rows, product.depth);
-  for (std::int64_t c = 0; c < piece.cols; c += kRightWidth) {
-    const std::int64_t first_col = piece.first_col + c;
-    const std::int64_t cols = std::min<std::int64_t>(kRightWidth, piece.cols - c);
-    const int passes = std::max(product.terms, product.outputs);
-    for (int pass = 0; pass < passes; ++pass) {
-      const auto at = static_cast<std::size_t>(pass);
-      const bool next_term = product.terms == 2;
-      panel(product, product.right[at], piece, first_col, cols, left + (next_term ? pass * left_size : 0), packed_right,
-            product.result[next_term ? 0 : at], product.accumulate || (next_term && pass > 0));
-    }
+// Computes a piece whose left operand is packed. `next` is what this thread computes after it, or null; `next_packs`
+// says that its left operand is not packed yet.
+void RunPiece(const Product& product, const ProductPiece& piece, const PieceScratch& scratch,
+              const Product* next_product, const ProductPiece* next, bool next_packs) {
+  const Panels panels(product, piece);
+  Fetch left_of_next;
+  if (next != nullptr && next_packs) {
+    left_of_next =
+        fetch_of({&next_product->left[0], next->first_row, next->rows, 0, next_product->depth}, scratch.next_left);
   }
+  for (std::int64_t index = 0; index < panels.count; ++index) {
+    Fetch next_right;
+    if (index + 1 < panels.count) {
+      next_right = fetch_of(panels.source(index + 1), scratch.rows);
+    } else if (next != nullptr) {
+      next_right = fetch_of(Panels(*next_product, *next).source(0), scratch.rows);
+    }
+    run_panel(panels, index, scratch, next_right, share_of(left_of_next, index, panels.count));
+  }
+  if (piece.stream) hwy::FlushStream();
 }
 
 }  // namespace witan::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include <algorithm>
-
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/pool.h"
 
 namespace witan::kernels {
 HWY_EXPORT(LeftSize);
-HWY_EXPORT(RightSize);
+HWY_EXPORT(CanStream);
 HWY_EXPORT(ColumnsPerPanel);
 HWY_EXPORT(PackLeft);
 HWY_EXPORT(RunPiece);
 
 namespace {
 
-// The packed left operand of a piece, all of its depth, should leave room for the rest in a 2 MiB level-2 cache.
-constexpr std::int64_t kLeftBytes = 1280 << 10;
+// The packed left operand of a piece, all of its depth, should leave room for the rest in a level-2 cache that may be
+// shared by two hardware threads.
+constexpr std::int64_t kLeftBytes = 640 << 10;
+// Results of more than this are not in the level-2 caches any more when they are read again.
+constexpr std::int64_t kStreamBytes = 4 << 20;
 // Past this, few rows would fit: the depth is cut and the results are visited again.
 constexpr std::int64_t kMaxDepth = 4096;
 // Columns of a piece: some 50 to 200 microseconds of work, and one packing of the left operand serves many pieces.
@@ -128,19 +229,20 @@ constexpr std::int64_t kPieceColumns = 128;
 // Multiply-adds below which a second thread is not worth waking: some ten microseconds.
 constexpr std::int64_t kGrain = 1 << 19;
 
-// Uninitialized floats from the pool.
+// Uninitialized memory from the pool.
+template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(float)), data_(static_cast<float*>(pool_allocate(bytes_))) {}
+      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(pool_allocate(bytes_))) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() { pool_free(data_, bytes_); }
-  float* data() const { return data_; }
+  T* data() const { return data_; }
 
  private:
   std::size_t bytes_;
-  float* data_;
+  T* data_;
 };
 
 void set_to_zero(const Product& product) {
@@ -163,24 +265,36 @@ struct Plan {
   PooledVector<std::int64_t> cost_before;  // [pieces + 1]
   std::int64_t left_size = 0;
   std::int64_t right_size = 0;
+  std::int64_t most_rows = 0;  // of one packing
 };
+
+// Whether the results are written once, and are more than the caches would keep for whoever reads them.
+bool streams(const Product& product, std::int64_t bytes) {
+  return product.written_for_later && !product.accumulate && product.terms == 1 && product.depth <= kDepthBlock &&
+         bytes > kStreamBytes && WITAN_DISPATCH(CanStream)(product.result[0]) &&
+         (product.outputs == 1 || WITAN_DISPATCH(CanStream)(product.result[1]));
+}
 
 Plan plan_of(std::span<const Product> products) {
   const auto left_size = WITAN_DISPATCH(LeftSize);
-  const auto right_size = WITAN_DISPATCH(RightSize);
   const std::int64_t panel = WITAN_DISPATCH(ColumnsPerPanel)();
+  std::int64_t bytes = 0;
+  for (const Product& product : products)
+    bytes += product.rows * product.cols * static_cast<std::int64_t>(sizeof(float));
   Plan plan;
   plan.cost_before.push_back(0);
   for (std::size_t p = 0; p < products.size(); ++p) {
     const Product& product = products[p];
     if (product.rows == 0 || product.cols == 0 || product.depth == 0) continue;
+    const bool stream = streams(product, bytes);
     const std::int64_t rows = chunk_rows(product);
-    plan.left_size = std::max(plan.left_size, product.terms * left_size(rows, product.depth));
-    plan.right_size = std::max(plan.right_size, right_size(std::min(product.depth, kDepthBlock)));
     const std::int64_t cols = std::max(panel, kPieceColumns / product.outputs);
+    plan.left_size = std::max(plan.left_size, product.terms * left_size(rows, product.depth));
+    plan.right_size = std::max(plan.right_size, std::min(product.depth, kDepthBlock) * panel);
+    plan.most_rows = std::max({plan.most_rows, rows, product.depth, panel});
     for (std::int64_t r = 0; r < product.rows; r += rows) {
       for (std::int64_t c = 0; c < product.cols; c += cols) {
-        const ProductPiece piece{p, r, std::min(rows, product.rows - r), c, std::min(cols, product.cols - c)};
+        const ProductPiece piece{p, r, std::min(rows, product.rows - r), c, std::min(cols, product.cols - c), stream};
         plan.pieces.push_back(piece);
         // Packing the right operand costs about as much as eight more rows.
         const std::int64_t work =
@@ -190,6 +304,10 @@ Plan plan_of(std::span<const Product> products) {
     }
   }
   return plan;
+}
+
+bool same_left(const ProductPiece& a, const ProductPiece& b) {
+  return a.product == b.product && a.first_row == b.first_row;
 }
 
 }  // namespace
@@ -213,19 +331,27 @@ void run_shallow(std::span<const Product> products, const std::function<void(con
   const auto pack_left = WITAN_DISPATCH(PackLeft);
   const auto run_piece = WITAN_DISPATCH(RunPiece);
 
-  parallel_shares(plan.cost_before, kGrain, [&](const std::function<std::int64_t()>& next_piece) {
-    const Scratch left(plan.left_size);
-    const Scratch right(plan.right_size);
+  parallel_shares(plan.cost_before, kGrain, [&](const std::function<std::int64_t()>& next_task) {
+    const Scratch<float> left(plan.left_size);
+    const Scratch<float> right(plan.right_size);
+    const Scratch<const float*> rows(2 * plan.most_rows);
+    const PieceScratch scratch{left.data(), right.data(), rows.data(), rows.data() + plan.most_rows};
+    const auto next_piece = [&]() -> const ProductPiece* {
+      const std::int64_t task = next_task();
+      return task < 0 ? nullptr : &plan.pieces[static_cast<std::size_t>(task)];
+    };
     const ProductPiece* packed = nullptr;
-    for (std::int64_t index = next_piece(); index >= 0; index = next_piece()) {
-      const ProductPiece& piece = plan.pieces[static_cast<std::size_t>(index)];
-      const Product& product = products[piece.product];
-      if (packed == nullptr || packed->product != piece.product || packed->first_row != piece.first_row) {
-        pack_left(product, piece.first_row, piece.rows, left.data());
-        packed = &piece;
+    const ProductPiece* next = nullptr;
+    for (const ProductPiece* piece = next_piece(); piece != nullptr; piece = next) {
+      const Product& product = products[piece->product];
+      if (packed == nullptr || !same_left(*packed, *piece)) {
+        pack_left(product, piece->first_row, piece->rows, left.data());
+        packed = piece;
       }
-      run_piece(product, piece, left.data(), right.data());
-      if (finished) finished({piece.product, piece.first_row, piece.rows, piece.first_col, piece.cols});
+      next = next_piece();
+      const Product* next_product = next == nullptr ? nullptr : &products[next->product];
+      run_piece(product, *piece, scratch, next_product, next, next != nullptr && !same_left(*piece, *next));
+      if (finished) finished({piece->product, piece->first_row, piece->rows, piece->first_col, piece->cols});
     }
   });
 }

@@ -36,6 +36,8 @@ struct Product {
   std::array<Factor, 2> right;  // one per term or output
   std::array<Matrix, 2> result;
   bool accumulate = false;
+  // Nobody reads the results soon: they may go to memory past the caches (gradients of weights).
+  bool written_for_later = false;
 };
 
 // A finished part of a product's results, still in the cache of the thread that made it.

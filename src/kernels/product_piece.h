@@ -1,4 +1,4 @@
-// A part of a product's results, as the engine cuts them, and the depth that is packed at once.
+// A part of a product's results, as the engine cuts them, and what a thread needs to compute it.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,9 @@
 
 namespace witan::kernels {
 
-// A packed right panel of AVX-512 takes 32 KiB and stays in the level-1 cache while the left tiles pass by.
-inline constexpr std::int64_t kDepthBlock = 256;
+// The most depth that is packed at once. A packed right panel of AVX-512 then takes 64 KiB, which the level-2 cache
+// delivers as fast as the registers consume it, and fewer blocks visit the results fewer times.
+inline constexpr std::int64_t kDepthBlock = 512;
 
 struct ProductPiece {
   std::size_t product;
@@ -15,6 +16,15 @@ struct ProductPiece {
   std::int64_t rows;
   std::int64_t first_col;
   std::int64_t cols;
+  bool stream;  // results go past the caches
+};
+
+// Scratch memory of a thread.
+struct PieceScratch {
+  float* left = nullptr;         // the packed left operand of the piece's rows
+  float* right = nullptr;        // one packed panel
+  const float** rows = nullptr;  // where the next panel and the next left operand will be read
+  const float** next_left = nullptr;
 };
 
 }  // namespace witan::kernels
