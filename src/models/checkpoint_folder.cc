@@ -20,6 +20,7 @@ namespace {
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kGenerationFile = "generation_config.json";
 constexpr const char* kWeightsFile = "model.safetensors";
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
 constexpr std::size_t kMostNamed = 5;  // names in one message
 
 // Keys that every config.json of ours carries around the architecture's own.
@@ -80,14 +81,26 @@ double least_parameters(const DecoderConfig& config) {
   return embeddings + layers * hidden * head_dim * heads + mixtures * mixture + (layers - mixtures) * dense;
 }
 
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (const std::int64_t dimension : shape) text += (text.empty() ? "" : ", ") + std::to_string(dimension);
+  return text;
+}
+
+// Before memory is taken for what the config promises.
 void check_size(const DecoderConfig& config, const SafetensorsReader& reader, const std::filesystem::path& folder) {
+  const std::vector<std::int64_t> expected = {config.vocab_size, config.hidden_size};
+  if (const auto found = reader.tensors().find(kEmbedding);
+      found != reader.tensors().end() && found->second.shape != expected) {
+    fail("{}: '{}' has the shape [{}], but vocab_size={} and hidden_size={} of {}", folder.string(), kEmbedding,
+         shape_text(found->second.shape), config.vocab_size, config.hidden_size, kConfigFile);
+  }
   double stored = 0.0;
   for (const auto& [name, tensor] : reader.tensors()) stored += static_cast<double>(tensor.numel());
   if (least_parameters(config) > stored) {
     fail(
-        "{}: {} describes a model of at least {:.0f} parameters, but the files hold {:.0f}; they do not belong "
-        "together "
-        "or tensors are missing",
+        "{}: {} describes a model of at least {:.0f} parameters, but the files hold {:.0f}: tensors are missing, or "
+        "their shapes are not those of the config",
         folder.string(), kConfigFile, least_parameters(config), stored);
   }
 }
@@ -103,7 +116,7 @@ bool may_be_ignored(const std::string& name, const DecoderConfig& config, const 
   if (name.ends_with(".rotary_emb.inv_freq")) return true;
   if (name != "lm_head.weight" || !config.tie_word_embeddings) return false;
   const std::span<const std::byte> copy = reader.tensors().at(name).bytes;
-  const auto embedding = reader.tensors().find("model.embed_tokens.weight");
+  const auto embedding = reader.tensors().find(kEmbedding);
   return embedding != reader.tensors().end() && std::ranges::equal(copy, embedding->second.bytes);
 }
 

@@ -2,11 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 
-#include "base/file.h"
 #include "base/json.h"
+#include "inference/row_experts.h"
 #include "layers/kv_cache.h"
 #include "models/checkpoint_folder.h"
 #include "support/compare.h"
@@ -75,34 +74,25 @@ TEST_P(CheckpointTest, GreedyContinuationsAgree) {
 }
 
 TEST_P(CheckpointTest, ExpertsAndTheirWeightsAgree) {
-  // Per layer and row: expert -> weight.
-  std::map<std::int64_t, std::vector<std::map<std::int32_t, float>>> routed;
-  all_logits(prompt(0), [&routed](std::int64_t layer, const Routing& routing) {
-    const Assignment& assignment = *routing.assignment;
-    auto& rows = routed[layer];
-    rows.resize(static_cast<std::size_t>(assignment.num_rows));
-    for (std::int64_t expert = 0; expert < assignment.num_experts; ++expert) {
-      for (auto a = assignment.expert_offsets[static_cast<std::size_t>(expert)];
-           a < assignment.expert_offsets[static_cast<std::size_t>(expert) + 1]; ++a) {
-        const auto at = static_cast<std::size_t>(a);
-        rows.at(static_cast<std::size_t>(assignment.row_indices[at]))[static_cast<std::int32_t>(expert)] =
-            assignment.combine_weights[at];
-      }
-    }
+  std::vector<std::vector<RowExperts>> routed;  // per mixture layer and row
+  all_logits(prompt(0), [&routed](std::int64_t, const Routing& routing) {
+    routed.push_back(experts_by_row(*routing.assignment));
   });
   const nlohmann::json& layers = expected_.at("router");
   ASSERT_EQ(routed.size(), layers.size());
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
     const nlohmann::json& experts = layers.at(layer).at("experts");
     const nlohmann::json& weights = layers.at(layer).at("weights");
-    const auto& rows = routed.at(static_cast<std::int64_t>(layer));
-    ASSERT_EQ(rows.size(), experts.size());
-    for (std::size_t row = 0; row < rows.size(); ++row) {
-      ASSERT_EQ(rows[row].size(), experts.at(row).size());
-      for (std::size_t choice = 0; choice < experts.at(row).size(); ++choice) {
-        const auto found = rows[row].find(experts.at(row).at(choice).get<std::int32_t>());
-        ASSERT_NE(found, rows[row].end()) << "layer " << layer << " row " << row;
-        EXPECT_NEAR(found->second, weights.at(row).at(choice).get<float>(), tolerance_);
+    ASSERT_EQ(routed[layer].size(), experts.size());
+    for (std::size_t row = 0; row < experts.size(); ++row) {
+      const RowExperts& actual = routed[layer][row];
+      ASSERT_EQ(actual.experts.size(), experts.at(row).size());
+      for (std::size_t choice = 0; choice < actual.experts.size(); ++choice) {
+        const auto wanted = experts.at(row).get<std::vector<std::int32_t>>();
+        const auto found = std::find(wanted.begin(), wanted.end(), actual.experts[choice]);
+        ASSERT_NE(found, wanted.end()) << "layer " << layer << " row " << row << " expert " << actual.experts[choice];
+        const auto at = static_cast<std::size_t>(found - wanted.begin());
+        EXPECT_NEAR(actual.weights[choice], weights.at(row).at(at).get<float>(), tolerance_);
       }
     }
   }

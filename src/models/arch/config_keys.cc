@@ -40,7 +40,11 @@ void read_keys(const nlohmann::json& json, std::span<const ConfigKey> keys, Deco
   const Fields fields = config.fields();
   for (const ConfigKey& key : keys) {
     if (given(json, key.key)) {
-      fields.find(key.field).set_json(json.at(std::string(key.key)));
+      try {
+        fields.find(key.field).set_json(json.at(std::string(key.key)));
+      } catch (const Error& error) {  // names the field, which is not always the key
+        fail("key '{}': {}", key.key, error.what());
+      }
     } else if (key.presence == Presence::kRequired) {
       fail("key '{}' is missing", key.key);
     }

@@ -26,9 +26,9 @@ TEST(ClampTest, GradientPassesInsideOnly) {
   const Tensor x = Tensor::from({2, 3}, std::vector<float>{-3.0F, -1.0F, 0.2F, 1.5F, 2.5F, 9.0F});
   Tensor tracked = x;
   tracked.set_requires_grad(true);
-  EXPECT_TRUE(test::gradients_match(
-      [](Tape& tape, std::span<const Tensor> given) { return ops::clamp(tape, given[0], 2.0F); },
-      std::span<const Tensor>(&tracked, 1)));
+  EXPECT_TRUE(
+      test::gradients_match([](Tape& tape, std::span<const Tensor> given) { return ops::clamp(tape, given[0], 2.0F); },
+                            std::span<const Tensor>(&tracked, 1)));
   Tape tape(Tape::Mode::kRecording);
   tracked.grad().clear();
   tape.backward(ops::clamp(tape, tracked, 2.0F), Tensor::full({2, 3}, 1.0F));

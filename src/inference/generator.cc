@@ -1,0 +1,122 @@
+// Prefill in chunks, then one token per pass.
+#include "inference/generator.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+
+namespace witan {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+void check(const GenerationOptions& options, const DecoderConfig& config) {
+  if (options.max_tokens < 0) fail("generate: max_tokens={} is negative", options.max_tokens);
+  if (options.prefill_chunk < 1) fail("generate: prefill_chunk={} is below 1", options.prefill_chunk);
+  if (!options.observed_layer) return;
+  std::string with_mixture;
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    if (!config.is_moe_layer(layer)) continue;
+    if (layer == *options.observed_layer) return;
+    with_mixture += fmt::format("{}{}", with_mixture.empty() ? "" : ", ", layer);
+  }
+  fail("generate: layer {} has no mixture of experts (layers that have: {})", *options.observed_layer,
+       with_mixture.empty() ? "none" : with_mixture);
+}
+
+}  // namespace
+
+Generator::Generator(Decoder& model, const Tokenizer& tokenizer) : model_(model), tokenizer_(tokenizer) {
+  if (tokenizer.vocab_size() > model.config().vocab_size) {
+    fail("generate: the tokenizer has {} tokens, the model {}; they do not belong together", tokenizer.vocab_size(),
+         model.config().vocab_size);
+  }
+}
+
+Generation Generator::generate(std::string_view prompt, const SamplingOptions& sampling,
+                               const GenerationOptions& options, const TokenCallback& callback) {
+  check(options, model_.config());
+  Sampler sampler(sampling);
+  std::vector<std::int32_t> history = encode(prompt);
+  KvCache cache = model_.make_cache();
+  if (static_cast<std::int64_t>(history.size()) >= cache.max_positions()) {
+    fail("generate: the prompt has {} tokens and leaves no room in the model's context of {}", history.size(),
+         cache.max_positions());
+  }
+  Generation result;
+  result.prompt_tokens = static_cast<std::int64_t>(history.size());
+
+  RowExperts experts;
+  RoutingObserver observer;
+  if (options.observed_layer) {
+    observer = [&experts, wanted = *options.observed_layer](std::int64_t layer, const Routing& routing) {
+      if (layer == wanted) experts = experts_by_row(*routing.assignment).back();
+    };
+  }
+  const Clock::time_point start = Clock::now();
+  Tensor hidden = feed(history, options.prefill_chunk, cache, {});
+  result.prefill_seconds = seconds_since(start);
+
+  const Clock::time_point decode_start = Clock::now();
+  StreamDecoder decoder;
+  const auto produced = [&result] { return static_cast<std::int64_t>(result.ids.size()); };
+  while (produced() < options.max_tokens) {
+    // The tokenizer may know fewer tokens than the model's padded vocabulary: only those can be said.
+    const Tensor logits = model_.logits(hidden);
+    const auto known = static_cast<std::size_t>(tokenizer_.vocab_size());
+    const std::int32_t id = sampler.sample(logits.values().first(known), history);
+    if (id == tokenizer_.eos_id()) {
+      result.stop = StopReason::kEndOfText;
+      break;
+    }
+    history.push_back(id);
+    result.ids.push_back(id);
+    GeneratedToken token{id, decoder.push(tokenizer_.token_bytes(id)), {}};
+    result.text += token.text;
+    const bool room = cache.length() < cache.max_positions();
+    const bool last = !room || produced() == options.max_tokens;
+    // Experts are known once the token went through the model; without them nobody has to wait for that.
+    if (options.observed_layer && room) {
+      hidden = feed({&id, 1}, 1, cache, observer);
+      token.experts = experts;
+    }
+    if (callback && !callback(token)) {
+      result.stop = StopReason::kCallback;
+      break;
+    }
+    if (last) {
+      if (!room) result.stop = StopReason::kContextFull;
+      break;
+    }
+    if (!options.observed_layer) hidden = feed({&id, 1}, 1, cache, {});
+  }
+  result.decode_seconds = seconds_since(decode_start);
+  result.tail = decoder.finish();
+  result.text += result.tail;
+  return result;
+}
+
+std::vector<std::int32_t> Generator::encode(std::string_view prompt) const {
+  std::vector<std::int32_t> ids = tokenizer_.encode(prompt);
+  if (tokenizer_.bos_id() >= 0) ids.insert(ids.begin(), tokenizer_.bos_id());
+  if (ids.empty()) fail("generate: the prompt is empty, and the tokenizer has no start token");
+  return ids;
+}
+
+Tensor Generator::feed(std::span<const std::int32_t> ids, std::int64_t chunk, KvCache& cache,
+                       const RoutingObserver& observer) {
+  Tensor hidden;
+  for (std::size_t done = 0; done < ids.size(); done += static_cast<std::size_t>(chunk)) {
+    if (done > 0) throw_if_interrupted();
+    const auto piece = ids.subspan(done, std::min(ids.size() - done, static_cast<std::size_t>(chunk)));
+    Tape off;
+    hidden = model_.forward(off, piece, 1, static_cast<std::int64_t>(piece.size()), {}, &cache, observer).hidden;
+  }
+  return Tensor::from({1, hidden.cols()}, hidden.values().last(static_cast<std::size_t>(hidden.cols())));
+}
+
+}  // namespace witan

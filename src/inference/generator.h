@@ -1,0 +1,67 @@
+// Text from a prompt, token by token. One sequence; not a server.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inference/row_experts.h"
+#include "inference/sampler.h"
+#include "layers/kv_cache.h"
+#include "models/decoder.h"
+#include "text/tokenizer.h"
+
+namespace witan {
+
+struct GenerationOptions {
+  std::int64_t max_tokens = 256;
+  std::int64_t prefill_chunk = 256;  // prompt tokens per forward pass: bounds the memory, changes no result
+  // A mixture layer whose experts are reported with each token; empty: none. Costs one more pass for the last token.
+  std::optional<std::int64_t> observed_layer;
+};
+
+struct GeneratedToken {
+  std::int32_t id = 0;
+  std::string text;    // what became complete with this token; empty within a character of several tokens
+  RowExperts experts;  // that served this token in the observed layer
+};
+
+enum class StopReason { kMaxTokens, kEndOfText, kContextFull, kCallback };
+
+struct Generation {
+  std::vector<std::int32_t> ids;  // without the prompt and the end token
+  std::string text;
+  std::string tail;  // the end of `text` that no token completed: a character cut off by the last one, as U+FFFD
+  StopReason stop = StopReason::kMaxTokens;
+  std::int64_t prompt_tokens = 0;
+  double prefill_seconds = 0.0;
+  double decode_seconds = 0.0;
+};
+
+// Called with each token as soon as it is known; false stops.
+using TokenCallback = std::function<bool(const GeneratedToken&)>;
+
+class Generator {
+ public:
+  // References: both must outlive this. Throws Error when the tokenizer has more tokens than the model.
+  Generator(Decoder& model, const Tokenizer& tokenizer);
+
+  // Continues start token (if the tokenizer has one) + prompt. Routing is that of evaluation. Throws Error for an empty
+  // prompt without a start token, a prompt that fills the context, a layer without a mixture, options out of bounds;
+  // Interrupted between the chunks of a long prompt.
+  Generation generate(std::string_view prompt, const SamplingOptions& sampling, const GenerationOptions& options,
+                      const TokenCallback& callback = {});
+
+ private:
+  std::vector<std::int32_t> encode(std::string_view prompt) const;
+  // Feeds ids in chunks; the hidden row [1, D] of the last one.
+  Tensor feed(std::span<const std::int32_t> ids, std::int64_t chunk, KvCache& cache, const RoutingObserver& observer);
+
+  Decoder& model_;
+  const Tokenizer& tokenizer_;
+};
+
+}  // namespace witan

@@ -1,0 +1,264 @@
+// Model directories: what is saved comes back bit for bit, and everything that is wrong with one is named.
+#include "models/checkpoint_folder.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "formats/safetensors.h"
+#include "support/compare.h"
+#include "support/error_message.h"
+#include "support/mutate.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_models.h"
+
+namespace witan {
+namespace {
+
+std::vector<float> logits(Decoder& model) {
+  const std::vector<std::int32_t> ids = {1, 5, 9, 13, 17, 21, 38, 0};
+  Tape off;
+  const Tensor result = model.logits(model.forward(off, ids, 1, 8, {}).hidden);
+  return {result.values().begin(), result.values().end()};
+}
+
+class CheckpointFolderTest : public testing::TestWithParam<test::NamedConfig> {};
+
+TEST_P(CheckpointFolderTest, LoadsBackWithIdenticalLogits) {
+  const test::TemporaryFolder folder;
+  Decoder model(GetParam().config, 5);
+  EXPECT_EQ(expressible_model_type(model.config()), GetParam().model_type);
+  save_model(model, folder.path());
+  const nlohmann::json json = read_json_file(folder / "config.json");
+  EXPECT_EQ(json.at("model_type"), GetParam().model_type);
+  EXPECT_EQ(json.at("torch_dtype"), "float32");
+  EXPECT_EQ(json.at("bos_token_id"), 1);
+  EXPECT_EQ(read_json_file(folder / "generation_config.json").at("eos_token_id"), 2);
+  const std::unique_ptr<Decoder> loaded = load_model(folder.path());
+  EXPECT_TRUE(test::identical(logits(*loaded), logits(model)));
+  EXPECT_EQ(loaded->config().bos_token_id, 1);
+  EXPECT_EQ(loaded->config().eos_token_id, 2);
+  EXPECT_EQ(loaded->counts().active, model.counts().active);
+  if (GetParam().model_type == "witan") {
+    DecoderConfig before = model.config();
+    DecoderConfig after = loaded->config();
+    EXPECT_EQ(after.fields().to_json(), before.fields().to_json());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, CheckpointFolderTest, testing::ValuesIn(test::tiny_configs()),
+                         [](const auto& given) { return given.param.name; });
+
+TEST(ExpressibleTest, OnlyWhatAReleasedArchitectureComputesIsCalledSo) {
+  const auto type = [](void (*change)(DecoderConfig&)) {
+    DecoderConfig config = test::tiny_config();
+    change(config);
+    return expressible_model_type(config);
+  };
+  EXPECT_EQ(type([](DecoderConfig&) {}), "mixtral");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.moe.router_z_loss_coef = 0.5; }), "mixtral");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.qk_norm = "full"; }), "olmoe");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.moe.weighting = "softmax_then_topk"; }), "witan");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.moe.eval_capacity_factor = 2.0; }), "witan");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.moe.n_shared_experts = 1; }), "witan");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.moe.hidden_act = "gelu"; }), "witan");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.moe.gated = false; }), "witan");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.decoder_sparse_step = 2; }), "witan");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.clip_qkv = 8.0; }), "witan");
+  EXPECT_EQ(type([](DecoderConfig& c) { c.head_dim = 8; }), "mixtral");
+  EXPECT_EQ(type([](DecoderConfig& c) {
+              c.qk_norm = "full";
+              c.head_dim = 8;
+            }),
+            "witan");
+}
+
+// A saved tiny model whose files a test then damages.
+class DamagedFolderTest : public testing::Test {
+ protected:
+  DamagedFolderTest() { save(test::tiny_configs().front().config); }
+
+  void save(const DecoderConfig& config) { save_model(Decoder(config, 5), folder_.path()); }
+  void change_config(const nlohmann::json& patch) {
+    nlohmann::json json = read_json_file(folder_ / "config.json");
+    json.merge_patch(patch);  // null removes a key
+    write_file(folder_ / "config.json", json.dump());
+  }
+  void set_config(const char* key, const nlohmann::json& value) {
+    nlohmann::json json = read_json_file(folder_ / "config.json");
+    json[key] = value;
+    write_file(folder_ / "config.json", json.dump());
+  }
+  void change_tensors(const std::function<void(std::vector<TensorToStore>&)>& change) {
+    std::vector<std::vector<float>> values;
+    std::vector<TensorToStore> tensors;
+    {
+      const SafetensorsReader reader(folder_.path());
+      values.reserve(reader.tensors().size());
+      for (const auto& [name, tensor] : reader.tensors()) {
+        values.emplace_back(static_cast<std::size_t>(tensor.numel()));
+        reader.read_f32(name, tensor.shape, values.back());
+        tensors.push_back({name, tensor.shape, values.back()});
+      }
+    }
+    change(tensors);
+    write_safetensors(folder_ / "model.safetensors", tensors);
+  }
+  static TensorToStore& find(std::vector<TensorToStore>& tensors, const std::string& name) {
+    for (TensorToStore& tensor : tensors) {
+      if (tensor.name == name) return tensor;
+    }
+    throw std::out_of_range(name);
+  }
+  std::string message() const {
+    return test::error_message([this] { load_model(folder_.path()); });
+  }
+  void expect_refused(const std::vector<std::string>& says) const {
+    const std::string text = message();
+    for (const std::string& part : says) {
+      EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' in: " << text;
+    }
+    EXPECT_NE(text.find(folder_.path().string()), std::string::npos) << text;
+  }
+
+  test::TemporaryFolder folder_;
+};
+
+constexpr const char* kExpert = "model.layers.1.block_sparse_moe.experts.3.w2.weight";
+
+TEST_F(DamagedFolderTest, IsFineBeforeTheDamage) { EXPECT_EQ(message(), "no error"); }
+
+TEST_F(DamagedFolderTest, NoConfig) {
+  std::filesystem::remove(folder_ / "config.json");
+  expect_refused({"config.json"});
+}
+
+TEST_F(DamagedFolderTest, NoWeights) {
+  std::filesystem::remove(folder_ / "model.safetensors");
+  expect_refused({"model.safetensors"});
+}
+
+TEST_F(DamagedFolderTest, UnknownModelTypeNamesTheKnown) {
+  change_config({{"model_type", "llama"}});
+  expect_refused({"llama", "mixtral", "olmoe", "witan"});
+  change_config({{"model_type", nullptr}});
+  expect_refused({"model_type"});
+}
+
+TEST_F(DamagedFolderTest, MissingTensorIsNamed) {
+  change_tensors([](auto& tensors) {
+    std::erase_if(tensors, [](const TensorToStore& tensor) { return tensor.name == kExpert; });
+    for (const char* name : {"other", "another"}) {  // so that there are parameters enough
+      tensors.push_back(find(tensors, "model.embed_tokens.weight"));
+      tensors.back().name = name;
+    }
+  });
+  expect_refused({kExpert});
+}
+
+TEST_F(DamagedFolderTest, ExtraTensorIsNamed) {
+  change_tensors([](auto& tensors) {
+    tensors.push_back(find(tensors, kExpert));
+    tensors.back().name = "model.layers.1.mlp.shared_expert.up_proj.weight";
+  });
+  expect_refused({"model.layers.1.mlp.shared_expert.up_proj.weight"});
+}
+
+TEST_F(DamagedFolderTest, MisshapenTensorIsNamedWithBothShapes) {
+  change_tensors([](auto& tensors) { find(tensors, kExpert).shape = {12, 16}; });
+  expect_refused({kExpert, "[12, 16]", "[16, 12]"});
+}
+
+TEST_F(DamagedFolderTest, ConfigOfAnotherModel) {
+  change_config({{"hidden_size", 32}});
+  expect_refused({"shape", "hidden_size=32", "16"});
+}
+
+TEST_F(DamagedFolderTest, TruncatedWeights) {
+  const std::string whole = read_text_file(folder_ / "model.safetensors");
+  for (const std::size_t kept :
+       {std::size_t{0}, std::size_t{7}, std::size_t{100}, whole.size() / 2, whole.size() - 1}) {
+    write_file(folder_ / "model.safetensors", whole.substr(0, kept));
+    expect_refused({"model.safetensors"});
+  }
+}
+
+TEST_F(DamagedFolderTest, HugeSizesAreRefusedBeforeAnythingIsAllocated) {
+  for (const auto& [key, value] : std::vector<std::pair<const char*, std::int64_t>>{
+           {"num_hidden_layers", 4096}, {"num_local_experts", 1 << 20}, {"intermediate_size", 1 << 20}}) {
+    const nlohmann::json before = read_json_file(folder_ / "config.json");
+    set_config(key, value);
+    expect_refused({"parameters"});
+    write_file(folder_ / "config.json", before.dump());
+  }
+  set_config("num_local_experts", std::int64_t{1} << 40);
+  expect_refused({"num_local_experts"});
+}
+
+TEST_F(DamagedFolderTest, ReleasedConfigsMayCarryOtherKeysButNotLackTheirs) {
+  set_config("some_key_of_a_later_version", 3);
+  EXPECT_EQ(message(), "no error");
+  change_config({{"num_local_experts", nullptr}});
+  expect_refused({"num_local_experts", "missing"});
+}
+
+TEST_F(DamagedFolderTest, OwnConfigsMayNotCarryOtherKeys) {
+  DecoderConfig config = test::tiny_config();
+  config.moe.n_shared_experts = 1;
+  save(config);
+  EXPECT_EQ(message(), "no error");
+  set_config("hiden_size", 3);
+  expect_refused({"hiden_size", "hidden_size"});
+}
+
+TEST_F(DamagedFolderTest, WhatIsNotSupportedIsRefused) {
+  set_config("sliding_window", 16);
+  expect_refused({"sliding_window", "16", "64"});
+  set_config("sliding_window", 64);
+  EXPECT_EQ(message(), "no error");
+  set_config("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4.0}});
+  expect_refused({"rope_scaling", "yarn"});
+  set_config("rope_scaling", {{"rope_type", "default"}});
+  EXPECT_EQ(message(), "no error");
+  set_config("hidden_act", "swish_of_another_kind");
+  expect_refused({"hidden_act"});
+}
+
+TEST_F(DamagedFolderTest, OlmoeRefusesBiasesAndTakesTheThetaOfTransformers5) {
+  save(test::tiny_configs()[1].config);
+  change_config({{"rope_theta", nullptr}});
+  set_config("rope_parameters", {{"rope_theta", 12345.0}, {"rope_type", "default"}});
+  EXPECT_EQ(load_model(folder_.path())->config().rope_theta, 12345.0);
+  set_config("attention_bias", true);
+  expect_refused({"attention_bias", "olmoe"});
+}
+
+TEST_F(DamagedFolderTest, ATiedModelMayStoreItsHeadTwice) {
+  DecoderConfig config = test::tiny_config();
+  save(config);
+  change_tensors([](auto& tensors) {
+    tensors.push_back(find(tensors, "model.embed_tokens.weight"));
+    tensors.back().name = "lm_head.weight";
+  });
+  EXPECT_EQ(message(), "no error");
+  std::vector<float> other(40 * 16, 1.0F);
+  change_tensors([&other](auto& tensors) { find(tensors, "lm_head.weight").values = other; });
+  expect_refused({"lm_head.weight"});
+}
+
+TEST_F(DamagedFolderTest, RandomDamageToTheConfigNeverCrashes) {
+  const std::string whole = read_text_file(folder_ / "config.json");
+  Random random(4);
+  int refused = 0;
+  for (int i = 0; i < 150; ++i) {
+    write_file(folder_ / "config.json", test::mutated(whole, random));
+    refused += message() != "no error" ? 1 : 0;  // anything but Error fails the test
+  }
+  EXPECT_GT(refused, 50);
+}
+
+}  // namespace
+}  // namespace witan

@@ -1,0 +1,256 @@
+// Decoder: one definition for training, prefill and decoding gives one result.
+#include "models/decoder.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "autograd/ops/cross_entropy.h"
+#include "base/error.h"
+#include "base/pool.h"
+#include "layers/kv_cache.h"
+#include "support/compare.h"
+#include "support/error_message.h"
+#include "support/gradient_check.h"
+#include "support/tiny_models.h"
+
+namespace witan {
+namespace {
+
+using test::error_message;
+using test::tiny_config;
+
+std::vector<std::int32_t> random_ids(std::int64_t count, std::int64_t vocab, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<std::int32_t> ids;
+  for (std::int64_t i = 0; i < count; ++i) {
+    ids.push_back(static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(vocab))));
+  }
+  return ids;
+}
+
+Tensor hidden(Decoder& model, const std::vector<std::int32_t>& ids, std::int64_t batch, KvCache* cache = nullptr) {
+  Tape off;
+  const auto sequence = static_cast<std::int64_t>(ids.size()) / batch;
+  return model.forward(off, ids, batch, sequence, {}, cache).hidden;
+}
+
+// Sums of a few hundred products of normalised values, over a few layers: two orders above one rounding.
+constexpr float kTolerance = 2e-5F;
+
+class DecoderTest : public testing::TestWithParam<test::NamedConfig> {};
+
+TEST_P(DecoderTest, DecodingWithACacheEqualsOneForwardPass) {
+  Decoder model(GetParam().config, 3);
+  const std::vector<std::int32_t> ids = random_ids(40, 40, 1);
+  const Tensor whole = hidden(model, ids, 1);
+  for (const std::size_t chunk : {std::size_t{1}, std::size_t{7}, std::size_t{40}}) {
+    KvCache cache = model.make_cache();
+    std::vector<float> pieces;
+    for (std::size_t begin = 0; begin < ids.size(); begin += chunk) {
+      const std::size_t end = std::min(begin + chunk, ids.size());
+      const std::vector<std::int32_t> piece(ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                                            ids.begin() + static_cast<std::ptrdiff_t>(end));
+      const Tensor part = hidden(model, piece, 1, &cache);
+      pieces.insert(pieces.end(), part.values().begin(), part.values().end());
+    }
+    EXPECT_EQ(cache.length(), 40);
+    EXPECT_TRUE(test::near(pieces, whole.values(), kTolerance)) << "chunks of " << chunk;
+  }
+}
+
+TEST_P(DecoderTest, ABatchOfSequencesIsEachAlone) {
+  Decoder model(GetParam().config, 3);
+  const std::vector<std::int32_t> ids = random_ids(3 * 11, 40, 2);
+  const Tensor together = hidden(model, ids, 3);
+  for (std::ptrdiff_t sequence = 0; sequence < 3; ++sequence) {
+    const std::vector<std::int32_t> own(ids.begin() + 11 * sequence, ids.begin() + 11 * (sequence + 1));
+    EXPECT_TRUE(test::near(hidden(model, own, 1).values(),
+                           together.values().subspan(static_cast<std::size_t>(sequence) * 11 * 16, 11 * 16),
+                           kTolerance));
+  }
+}
+
+TEST_P(DecoderTest, FutureTokensChangeNothing) {
+  Decoder model(GetParam().config, 3);
+  std::vector<std::int32_t> ids = random_ids(12, 40, 4);
+  const Tensor before = hidden(model, ids, 1);
+  ids.back() = (ids.back() + 1) % 40;
+  const Tensor after = hidden(model, ids, 1);
+  EXPECT_TRUE(test::identical(after.values().first(11 * 16), before.values().first(11 * 16)));
+  EXPECT_FALSE(test::identical(after.values().last(16), before.values().last(16)));
+}
+
+TEST_P(DecoderTest, LearnsToRepeatABatch) {
+  Decoder model(GetParam().config, 3);
+  const std::vector<std::int32_t> inputs = random_ids(2 * 8, 40, 5);
+  const std::vector<std::int32_t> targets = random_ids(2 * 8, 40, 6);
+  Random noise(1);
+  RouterContext context;
+  context.training = true;
+  context.random = &noise;
+  float first = 0.0F;
+  float last = 0.0F;
+  for (int step = 0; step < 60; ++step) {
+    Tape tape(Tape::Mode::kRecording);
+    const Tensor rows = model.forward(tape, inputs, 2, 8, context).hidden;
+    const Tensor loss = ops::cross_entropy(tape, rows, model.head(), targets);
+    last = loss.item();
+    if (step == 0) first = last;
+    tape.backward(loss);
+    for (const Parameter& parameter : model.parameters()) {
+      if (!parameter.value.grad().present()) continue;  // an expert that no row asked for
+      for (std::size_t i = 0; i < parameter.value.values().size(); ++i) {
+        parameter.value.values()[i] -= 0.2F * parameter.value.grad().values()[i];
+      }
+      parameter.value.grad().clear();
+    }
+  }
+  EXPECT_LT(last, 0.5F * first) << "from " << first;
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiny, DecoderTest, testing::ValuesIn(test::tiny_configs()),
+                         [](const auto& given) { return given.param.name; });
+
+TEST(DecoderGradientTest, MatchesCentralDifferences) {
+  DecoderConfig config = tiny_config();
+  config.vocab_size = 6;
+  config.hidden_size = 8;
+  config.num_hidden_layers = 2;
+  config.num_attention_heads = 2;
+  config.num_key_value_heads = 1;
+  config.qk_norm = "full";
+  config.decoder_sparse_step = 2;  // one dense layer, one mixture
+  config.intermediate_size = 6;
+  config.moe.num_experts = 3;
+  config.moe.num_experts_per_tok = 3;  // all: no selection that a step could flip
+  config.moe.moe_intermediate_size = 4;
+  config.moe.router_init_scale = 4.0;
+  Decoder model(config, 11);
+  const std::vector<std::int32_t> ids = {1, 4, 0, 5, 5, 2};
+  std::vector<Tensor> inputs;
+  for (const Parameter& parameter : model.parameters()) inputs.push_back(parameter.value);
+  ASSERT_GT(inputs.size(), 20U);
+  EXPECT_TRUE(test::gradients_match(
+      [&](Tape& tape, std::span<const Tensor>) { return model.forward(tape, ids, 2, 3, {}).hidden; }, inputs, 4e-3F,
+      2e-2F));
+}
+
+TEST(DecoderTestOfMemory, LaterStepsAskTheSystemForNothing) {
+  Decoder model(tiny_config(), 1);
+  const std::vector<std::int32_t> ids = random_ids(32, 40, 1);
+  const auto step = [&] {
+    Tape tape(Tape::Mode::kRecording);
+    const DecoderOutput output = model.forward(tape, ids, 4, 8, {});
+    tape.backward(ops::cross_entropy(tape, output.hidden, model.head(), ids));
+    for (const Parameter& parameter : model.parameters()) parameter.value.grad().clear();
+  };
+  step();
+  const PoolStatistics before = pool_statistics();
+  step();
+  EXPECT_EQ(pool_statistics().system_allocations, before.system_allocations);
+  EXPECT_EQ(pool_statistics().bytes_in_use, before.bytes_in_use);
+}
+
+TEST(DecoderTestOfOutput, SaysWhichLayersRoutedAndHow) {
+  DecoderConfig config = tiny_config();
+  config.num_hidden_layers = 4;
+  config.decoder_sparse_step = 2;
+  Decoder model(config, 1);
+  const std::vector<std::int32_t> ids = random_ids(10, 40, 1);
+  std::vector<std::int64_t> observed;
+  std::vector<std::int64_t> layers;
+  Tape off;
+  const DecoderOutput output = model.forward(
+      off, ids, 2, 5, {}, nullptr,
+      [&](std::int64_t layer, const Routing& routing) {
+        observed.push_back(layer);
+        EXPECT_EQ(routing.assignment->num_assigned(), 20);
+      },
+      [&](std::int64_t layer, const Tensor& rows) {
+        layers.push_back(layer);
+        EXPECT_EQ(rows.shape(), (Shape{10, 16}));
+      });
+  EXPECT_EQ(observed, (std::vector<std::int64_t>{1, 3}));
+  EXPECT_EQ(output.moe_layers, observed);
+  EXPECT_EQ(layers, (std::vector<std::int64_t>{kEmbeddingLayer, 0, 1, 2, 3}));
+  ASSERT_EQ(output.metrics.size(), 2U);
+  std::vector<std::string> terms;
+  for (const BalanceTerm& term : output.balance) terms.push_back(term.name);
+  EXPECT_EQ(terms, (std::vector<std::string>{"load_balance", "router_z"}));
+}
+
+TEST(DecoderTestOfWeights, SeedAndNameDecide) {
+  const auto find = [](const Decoder& model, const std::string& name) {
+    for (const Parameter& parameter : model.parameters()) {
+      if (parameter.name == name) return parameter.value;
+    }
+    return Tensor();
+  };
+  DecoderConfig config = tiny_config();
+  config.hidden_size = 64;
+  const Decoder model(config, 7);
+  const Decoder same(config, 7);
+  const Decoder other(config, 8);
+  const auto all = model.parameters();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_TRUE(test::identical(all[i].value.values(), same.parameters()[i].value.values())) << all[i].name;
+    const bool norm = all[i].name.ends_with("norm.weight");
+    EXPECT_EQ(static_cast<bool>(test::identical(all[i].value.values(), other.parameters()[i].value.values())), norm)
+        << all[i].name;
+    EXPECT_EQ(all[i].decay, !norm) << all[i].name;
+    EXPECT_TRUE(all[i].value.requires_grad()) << all[i].name;
+  }
+  const auto deviation = [](const Tensor& tensor) {
+    double squares = 0.0;
+    for (const float value : tensor.values()) squares += static_cast<double>(value) * static_cast<double>(value);
+    return std::sqrt(squares / static_cast<double>(tensor.numel()));
+  };
+  const double residual = 0.3 / std::sqrt(2.0 * 3.0);
+  EXPECT_NEAR(deviation(find(model, "model.layers.1.self_attn.q_proj.weight")), 0.3, 0.015);
+  EXPECT_NEAR(deviation(find(model, "model.layers.1.mlp.experts.up_proj")), 0.3, 0.015);
+  EXPECT_NEAR(deviation(find(model, "model.layers.1.self_attn.o_proj.weight")), residual, 0.006);
+  EXPECT_NEAR(deviation(find(model, "model.layers.1.mlp.experts.down_proj")), residual, 0.006);
+  EXPECT_GT(deviation(find(model, "model.layers.1.mlp.gate.weight")), 0.0);
+
+  config.qk_norm = "head";  // more tensors change no others
+  const Decoder more(config, 7);
+  EXPECT_TRUE(test::identical(find(more, "model.layers.2.self_attn.k_proj.weight").values(),
+                              find(model, "model.layers.2.self_attn.k_proj.weight").values()));
+}
+
+TEST(DecoderTestOfWeights, CountsWhatOneTokenUses) {
+  const Decoder model(tiny_config(), 1);
+  const std::int64_t attention = 2 * 16 * 16 + 2 * 16 * 8;
+  const std::int64_t expert = 3 * 16 * 12;
+  const std::int64_t layer = attention + 2 * 16 + 5 * 16;
+  const ParameterCounts counts = model.counts();
+  EXPECT_EQ(counts.total, 40 * 16 + 16 + 3 * (layer + 5 * expert));
+  EXPECT_EQ(counts.active, 40 * 16 + 16 + 3 * (layer + 2 * expert));
+}
+
+TEST(DecoderTestOfErrors, RefusesWhatDoesNotFitAndKeepsTheCache) {
+  Decoder model(tiny_config(), 1);
+  Tape off;
+  const std::vector<std::int32_t> ids(65, 3);
+  EXPECT_NE(error_message([&] { model.forward(off, ids, 1, 65, {}); }).find("65"), std::string::npos);
+  EXPECT_THROW(model.forward(off, ids, 2, 32, {}), Error);
+  EXPECT_THROW(model.forward(off, {}, 1, 0, {}), Error);
+  KvCache cache = model.make_cache();
+  const std::vector<std::int32_t> two = {1, 2};
+  const std::vector<std::int32_t> outside = {1, 40};
+  EXPECT_THROW(model.forward(off, two, 2, 1, {}, &cache), Error);
+  EXPECT_THROW(model.forward(off, outside, 1, 2, {}, &cache), Error);
+  EXPECT_EQ(cache.length(), 0);
+  const Tensor fresh = hidden(model, two, 1, &cache);
+  EXPECT_TRUE(test::identical(fresh.values(), hidden(model, two, 1).values()));
+  const std::vector<std::int32_t> rest(62, 3);
+  hidden(model, rest, 1, &cache);
+  EXPECT_NE(error_message([&] {
+              model.forward(off, {two.data(), 1}, 1, 1, {}, &cache);
+            }).find("64"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace witan
