@@ -1,6 +1,57 @@
-// Loops that the compiler vectorises by itself: they are bound by memory, not by arithmetic.
+// Loops that the compiler vectorises by itself, since they are bound by memory and not by arithmetic; sums in double
+// with Highway, which are not.
 #include "kernels/elementwise.h"
 
+#include <cstdint>
+
+#include "kernels/isa.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/elementwise.cc"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace witan::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Sum of the values or of their squares.
+template <bool kSquares>
+HWY_INLINE double sum_block(const float* x, std::int64_t count) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> narrow;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto add = [&](hn::Vec<decltype(d)> total, std::int64_t i) HWY_ATTR {
+    const auto value = hn::PromoteTo(d, hn::LoadU(narrow, x + i));
+    return kSquares ? hn::MulAdd(value, value, total) : hn::Add(total, value);
+  };
+  // Independent chains: a single one would wait for every addition.
+  auto sum0 = hn::Zero(d);
+  auto sum1 = sum0;
+  auto sum2 = sum0;
+  auto sum3 = sum0;
+  std::int64_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    sum0 = add(sum0, i);
+    sum1 = add(sum1, i + lanes);
+    sum2 = add(sum2, i + 2 * lanes);
+    sum3 = add(sum3, i + 3 * lanes);
+  }
+  double sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3))));
+  for (; i < count; ++i) {
+    const auto value = static_cast<double>(x[i]);
+    sum += kSquares ? value * value : value;
+  }
+  return sum;
+}
+
+double SumBlock(const float* x, std::int64_t count) { return sum_block<false>(x, count); }
+double SquaresBlock(const float* x, std::int64_t count) { return sum_block<true>(x, count); }
+
+}  // namespace witan::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 #include <algorithm>
 #include <cmath>
 
@@ -9,6 +60,9 @@
 #include "base/pool.h"
 
 namespace witan::kernels {
+HWY_EXPORT(SumBlock);
+HWY_EXPORT(SquaresBlock);
+
 namespace {
 
 // Below this many elements a second thread costs more to wake than it saves.
@@ -25,22 +79,14 @@ void for_elements(std::size_t count, const Body& body) {
 
 std::int64_t row_grain(std::int64_t cols) { return kGrain / std::max<std::int64_t>(cols, 1) + 1; }
 
-template <class Term>
-double blocked_sum(std::span<const float> x, const Term& term) {
+double blocked_sum(std::span<const float> x, double (*block_sum)(const float*, std::int64_t)) {
   const auto count = static_cast<std::int64_t>(x.size());
   const std::int64_t blocks = (count + kSumBlock - 1) / kSumBlock;
   PooledVector<double> partial(static_cast<std::size_t>(blocks));
   parallel_for(blocks, 4, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t block = first; block < last; ++block) {
-      const std::int64_t end = std::min(count, (block + 1) * kSumBlock);
-      double lanes[8] = {};  // independent chains: a single one would wait for every addition
-      std::int64_t i = block * kSumBlock;
-      for (; i + 8 <= end; i += 8) {
-        for (int lane = 0; lane < 8; ++lane) lanes[lane] += term(x[static_cast<std::size_t>(i + lane)]);
-      }
-      for (; i < end; ++i) lanes[0] += term(x[static_cast<std::size_t>(i)]);
-      partial[static_cast<std::size_t>(block)] =
-          ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+      const std::int64_t begin = block * kSumBlock;
+      partial[static_cast<std::size_t>(block)] = block_sum(x.data() + begin, std::min(kSumBlock, count - begin));
     }
   });
   double total = 0.0;
@@ -127,12 +173,9 @@ void sigmoid_backward(std::span<const float> y, std::span<const float> dy, std::
   });
 }
 
-double sum(std::span<const float> x) {
-  return blocked_sum(x, [](float value) { return static_cast<double>(value); });
-}
+double sum(std::span<const float> x) { return blocked_sum(x, WITAN_DISPATCH(SumBlock)); }
 
-double sum_of_squares(std::span<const float> x) {
-  return blocked_sum(x, [](float value) { return static_cast<double>(value) * static_cast<double>(value); });
-}
+double sum_of_squares(std::span<const float> x) { return blocked_sum(x, WITAN_DISPATCH(SquaresBlock)); }
 
 }  // namespace witan::kernels
+#endif

@@ -1,53 +1,12 @@
 // AdamW over named parameters, on top of the fused kernel.
 #include "training/optimizer.h"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 
-#include "base/error.h"
-#include "base/parallel.h"
-#include "base/pool.h"
 #include "kernels/adamw.h"
+#include "kernels/elementwise.h"
 
 namespace witan {
-namespace {
-
-constexpr std::int64_t kBlock = 16384;  // elements per partial sum: fixed, so that threads do not change the result
-constexpr std::size_t kLanes = 8;       // independent sums, so that the compiler may use vectors
-
-double sum_of_squares(std::span<const float> values) {
-  std::array<double, kLanes> lanes{};
-  std::size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const auto value = static_cast<double>(values[i + lane]);
-      lanes[lane] += value * value;
-    }
-  }
-  for (; i < values.size(); ++i) lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-  double sum = 0.0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
-}
-
-double squared_norm(std::span<const float> values) {
-  const auto count = static_cast<std::int64_t>(values.size());
-  PooledVector<double> partial(static_cast<std::size_t>((count + kBlock - 1) / kBlock));
-  parallel_for(static_cast<std::int64_t>(partial.size()), 4, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t block = begin; block < end; ++block) {
-      const std::int64_t first = block * kBlock;
-      const std::int64_t length = std::min(kBlock, count - first);
-      partial[static_cast<std::size_t>(block)] =
-          sum_of_squares(values.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(length)));
-    }
-  });
-  double sum = 0.0;
-  for (const double part : partial) sum += part;
-  return sum;
-}
-
-}  // namespace
 
 Fields OptimizerOptions::fields() {
   Fields fields("optimizer");
@@ -70,7 +29,7 @@ AdamW::AdamW(std::vector<Parameter> parameters, const OptimizerOptions& options)
 double AdamW::gradient_norm() const {
   double sum = 0.0;
   for (const Parameter& parameter : parameters_) {
-    if (parameter.value.grad().present()) sum += squared_norm(parameter.value.grad().values());
+    if (parameter.value.grad().present()) sum += kernels::sum_of_squares(parameter.value.grad().values());
   }
   return std::sqrt(sum);
 }

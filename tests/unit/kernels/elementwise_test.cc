@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "base/random.h"
 #include "support/compare.h"
+#include "support/isa.h"
 
 namespace witan::kernels {
 namespace {
@@ -82,21 +83,25 @@ TEST(ElementwiseTest, RowsOfStridedViews) {
 }
 
 TEST(ElementwiseTest, SumsHaveOneOrder) {
-  EXPECT_EQ(sum({}), 0.0);
-  const std::vector<float> x = normals(100003, 4);
-  double expected = 0.0;
-  double squares = 0.0;
-  for (const float value : x) {
-    expected += static_cast<double>(value);
-    squares += static_cast<double>(value) * static_cast<double>(value);
+  for (const std::size_t size : {0, 1, 15, 33, 4097, 100003}) {
+    const std::vector<float> storage = normals(size + 1, 4);
+    const std::span<const float> x = std::span(storage).subspan(1);
+    double expected = 0.0;
+    double squares = 0.0;
+    for (const float value : x) {
+      expected += static_cast<double>(value);
+      squares += static_cast<double>(value) * static_cast<double>(value);
+    }
+    test::for_each_isa([&] {
+      EXPECT_NEAR(sum(x), expected, 1e-9) << size;
+      EXPECT_NEAR(sum_of_squares(x), squares, 1e-8) << size;
+      const int threads = num_threads();
+      const double with_all = sum(x);
+      set_num_threads(1);
+      EXPECT_EQ(sum(x), with_all);
+      set_num_threads(threads);
+    });
   }
-  EXPECT_NEAR(sum(x), expected, 1e-9);
-  EXPECT_NEAR(sum_of_squares(x), squares, 1e-8);
-  const int threads = num_threads();
-  const double with_all = sum(x);
-  set_num_threads(1);
-  EXPECT_EQ(sum(x), with_all);
-  set_num_threads(threads);
 }
 
 }  // namespace
