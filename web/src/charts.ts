@@ -104,7 +104,7 @@ export function lineChart(width: number, theme: Colours, chart: LineChart): Elem
   const title = (d: Point & { line: Line }) =>
     `${chart.lines.length > 1 ? `${d.line.name}\n` : ""}${chart.yFormat(d.y)}\n${chart.xLabel} ${chart.xFormat(d.x)}`;
   const levels = chart.levels ?? [];
-  const yTicks = ticksFor(height, 45);
+  const yTicks = ticksFor(height, 30 + height / 12);
   const seen = chart.yDomain ?? [...hovered.map((point) => point.y), ...(chart.fromZero ? [0] : [])];
   const yTickFormat = chart.yTickFormat ?? plainTicks(seen, yTicks);
   return plot({

@@ -82,7 +82,7 @@ function tableElement({ columns, rows }: Table): HTMLElement {
 }
 
 export interface Figure {
-  title: string;
+  title: Child;
   note: string; // what it shows and how to read it
   content: Child[];
   table?: () => Table; // the same numbers for readers who do not see the picture; made when opened
@@ -117,6 +117,13 @@ export const smallGrid = (...children: Child[]) => h("div", { class: "grid small
 export function pairedGrid(lead: HTMLElement | null, beside: HTMLElement[]): HTMLElement {
   if (!lead || beside.length === 0) return grid(lead, ...beside);
   return h("div", { class: "grid paired" }, lead, h("div", { class: "stack" }, ...beside));
+}
+
+// A text that follows a choice.
+export function textOf<T>(chosen: Shared<T>, text: (value: T) => string): HTMLElement {
+  const element = h("span");
+  chosen.watch((value) => (element.textContent = text(value)));
+  return element;
 }
 
 // The names of colours, for pictures with several lines.

@@ -53,7 +53,7 @@ export function coloursOf(scheme: Scheme): Colours {
     ordered: piecewise(interpolateLab, ORDERED[scheme]),
     ...(scheme === "light"
       ? { accent: "#0b6b5d", faint: "#d9dde3", text: "#1a1f27", muted: "#59636f", surface: "#ffffff" }
-      : { accent: "#58c9b1", faint: "#39414d", text: "#e8ebf0", muted: "#9aa5b3", surface: "#191d24" }),
+      : { accent: "#58c9b1", faint: "#2f3743", text: "#e8ebf0", muted: "#9aa5b3", surface: "#191d24" }),
   };
 }
 

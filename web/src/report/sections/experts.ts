@@ -3,7 +3,7 @@ import { heatMap, picture, ratioLegend, seats, type Cell, type Seat } from "../.
 import { interpolateLab } from "d3-interpolate";
 import { h } from "../../dom.ts";
 import { list, percent, times } from "../../format.ts";
-import { figure, grid, legend, stepper, type Section } from "../../layout.ts";
+import { figure, grid, legend, stepper, textOf, type Section } from "../../layout.ts";
 import { colours, type Colours } from "../../theme.ts";
 import { composition, favourite, type LayerAnalysis, type Run } from "../data.ts";
 
@@ -105,7 +105,7 @@ function byDomain(run: Run): HTMLElement {
   const key = h("div");
   colours.watch((theme) => key.replaceChildren(ratioLegend(theme, LIMIT)));
   return figure({
-    title: "Experts and domains",
+    title: textOf(run.layer, () => `Experts and domains, ${layerName(current())}`),
     note: "How many percent of a domain's rows go to each expert of the chosen layer; the percentages of a domain add up to 100. Blue: avoided, orange: preferred.",
     content: [key, drawn],
     wide: Math.max(...layers.map((layer) => layer.experts)) > MOST_BESIDE,

@@ -2,7 +2,7 @@
 import { lineChart, picture, ramp, ratioLegend, strips, type Line, type Patch } from "../../charts.ts";
 import { h } from "../../dom.ts";
 import { list, number, percent, roundPercent, times, whole } from "../../format.ts";
-import { figure, grid, smallGrid, stepper, type Section } from "../../layout.ts";
+import { figure, grid, smallGrid, stepper, textOf, type Section } from "../../layout.ts";
 import { colours, type Colours } from "../../theme.ts";
 import type { LayerCurves, Run } from "../data.ts";
 import { smooth } from "../smoothing.ts";
@@ -13,8 +13,9 @@ const LIMIT = 4;
 
 function loadOverTime(run: Run, axis: TimeAxis): HTMLElement {
   const layers = run.mixtures;
+  const current = () => layers[Math.min(run.layer.get(), layers.length - 1)];
   const drawn = picture("Load of each expert of the chosen layer over the course of training", (width, theme) => {
-    const layer = layers[Math.min(run.layer.get(), layers.length - 1)];
+    const layer = current();
     const ends = layer.step.map((step) => axis.at(step));
     // More columns than a third of the pixels cannot be told apart.
     const together = Math.max(1, Math.ceil((3 * layer.step.length) / width));
@@ -40,7 +41,7 @@ function loadOverTime(run: Run, axis: TimeAxis): HTMLElement {
   const key = h("div");
   colours.watch((theme) => key.replaceChildren(ratioLegend(theme, LIMIT)));
   return figure({
-    title: "Load per expert",
+    title: textOf(run.layer, () => `Load per expert, layer ${current().layer}`),
     note: "One strip per expert of the chosen layer, from the first step to the last. Even routing stays plain; an expert that turns blue is starving, one that turns orange is crowded.",
     content: [key, drawn],
     wide: true,

@@ -37,7 +37,7 @@ function card(run: Run, layer: LayerAnalysis, expert: number, most: number): HTM
   return h(
     "article",
     { class: "card tokens" },
-    h("h3", {}, `Expert ${expert}`),
+    h("h3", {}, `Layer ${layer.layer}, expert ${expert}`),
     h(
       "p",
       {},
