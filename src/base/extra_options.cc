@@ -9,7 +9,7 @@ namespace witan {
 namespace {
 
 bool same_declaration(const ExtraOption& a, const ExtraOption& b) {
-  return a.value.index() == b.value.index() && a.help == b.help && a.minimum == b.minimum && a.maximum == b.maximum &&
+  return a.value == b.value && a.help == b.help && a.minimum == b.minimum && a.maximum == b.maximum &&
          a.choices == b.choices;
 }
 
