@@ -142,6 +142,9 @@ BalanceEntry load_balance_balance() {
       .paper = "Lepikhin et al. 2020; Fedus et al. 2021; global batch: Qiu et al. 2025",
       .balanced_value = "1, or k with balance_scale = k or balance_hf_compatible",
       .options = {},
+      .at_balance = [](const BalanceOptions& options, std::int64_t, std::int64_t k) -> double {
+        return options.balance_scale == "k" ? static_cast<double>(k) : 1.0;
+      },
       .make = [](const BalanceOptions& options) -> std::unique_ptr<BalanceRule> {
         // The Hugging Face form spans layers: combine_balance adds it.
         if (options.router_aux_loss_coef == 0.0 || options.balance_hf_compatible) return nullptr;

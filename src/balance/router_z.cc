@@ -57,6 +57,10 @@ BalanceEntry router_z_balance() {
       .paper = "Zoph et al. 2022 (ST-MoE), equation 5",
       .balanced_value = "(log E)^2 when all scores are 0",
       .options = {},
+      .at_balance = [](const BalanceOptions&, std::int64_t num_experts, std::int64_t) -> double {
+        const double log_experts = std::log(static_cast<double>(num_experts));
+        return log_experts * log_experts;
+      },
       .make = [](const BalanceOptions& options) -> std::unique_ptr<BalanceRule> {
         if (options.router_z_loss_coef == 0.0) return nullptr;
         return std::make_unique<RouterZ>(options.router_z_loss_coef);

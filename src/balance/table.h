@@ -1,6 +1,7 @@
 // The table of balance rules: one line of table.cc per rule. Layers, docs and contract tests read it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,6 +19,8 @@ struct BalanceEntry {
   std::string paper;
   std::string balanced_value;  // of the unscaled term when every expert is equally probable and equally loaded
   std::vector<ExtraOption> options = {};  // of this rule alone
+  // The unscaled term when all scores are 0 and every expert is chosen equally often, k experts per row.
+  double (*at_balance)(const BalanceOptions& options, std::int64_t num_experts, std::int64_t k) = nullptr;
   // Null when the options switch the rule off.
   std::unique_ptr<BalanceRule> (*make)(const BalanceOptions& options) = nullptr;
 };

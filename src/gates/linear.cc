@@ -30,7 +30,7 @@ GateEntry linear_gate() {
   return {
       .name = "linear",
       .summary = "one weight vector per expert",
-      .formula = "h = x W', W ~ truncated normal with standard deviation sqrt(router_init_scale / D)",
+      .formula = "h = x W', W ~ normal of deviation s = sqrt(router_init_scale / D), cut at 2 s",
       .paper = "Shazeer et al. 2017; initialisation Fedus et al. 2021, section 2.4",
       .cost = "2 D E",
       .options = {},

@@ -193,30 +193,27 @@ Tensor choice_weights(Tape& tape, const Tensor& scores, const Tensor& probabilit
   Tensor y = tape.output({choices.num_rows, choices.experts_per_row}, {&source});
   const std::int64_t width = choices.experts_per_row;
   const auto selection = [width](const PooledVector<std::int32_t>& experts, const Tensor& values, std::int64_t row) {
-    return Selection{{experts.data() + row * width, index(width)}, {values.matrix().row(row), index(values.cols())}};
+    const auto begin = experts.begin() + row * width;
+    return Selection{{begin, std::find(begin, begin + width, kNoExpert)},
+                     {values.matrix().row(row), index(values.cols())}};
   };
-  // A masked row has no choice at all; a row with a first choice has all of them.
-  const auto chooses = [](const Selection& row) { return !row.experts.empty() && row.experts[0] != kNoExpert; };
 
   parallel_for(choices.num_rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const Selection row = selection(choices.experts, source, r);
       const std::span<float> weights(y.matrix().row(r), index(width));
-      if (chooses(row)) {
-        weigh(rule, row, weights);
-      } else {
-        std::fill(weights.begin(), weights.end(), 0.0F);
-      }
+      std::fill(weights.begin(), weights.end(), 0.0F);
+      if (!row.experts.empty()) weigh(rule, row, weights.first(row.experts.size()));
     }
   });
   tape.record(y, [dy = y.grad(), dsource = source.grad(), y = y.detached(), source = source.detached(),
-                  experts = choices.experts, rule, width, selection, chooses] {
+                  experts = choices.experts, rule, selection] {
     const std::span<float> sum = dsource.accumulator();
     parallel_for(y.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
         const Selection row = selection(experts, source, r);
-        if (!chooses(row)) continue;
-        weigh_backward(rule, row, {y.matrix().row(r), index(width)}, {dy.matrix().row(r), index(width)},
+        if (row.experts.empty()) continue;
+        weigh_backward(rule, row, {y.matrix().row(r), row.experts.size()}, {dy.matrix().row(r), row.experts.size()},
                        sum.subspan(index(r * source.cols()), index(source.cols())));
       }
     });

@@ -170,6 +170,22 @@ TEST(WeightingTest, MaskedRowsWeighNothing) {
   EXPECT_GT(test::max_abs(scores.grad().values().last(kExperts)), 0.0F);
 }
 
+TEST(WeightingTest, RowsMayMakeFewerChoices) {
+  Tensor scores = test::random_tensor({2, kExperts}, 5);
+  const Choices choices{2, kExperts, 3, {4, 1, kNoExpert, 0, kNoExpert, kNoExpert}};
+  for (const WeightingRule& rule : rules()) {
+    const auto weights = [&](Tape& tape, std::span<const Tensor> x) {
+      return choice_weights(tape, x[0], routing_probabilities(tape, x[0], rule.weighting), choices, rule);
+    };
+    Tape off;
+    const Tensor result = weights(off, {&scores, 1});
+    const std::vector<float> first = reference({scores.data(), kExperts}, std::vector<std::int32_t>{4, 1}, rule);
+    EXPECT_TRUE(test::near(result.values().first(2), first, 2e-6F));
+    for (const std::size_t slot : {2, 4, 5}) EXPECT_EQ(result.values()[slot], 0.0F);
+    EXPECT_TRUE(test::gradients_match(weights, {&scores, 1}, 1e-2F, 2e-3F)) << weighting_formula(rule.weighting);
+  }
+}
+
 TEST(WeightingTest, UnknownNameSuggests) {
   try {
     parse_weighting("softmax_than_topk");
