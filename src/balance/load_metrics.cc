@@ -2,23 +2,12 @@
 #include "balance/load_metrics.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
-#include "base/parallel.h"
 #include "base/pool.h"
+#include "kernels/softmax.h"
 
 namespace witan {
 namespace {
-
-// Entropy of one row of probabilities, in nats.
-float entropy(std::span<const float> probabilities) {
-  float sum = 0.0F;
-  for (const float p : probabilities) {
-    if (p > 0.0F) sum -= p * std::log(p);
-  }
-  return sum;
-}
 
 struct RowMeans {
   double entropy = 0.0;
@@ -27,14 +16,8 @@ struct RowMeans {
 
 RowMeans mean_over_rows(const Tensor& probabilities, const Tensor& log_normalizers,
                         std::span<const std::uint8_t> row_mask) {
-  constexpr std::int64_t kRowGrain = 256;
-  const ConstMatrix p = probabilities.matrix();
-  PooledVector<float> entropies(static_cast<std::size_t>(p.rows));
-  parallel_for(p.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      entropies[static_cast<std::size_t>(row)] = entropy({p.row(row), static_cast<std::size_t>(p.cols)});
-    }
-  });
+  PooledVector<float> entropies(static_cast<std::size_t>(probabilities.rows()));
+  kernels::row_entropy(probabilities.matrix(), entropies.data());
   RowMeans means;
   double rows = 0.0;
   for (std::size_t row = 0; row < entropies.size(); ++row) {

@@ -84,6 +84,17 @@ float LogSumExpRow(const float* x, std::int64_t cols) {
   return shift + std::log(exponentials(x, cols, shift, nullptr));
 }
 
+float EntropyRow(const float* p, std::int64_t cols) {
+  const F32 d;
+  const Vec one = hn::Set(d, 1.0F);
+  Vec sums = hn::Zero(d);
+  for_row(p, cols, nullptr, [&](Vec value) HWY_ATTR {
+    const Vec positive = hn::IfThenElse(hn::Gt(value, hn::Zero(d)), value, one);  // log 1 = 0: adds nothing
+    return sums = hn::NegMulAdd(positive, hn::Log(d, positive), sums);
+  });
+  return hn::GetLane(hn::SumOfLanes(d, sums));
+}
+
 // dx = or += factor * exp(x - shift).
 void ExpRow(const float* x, std::int64_t cols, float shift, float factor, float* dx, bool accumulate) {
   const F32 d;
@@ -131,6 +142,7 @@ HWY_AFTER_NAMESPACE();
 namespace witan::kernels {
 HWY_EXPORT(SoftmaxRow);
 HWY_EXPORT(LogSumExpRow);
+HWY_EXPORT(EntropyRow);
 HWY_EXPORT(ExpRow);
 HWY_EXPORT(SoftmaxBackwardRow);
 namespace {
@@ -183,6 +195,13 @@ void log_sum_exp_backward(const float* dresult, ConstMatrix x, const float* resu
   });
 }
 
+void row_entropy(ConstMatrix p, float* result) {
+  const auto row = WITAN_DISPATCH(EntropyRow);
+  parallel_for(p.rows, row_grain(p.cols), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) result[r] = row(p.row(r), p.cols);
+  });
+}
+
 void softmax_reference(ConstMatrix x, Matrix y) {
   for (std::int64_t r = 0; r < x.rows; ++r) {
     double top = -std::numeric_limits<double>::infinity();
@@ -200,6 +219,17 @@ void log_sum_exp_reference(ConstMatrix x, float* result) {
     double sum = 0.0;
     for (std::int64_t i = 0; i < x.cols; ++i) sum += std::exp(x(r, i) - top);
     result[r] = static_cast<float>(top + std::log(sum));
+  }
+}
+
+void row_entropy_reference(ConstMatrix p, float* result) {
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < p.cols; ++i) {
+      const auto value = static_cast<double>(p(r, i));
+      if (value > 0.0) sum -= value * std::log(value);
+    }
+    result[r] = static_cast<float>(sum);
   }
 }
 

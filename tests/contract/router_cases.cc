@@ -2,6 +2,7 @@
 #include "router_cases.h"
 
 #include <algorithm>
+#include <ostream>
 
 #include "routers/weighting.h"
 
@@ -41,6 +42,8 @@ std::vector<RouterCase> router_cases() {
   }
   return cases;
 }
+
+std::ostream& operator<<(std::ostream& stream, const RouterCase& router_case) { return stream << router_case.name; }
 
 std::unique_ptr<Router> make_router(const RouterOptions& options) {
   Random random(17);

@@ -1,6 +1,7 @@
 // Every configuration that the router contract runs on: each entry of the table, with each weighting it reads.
 #pragma once
 
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct RouterCase {
 };
 
 std::vector<RouterCase> router_cases();
+// How a failing test prints its case.
+std::ostream& operator<<(std::ostream& stream, const RouterCase& router_case);
 
 // From a fixed seed; hidden size 3.
 std::unique_ptr<Router> make_router(const RouterOptions& options);

@@ -1,4 +1,4 @@
-// Softmax and log-sum-exp against plain loops in double, under every instruction set, and at the edges of f32.
+// Softmax, log-sum-exp and entropy against plain loops in double, under every instruction set, and at the edges of f32.
 #include "kernels/softmax.h"
 
 #include <cmath>
@@ -57,6 +57,21 @@ TEST(SoftmaxKernelTest, MatchesReference) {
         EXPECT_TRUE(test::near(lse, expected_lse, 4e-6F));
       });
     }
+  }
+}
+
+TEST(SoftmaxKernelTest, EntropyMatchesReference) {
+  for (const std::int64_t cols : {1, 2, 7, 8, 16, 31, 64, 130}) {
+    Rows p(5, cols, 1);
+    softmax(p.view(), p.view());
+    if (cols > 1) p.view()(2, cols - 1) = 0.0F;  // 0 log 0
+    std::vector<float> entropies(5);
+    std::vector<float> expected(5);
+    row_entropy_reference(p.view(), expected.data());
+    test::for_each_isa([&] {
+      row_entropy(p.view(), entropies.data());
+      EXPECT_TRUE(test::near(entropies, expected, 3e-6F)) << cols;
+    });
   }
 }
 
