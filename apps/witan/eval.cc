@@ -1,0 +1,144 @@
+// `witan eval`: how well a model predicts a text, overall and by domain.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/parallel.h"
+#include "models/checkpoint_folder.h"
+#include "training/analysis.h"
+#include "training/evaluation.h"
+#include "witan/commands.h"
+#include "witan/model_folder.h"
+#include "witan/run_data.h"
+#include "witan/scratch_folder.h"
+#include "witan/training_display.h"
+
+namespace witan::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvalArguments {
+  std::string model;  // a run folder or a model folder
+  std::vector<std::string> paths;
+  bool heldout = false;
+  bool json = false;
+  bool lossy = false;
+  std::int64_t batch_size = 16;
+  std::int64_t sequence_length = 0;  // 0: as in training, else 256, and never beyond the model's positions
+  std::int64_t threads = 0;
+  std::string analysis;  // a file to write; empty: none
+};
+
+TrainSettings run_settings(const fs::path& run) {
+  const fs::path file = run / "settings.json";
+  if (!fs::exists(file)) fail("{}: not a folder of `witan train`: settings.json is missing", run.string());
+  const nlohmann::json object = nlohmann::json::parse(read_text_file(file), nullptr, /*allow_exceptions=*/false);
+  if (object.is_discarded()) fail("{}: damaged: not valid JSON", file.string());
+  return settings_from_json(object);
+}
+
+std::int64_t sequence_length(const EvalArguments& arguments, const DecoderConfig& model) {
+  std::int64_t length = arguments.sequence_length;
+  if (length == 0) {
+    const bool run = fs::exists(fs::path(arguments.model) / "settings.json");
+    length = run ? run_settings(arguments.model).data.sequence_length : 256;
+    return std::min(length, model.max_position_embeddings);
+  }
+  if (length > model.max_position_embeddings) {
+    fail("witan eval: sequence_length={} exceeds the model's max_position_embeddings={}", length,
+         model.max_position_embeddings);
+  }
+  return length;
+}
+
+// The text to evaluate on, all of it in `heldout`.
+Corpus read_text(const EvalArguments& arguments) {
+  if (arguments.heldout) {
+    Corpus corpus = read_run_corpus(run_settings(arguments.model));
+    corpus.train.clear();
+    corpus.train_bytes = 0;
+    return corpus;
+  }
+  DataOptions options;
+  options.paths.assign(arguments.paths.begin(), arguments.paths.end());
+  options.lossy = arguments.lossy;
+  options.heldout_share = 0.0;
+  Corpus corpus = read_corpus(options);
+  std::swap(corpus.train, corpus.heldout);
+  std::swap(corpus.train_bytes, corpus.heldout_bytes);
+  return corpus;
+}
+
+nlohmann::ordered_json loss_json(const DomainLoss& loss) {
+  return {
+      {"loss", loss.loss()}, {"bits_per_byte", loss.bits_per_byte()}, {"tokens", loss.tokens}, {"bytes", loss.bytes}};
+}
+
+std::string evaluation_json(const Evaluation& evaluation, const std::vector<std::string>& domains) {
+  nlohmann::ordered_json object = loss_json(evaluation.overall);
+  nlohmann::ordered_json& by_domain = object["domains"] = nlohmann::ordered_json::object();
+  for (std::size_t d = 0; d < domains.size(); ++d) {
+    if (evaluation.domains[d].tokens > 0) by_domain[domains[d]] = loss_json(evaluation.domains[d]);
+  }
+  return object.dump();
+}
+
+void eval(const EvalArguments& arguments) {
+  if (arguments.heldout != arguments.paths.empty()) {
+    fail("witan eval: name text to evaluate on, or give --heldout for the text that a run kept out of its training");
+  }
+  if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
+  const fs::path folder = find_model_folder(arguments.model);
+  const std::unique_ptr<Decoder> model = load_model(folder);
+  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
+  const Corpus corpus = read_text(arguments);
+  const ScratchFolder scratch;
+  const TokenizedCorpus tokens = tokenize_corpus(corpus, *tokenizer, scratch.path());
+
+  const EvaluationOptions options{arguments.batch_size, sequence_length(arguments, model->config()), 0};
+  const auto domains = static_cast<std::int64_t>(corpus.domains.size());
+  RoutingCensus census(model->config().moe.num_experts, domains, model->config().vocab_size);
+  const WindowObserver observer = arguments.analysis.empty() ? WindowObserver() : census.observer();
+  const Evaluation evaluation =
+      evaluate(*model, *tokens.heldout, bytes_per_token(*tokenizer), domains, options, observer);
+
+  if (arguments.json) {
+    fmt::print("{}\n", evaluation_json(evaluation, corpus.domains));
+  } else {
+    fmt::print("{}", evaluation_table(evaluation, corpus.domains));
+  }
+  if (!arguments.analysis.empty()) {
+    write_analysis(arguments.analysis, {corpus.domains, census.finish(*tokenizer), {}});
+  }
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("eval", "Measure how well a model predicts a text");
+  const auto arguments = std::make_shared<EvalArguments>();
+  command->add_option("MODEL", arguments->model, "a run folder or a model folder")->required();
+  command->add_option("DATA", arguments->paths, "files and folders of .txt and .jsonl, also .gz");
+  command->add_flag("--heldout", arguments->heldout, "evaluate on the text that this run kept out of its training");
+  command->add_flag("--json", arguments->json, "print one JSON object");
+  command->add_flag("--lossy", arguments->lossy, "replace invalid UTF-8 by U+FFFD instead of refusing the file");
+  command->add_option("--batch-size", arguments->batch_size, "sequences at a time")
+      ->check(CLI::Range(1, 1 << 20))
+      ->default_str("16");
+  command->add_option("--sequence-length", arguments->sequence_length, "tokens per sequence; 0: as in training")
+      ->check(CLI::Range(0, 1 << 20));
+  command->add_option("--threads", arguments->threads, "0: as many as there are cores")->check(CLI::Range(0, 4096));
+  command->add_option("--analysis", arguments->analysis, "write who serves what to this file, as analysis.json");
+  command->callback([arguments] { eval(*arguments); });
+}
+
+}  // namespace witan::cli
