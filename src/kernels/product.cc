@@ -229,12 +229,13 @@ constexpr std::int64_t kPieceColumns = 128;
 // Multiply-adds below which a second thread is not worth waking: some ten microseconds.
 constexpr std::int64_t kGrain = 1 << 19;
 
-// Uninitialized memory from the pool.
+// Uninitialized memory from the pool. Sizes follow the load of the experts, which differs from step to step: rounded up
+// to a power of two, a few blocks serve them all.
 template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(pool_allocate(bytes_))) {}
+      : bytes_(std::bit_ceil(static_cast<std::size_t>(count) * sizeof(T))), data_(static_cast<T*>(pool_allocate(bytes_))) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() { pool_free(data_, bytes_); }
