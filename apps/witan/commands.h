@@ -9,7 +9,9 @@ namespace witan::cli {
 
 // Each adds its subcommand, with options and callback. A callback throws Error for what the user did wrong, and
 // CLI::RuntimeError(code) to end with another exit code.
+void add_train(CLI::App& app);
 void add_generate(CLI::App& app);
+void add_eval(CLI::App& app);
 void add_report(CLI::App& app);
 
 }  // namespace witan::cli

@@ -27,7 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kInterruptedExit = 130;
 constexpr std::int64_t kAnalysedTokens = 500'000;  // of held-out text at the most: shares are known well enough by then
 
 struct TrainArguments {
@@ -129,7 +128,7 @@ void train(TrainArguments& arguments) {
   if (end == RunEnd::kInterrupted) {
     fmt::print(stderr, "interrupted after step {}; continue with: witan train --resume {}\n", trainer.consumed().steps,
                folder.path().string());
-    throw CLI::RuntimeError(kInterruptedExit);
+    throw Interrupted();
   }
   write_results(trainer, folder, data.corpus, display.last_evaluation());
 }
