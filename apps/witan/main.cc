@@ -4,8 +4,10 @@
 
 #include "witan/command_line.h"
 #include "witan/commands.h"
+#include "witan/thread_waiting.h"
 
 int main(int argc, char** argv) {
+  witan::cli::limit_spinning(argv);
   CLI::App app{"Witan: train, run and look into mixtures of experts on CPUs.", "witan"};
   app.set_version_flag("--version", "witan " WITAN_VERSION);
   app.require_subcommand(1);

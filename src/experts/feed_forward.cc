@@ -9,9 +9,10 @@
 namespace witan {
 namespace {
 
+// Without a deviation nothing is drawn: such a bank is filled by its owner, and drawing takes longer than loading.
 Tensor drawn(Shape shape, float standard_deviation, Random& random) {
-  Tensor weight = Tensor::uninitialized(shape);
-  random.fill_normal(weight.values(), 0.0F, standard_deviation);
+  Tensor weight = Tensor::zeros(shape);
+  if (standard_deviation > 0.0F) random.fill_normal(weight.values(), 0.0F, standard_deviation);
   weight.set_requires_grad(true);
   return weight;
 }

@@ -17,7 +17,7 @@ struct FeedForwardOptions {
   Activation activation = Activation::kSilu;
   // Gated: down_proj (act(gate_proj x) * (up_proj x)). Plain: down_proj act(up_proj x).
   bool gated = true;
-  float initializer_range = 0.02F;  // standard deviation of the first weights
+  float initializer_range = 0.02F;  // standard deviation of the first weights; 0: zeros for the owner to fill
 };
 
 class FeedForwardExperts final : public Expert {
