@@ -22,14 +22,18 @@ class MemoryStream final : public TokenStream {
       tokens_.insert(tokens_.end(), 2, letter);
     }
     domains_.resize(tokens_.size(), 1);
+    const auto counted = static_cast<std::int64_t>(total / 2);
+    domain_bytes_ = {counted, static_cast<std::int64_t>(tokens_.size()) - counted};
   }
   std::span<const std::int32_t> tokens() const override { return tokens_; }
   std::span<const std::uint16_t> domains() const override { return domains_; }
   std::int64_t bytes() const override { return static_cast<std::int64_t>(tokens_.size()); }
+  std::span<const std::int64_t> domain_bytes() const override { return domain_bytes_; }
 
  private:
   std::vector<std::int32_t> tokens_;
   std::vector<std::uint16_t> domains_;
+  std::vector<std::int64_t> domain_bytes_;
 };
 
 }  // namespace
