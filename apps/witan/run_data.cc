@@ -47,7 +47,6 @@ Corpus read_run_corpus(const TrainSettings& settings) {
   options.paths.assign(settings.data.paths.begin(), settings.data.paths.end());
   options.lossy = settings.data.lossy;
   options.heldout_share = settings.data.heldout_share;
-  options.seed = static_cast<std::uint64_t>(settings.seed);
   return read_corpus(options);
 }
 

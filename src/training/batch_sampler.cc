@@ -1,4 +1,5 @@
 // Batches from a shuffled order of windows that is computed, not stored.
+#include <algorithm>
 #include <bit>
 
 #include "base/error.h"
@@ -28,6 +29,20 @@ std::uint64_t shuffled(std::uint64_t position, std::uint64_t count, std::uint64_
   return position;
 }
 
+// Where an epoch begins to cut: text at the edge of a window in one is inside a window in another.
+std::size_t first_token(std::size_t tokens, std::uint64_t seed, std::uint64_t epoch) {
+  constexpr std::uint64_t kOwnStreams = std::uint64_t{1} << 63;  // apart from those of the rounds above
+  return static_cast<std::size_t>(Random(seed, kOwnStreams | epoch).below(tokens));
+}
+
+template <class T>
+void copy_from_circle(std::span<const T> circle, std::size_t begin, std::span<T> out) {
+  begin %= circle.size();
+  const std::size_t straight = std::min(out.size(), circle.size() - begin);
+  std::copy_n(circle.begin() + static_cast<std::ptrdiff_t>(begin), straight, out.begin());
+  std::copy_n(circle.begin(), out.size() - straight, out.begin() + static_cast<std::ptrdiff_t>(straight));
+}
+
 }  // namespace
 
 BatchSampler::BatchSampler(const TokenStream& stream, std::int64_t batch, std::int64_t sequence, std::uint64_t seed)
@@ -43,26 +58,25 @@ BatchSampler::BatchSampler(const TokenStream& stream, std::int64_t batch, std::i
 }
 
 std::int64_t BatchSampler::batches_per_epoch() const {
-  const std::int64_t windows = (static_cast<std::int64_t>(stream_.tokens().size()) - 1) / sequence_;
-  return (windows + batch_ - 1) / batch_;
+  return (static_cast<std::int64_t>(windows()) + batch_ - 1) / batch_;
 }
 
 void BatchSampler::fill(std::int64_t index, Batch& out) const {
   const auto length = static_cast<std::size_t>(sequence_);
-  const std::uint64_t windows = (stream_.tokens().size() - 1) / length;
   const auto rows = static_cast<std::size_t>(batch_) * length;
   out.inputs.resize(rows);
   out.targets.resize(rows);
   out.domains.resize(rows);
+  const std::size_t tokens = stream_.tokens().size();
   for (std::size_t b = 0; b < static_cast<std::size_t>(batch_); ++b) {
     const std::uint64_t served = static_cast<std::uint64_t>(index) * static_cast<std::uint64_t>(batch_) + b;
-    const std::size_t begin = shuffled(served % windows, windows, seed_, served / windows) * length;
-    const auto tokens = stream_.tokens().subspan(begin, length + 1);
-    const auto domains = stream_.domains().subspan(begin + 1, length);
-    const auto at = static_cast<std::ptrdiff_t>(b * length);
-    std::copy(tokens.begin(), tokens.end() - 1, out.inputs.begin() + at);
-    std::copy(tokens.begin() + 1, tokens.end(), out.targets.begin() + at);
-    std::copy(domains.begin(), domains.end(), out.domains.begin() + at);
+    const std::uint64_t epoch = served / windows();
+    const std::uint64_t window = shuffled(served % windows(), windows(), seed_, epoch);
+    const std::size_t begin = (first_token(tokens, seed_, epoch) + window * length) % tokens;
+    const std::size_t at = b * length;
+    copy_from_circle(stream_.tokens(), begin, std::span(out.inputs).subspan(at, length));
+    copy_from_circle(stream_.tokens(), begin + 1, std::span(out.targets).subspan(at, length));
+    copy_from_circle(stream_.domains(), begin + 1, std::span(out.domains).subspan(at, length));
   }
 }
 

@@ -17,7 +17,6 @@ struct DataOptions {
   std::vector<std::filesystem::path> paths;  // files and folders: .txt, .jsonl ("text" field), source code; also .gz
   bool lossy = false;                        // replace invalid UTF-8 by U+FFFD instead of refusing it
   double heldout_share = 0.05;               // of each domain's bytes, cut at document or line ends; in [0, 1)
-  std::uint64_t seed = 0;
 };
 
 struct Document {
@@ -82,15 +81,20 @@ struct Batch {
   std::vector<std::uint16_t> domains;  // of each target
 };
 
-// Windows of sequence + 1 tokens in an order shuffled per epoch; batch i depends on (seed, i) alone, so a run resumes
-// anywhere. Throws Error when the stream is shorter than one window.
+// Windows of sequence + 1 tokens. An epoch cuts the stream, taken as a circle, from a random place on into windows that
+// overlap by the one token that is the last target of one and the first input of the next, and shuffles them: every
+// token is a target once, but for less than one window. Batch i depends on (seed, i) alone, so a run resumes anywhere;
+// a batch may end one epoch and begin the next. Throws Error when the stream is shorter than one window.
 class BatchSampler {
  public:
   BatchSampler(const TokenStream& stream, std::int64_t batch, std::int64_t sequence, std::uint64_t seed);
+  // Thread-safe. Allocates only when `out` has not been filled before.
   void fill(std::int64_t index, Batch& out) const;
-  std::int64_t batches_per_epoch() const;
+  std::int64_t batches_per_epoch() const;  // rounded up
 
  private:
+  std::uint64_t windows() const { return stream_.tokens().size() / static_cast<std::size_t>(sequence_); }
+
   const TokenStream& stream_;
   std::int64_t batch_;
   std::int64_t sequence_;
