@@ -21,8 +21,6 @@ class MemoryStream final : public TokenStream {
       const auto letter = static_cast<std::int32_t>('a' + random.below(26));
       tokens_.insert(tokens_.end(), 2, letter);
     }
-    domain_bytes_ = {static_cast<std::int64_t>(domains_.size()),
-                     static_cast<std::int64_t>(tokens_.size() - domains_.size())};
     domains_.resize(tokens_.size(), 1);
     const auto counted = static_cast<std::int64_t>(total / 2);
     domain_bytes_ = {counted, static_cast<std::int64_t>(tokens_.size()) - counted};
