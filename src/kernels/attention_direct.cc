@@ -1,5 +1,7 @@
 // Attention of few queries, as in decoding: bound by reading keys and values once, so that nothing is packed and every
 // score is a dot product.
+#include <limits>
+
 #include "kernels/attention_block.h"
 #include "kernels/isa.h"
 #undef HWY_TARGET_INCLUDE
@@ -10,17 +12,37 @@
 #include "kernels/attention_block-inl.h"
 #include "kernels/exp2-inl.h"
 
+#ifndef WITAN_KERNELS_ATTENTION_DIRECT_CC_
+#define WITAN_KERNELS_ATTENTION_DIRECT_CC_
+namespace witan::kernels {
+
+// The query heads of one row that share keys and values.
+struct DirectTask {
+  const float* q;  // [heads, head_dim]
+  float q_factor;
+  std::int64_t heads;
+  std::int64_t head_dim;
+  const float* k;
+  std::int64_t k_stride;
+  const float* v;
+  std::int64_t v_stride;
+  std::int64_t keys;
+  float* scores;  // scratch, [heads, padded_width(keys)]
+  float* out;     // [heads, head_dim]
+};
+
+}  // namespace witan::kernels
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace witan::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
 
-// One query against `keys` keys; `scores` has room for that many, rounded up to kPadding.
-void AttentionQuery(const float* q, float q_factor, std::int64_t head_dim, const float* k, std::int64_t k_stride,
-                    const float* v, std::int64_t v_stride, std::int64_t keys, float* scores, float* out) {
+// scores [keys] become 2^(score - largest); returns 1 over their sum.
+HWY_INLINE float soften(float* scores, std::int64_t keys) {
   const F32 d;
   const auto n = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t j = 0; j < keys; ++j) scores[j] = q_factor * dot(q, k + j * k_stride, head_dim);
   const std::int64_t padded = (keys + n - 1) / n * n;
   std::fill(scores + keys, scores + padded, -std::numeric_limits<float>::infinity());
   auto tops = hn::LoadU(d, scores);
@@ -32,25 +54,50 @@ void AttentionQuery(const float* q, float q_factor, std::int64_t head_dim, const
     hn::StoreU(e, d, scores + j);
     sums = hn::Add(sums, e);
   }
-  const float inverse = 1.0F / hn::GetLane(hn::SumOfLanes(d, sums));
+  return 1.0F / hn::GetLane(hn::SumOfLanes(d, sums));
+}
 
+// out = factor * sum over j of weights[j] * v[j].
+HWY_INLINE void weighted_sum(const float* weights, const DirectTask& task, float factor, float* out) {
+  const F32 d;
+  const auto n = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t c = 0;
-  for (; c + n <= head_dim; c += n) {
+  for (; c + n <= task.head_dim; c += n) {
     // Two sums, so that one addition need not wait for the last.
     auto even = hn::Zero(d);
     auto odd = hn::Zero(d);
+    const float* v = task.v + c;
     std::int64_t j = 0;
-    for (; j + 2 <= keys; j += 2) {
-      even = hn::MulAdd(hn::Set(d, scores[j]), hn::LoadU(d, v + j * v_stride + c), even);
-      odd = hn::MulAdd(hn::Set(d, scores[j + 1]), hn::LoadU(d, v + (j + 1) * v_stride + c), odd);
+    for (; j + 2 <= task.keys; j += 2) {
+      even = hn::MulAdd(hn::Set(d, weights[j]), hn::LoadU(d, v + j * task.v_stride), even);
+      odd = hn::MulAdd(hn::Set(d, weights[j + 1]), hn::LoadU(d, v + (j + 1) * task.v_stride), odd);
     }
-    if (j < keys) even = hn::MulAdd(hn::Set(d, scores[j]), hn::LoadU(d, v + j * v_stride + c), even);
-    hn::StoreU(hn::Mul(hn::Set(d, inverse), hn::Add(even, odd)), d, out + c);
+    if (j < task.keys) even = hn::MulAdd(hn::Set(d, weights[j]), hn::LoadU(d, v + j * task.v_stride), even);
+    hn::StoreU(hn::Mul(hn::Set(d, factor), hn::Add(even, odd)), d, out + c);
   }
-  for (; c < head_dim; ++c) {
+  for (; c < task.head_dim; ++c) {
     float sum = 0.0F;
-    for (std::int64_t j = 0; j < keys; ++j) sum += scores[j] * v[j * v_stride + c];
-    out[c] = inverse * sum;
+    for (std::int64_t j = 0; j < task.keys; ++j) sum += weights[j] * task.v[j * task.v_stride + c];
+    out[c] = factor * sum;
+  }
+}
+
+void AttentionDirect(const DirectTask& task) {
+  const std::int64_t room = padded_width(task.keys);
+  // A block of keys comes from memory once and serves all heads.
+  for (std::int64_t first = 0; first < task.keys; first += kKeyBlock) {
+    const std::int64_t last = std::min(task.keys, first + kKeyBlock);
+    for (std::int64_t h = 0; h < task.heads; ++h) {
+      const float* q = task.q + h * task.head_dim;
+      for (std::int64_t j = first; j < last; ++j) {
+        task.scores[h * room + j] = task.q_factor * dot(q, task.k + j * task.k_stride, task.head_dim);
+      }
+    }
+  }
+  for (std::int64_t h = 0; h < task.heads; ++h) {
+    float* scores = task.scores + h * room;
+    const float inverse = soften(scores, task.keys);
+    weighted_sum(scores, task, inverse, task.out + h * task.head_dim);
   }
 }
 
@@ -59,23 +106,26 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace witan::kernels {
-HWY_EXPORT(AttentionQuery);
+HWY_EXPORT(AttentionDirect);
 
 void attention_direct(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out) {
-  const auto query = WITAN_DISPATCH(AttentionQuery);
+  const auto direct = WITAN_DISPATCH(AttentionDirect);
   const std::int64_t dim = sizes.head_dim;
-  const std::int64_t tasks = sizes.batch * sizes.queries * sizes.heads;
-  deal(tasks, tasks * sizes.keys * dim, [&](std::int64_t slot, std::int64_t slots) {
-    const std::int64_t room = padded_width(sizes.keys);
+  const std::int64_t rows = sizes.batch * sizes.queries;
+  // Heads that share keys go together, unless that leaves threads without work.
+  const std::int64_t together = rows * sizes.kv_heads < num_threads() ? 1 : sizes.group();
+  const std::int64_t tasks = rows * sizes.heads / together;
+  deal(tasks, rows * sizes.heads * sizes.keys * dim, [&](std::int64_t slot, std::int64_t slots) {
+    const std::int64_t room = together * padded_width(sizes.keys);
     Scratch scratch(room);
     float* scores = scratch.take(room);
     for (std::int64_t task = slot; task < tasks; task += slots) {
-      const std::int64_t row = task / sizes.heads;
-      const std::int64_t h = task % sizes.heads;
+      const std::int64_t row = task / (sizes.heads / together);
+      const std::int64_t h = task % (sizes.heads / together) * together;
       const std::int64_t first = row / sizes.queries * sizes.keys;
       const std::int64_t at = h / sizes.group() * dim;
-      query(q.row(row) + h * dim, sizes.scale * kLog2E, dim, k.row(first) + at, k.stride, v.row(first) + at, v.stride,
-            sizes.keys - sizes.queries + row % sizes.queries + 1, scores, out.row(row) + h * dim);
+      direct({q.row(row) + h * dim, sizes.scale * kLog2E, together, dim, k.row(first) + at, k.stride, v.row(first) + at,
+              v.stride, sizes.keys - sizes.queries + row % sizes.queries + 1, scores, out.row(row) + h * dim});
     }
   });
 }
