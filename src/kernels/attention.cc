@@ -38,7 +38,11 @@ HWY_BEFORE_NAMESPACE();
 namespace witan::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Running softmax of one row: largest score so far, and the sum of 2^(score - top), lane by lane.
+// A row's top is raised when a score exceeds it by this much: seldom after the first block. Until then exponentials are
+// at most 2^8, which costs no precision.
+constexpr float kTopSlack = 8.0F;
+
+// Running softmax of one row: about the largest score so far, and the sum of 2^(score - top), lane by lane.
 struct RowState {
   float* tops;
   float* sums;     // [rows, kPadding]
@@ -55,27 +59,28 @@ HWY_INLINE void soften_row(float* HWY_RESTRICT scores, std::int64_t visible, con
   auto top = hn::Set(d, state.tops[row]);
   for (std::int64_t j = 0; j < whole; j += n) top = hn::Max(top, hn::LoadU(d, scores + j));
   if (whole < visible) top = hn::Max(top, hn::IfThenElse(seen, hn::LoadU(d, scores + whole), top));
-  top = hn::MaxOfLanes(d, top);
+  const float new_top = hn::GetLane(hn::MaxOfLanes(d, top));
 
   float* sums = state.sums + row * kPadding;
   auto sum = hn::LoadU(d, sums);
-  const float new_top = hn::GetLane(top);
-  if (new_top != state.tops[row]) {
-    const auto shrink = exp2_nonpositive(d, hn::Sub(hn::Set(d, state.tops[row]), top));
+  if (new_top > state.tops[row] + kTopSlack) {
+    const auto shrink = fast_exp2(d, hn::Set(d, state.tops[row] - new_top));
     sum = hn::Mul(sum, shrink);
     float* result = state.results + row * state.width;
-    for (std::int64_t c = 0; c < state.width; c += n)
+    for (std::int64_t c = 0; c < state.width; c += n) {
       hn::StoreU(hn::Mul(shrink, hn::LoadU(d, result + c)), d, result + c);
+    }
     state.tops[row] = new_top;
   }
+  top = hn::Set(d, state.tops[row]);
   for (std::int64_t j = 0; j < whole; j += n) {
-    const auto e = exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + j), top));
+    const auto e = fast_exp2(d, hn::Sub(hn::LoadU(d, scores + j), top));
     hn::StoreU(e, d, scores + j);
     sum = hn::Add(sum, e);
   }
   std::int64_t j = whole;
   if (whole < visible) {
-    const auto e = hn::IfThenElseZero(seen, exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + whole), top)));
+    const auto e = hn::IfThenElseZero(seen, fast_exp2(d, hn::Sub(hn::LoadU(d, scores + whole), top)));
     hn::StoreU(e, d, scores + whole);
     sum = hn::Add(sum, e);
     j += n;

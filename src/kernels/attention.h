@@ -25,11 +25,10 @@ struct AttentionSizes {
 };
 
 // q [batch * queries, heads * head_dim], k and v [batch * keys, kv_heads * head_dim], out like q.
-// statistics [batch * heads * queries, 2] receives, for the backward pass, the largest score t of each row and 1 over
-// the sum of 2^(score - t), with scores scaled and in units of ln 2; may be null. The two are kept apart where Dao et
-// al. keep the log-sum-exp t + log(sum), which cannot hold the sum beside a large t.
-// Finite scores of any size are safe; a NaN makes NaN of the rows that see it. What a row does not see never changes
-// its bits, nor do threads.
+// statistics [batch * heads * queries, 2] receives, for the backward pass, a score t near the largest of each row and 1
+// over the sum of 2^(score - t), with scores scaled and in units of ln 2; may be null. The two are kept apart where Dao
+// et al. keep the log-sum-exp t + log(sum), which cannot hold the sum beside a large t. Finite scores of any size are
+// safe; a NaN makes NaN of the rows that see it. What a row does not see never changes its bits, nor do threads.
 void attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out, float* statistics);
 
 // Gradients of sum(dout * out). out and statistics are those of attention(). dk, dv and dq may be the same memory when

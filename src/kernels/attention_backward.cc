@@ -54,13 +54,13 @@ HWY_INLINE void differentiate_row(float* HWY_RESTRICT scores, float* HWY_RESTRIC
   const std::int64_t whole = visible / n * n;
   std::int64_t j = 0;
   for (; j < whole; j += n) {
-    const auto e = exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + j), top));
+    const auto e = fast_exp2(d, hn::Sub(hn::LoadU(d, scores + j), top));
     hn::StoreU(e, d, scores + j);
     hn::StoreU(hn::Mul(e, hn::Sub(hn::LoadU(d, dscores + j), delta)), d, dscores + j);
   }
   if (whole < visible) {
     const auto seen = hn::FirstN(d, static_cast<std::size_t>(visible - whole));
-    const auto e = hn::IfThenElseZero(seen, exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + j), top)));
+    const auto e = hn::IfThenElseZero(seen, fast_exp2(d, hn::Sub(hn::LoadU(d, scores + j), top)));
     const auto de = hn::IfThenElseZero(seen, hn::Mul(e, hn::Sub(hn::LoadU(d, dscores + j), delta)));
     hn::StoreU(e, d, scores + j);
     hn::StoreU(de, d, dscores + j);

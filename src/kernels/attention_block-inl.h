@@ -95,7 +95,11 @@ inline void pack_rows(const float* in, std::int64_t in_stride, std::int64_t rows
 inline void unpack_rows(const float* in, std::int64_t rows, std::int64_t cols, float factor, float* out,
                         std::int64_t out_stride, bool accumulate) {
   const std::int64_t width = padded_width(cols);
+  constexpr std::int64_t kAhead = 12;
   for (std::int64_t r = 0; r < rows; ++r) {
+    // Rows of a head lie far apart: stores would wait for each line in turn.
+    const float* ahead = out + std::min(r + kAhead, rows - 1) * out_stride;
+    for (std::int64_t c = 0; c < cols; c += kPadding) __builtin_prefetch(ahead + c, 1);
     if (accumulate) {
       scale_row<true>(in + r * width, cols, factor, out + r * out_stride);
     } else {

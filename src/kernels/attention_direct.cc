@@ -50,7 +50,7 @@ HWY_INLINE float soften(float* scores, std::int64_t keys) {
   tops = hn::MaxOfLanes(d, tops);
   auto sums = hn::Zero(d);
   for (std::int64_t j = 0; j < padded; j += n) {
-    const auto e = exp2_nonpositive(d, hn::Sub(hn::LoadU(d, scores + j), tops));
+    const auto e = fast_exp2(d, hn::Sub(hn::LoadU(d, scores + j), tops));
     hn::StoreU(e, d, scores + j);
     sums = hn::Add(sums, e);
   }
