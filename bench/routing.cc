@@ -96,7 +96,7 @@ void register_all() {
     benchmark::RegisterBenchmark(("routing/" + entry.name).c_str(), routing, entry)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond)
-        ->Iterations(20);
+        ->Iterations(10);
   }
 }
 

@@ -25,6 +25,7 @@ std::span<const DropPolicy> drop_policy_table() {
 
 std::vector<std::string> drop_policy_names() {
   std::vector<std::string> names;
+  names.reserve(drop_policy_table().size());
   for (const DropPolicy& policy : drop_policy_table()) names.push_back(policy.name);
   return names;
 }

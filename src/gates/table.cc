@@ -33,6 +33,7 @@ std::span<const GateEntry> gate_table() { return entries(); }
 
 std::vector<std::string> gate_names() {
   std::vector<std::string> names;
+  names.reserve(gate_table().size());
   for (const GateEntry& entry : gate_table()) names.push_back(entry.name);
   return names;
 }

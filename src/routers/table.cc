@@ -34,6 +34,7 @@ std::span<const RouterEntry> router_table() { return entries(); }
 
 std::vector<std::string> router_names() {
   std::vector<std::string> names;
+  names.reserve(router_table().size());
   for (const RouterEntry& entry : router_table()) names.push_back(entry.name);
   return names;
 }

@@ -159,6 +159,7 @@ void weigh_backward(const WeightingRule& rule, const Selection& row, std::span<c
 
 std::vector<std::string> weighting_names() {
   std::vector<std::string> names;
+  names.reserve(kNamed.size());
   for (const Named& named : kNamed) names.emplace_back(named.name);
   return names;
 }

@@ -29,6 +29,22 @@ TEST(TapeTest, GradientsOfSharedInputsAdd) {
   EXPECT_EQ(tape.size(), 0U);
 }
 
+TEST(TapeTest, KeepsObjectsUntilItIsEmpty) {
+  const Tensor x = test::random_tensor({2}, 1);
+  const auto object = std::make_shared<const int>(1);
+  Tape tape(Tape::Mode::kRecording);
+  tape.keep(object);
+  EXPECT_EQ(object.use_count(), 2);
+  tape.backward(times(tape, x, 2.0F), Tensor::full({2}, 1.0F));
+  EXPECT_EQ(object.use_count(), 1);
+  tape.keep(object);
+  tape.clear();
+  EXPECT_EQ(object.use_count(), 1);
+  Tape off;
+  off.keep(object);
+  EXPECT_EQ(object.use_count(), 1);
+}
+
 TEST(TapeTest, KeepsNothingWhenOff) {
   Tape tape;
   const Tensor x = test::random_tensor({4}, 1);

@@ -109,6 +109,10 @@ TEST(CapacityFactorsTest, RefusesNegativeFactors) {
   EXPECT_NE(test::error_message([&] { make(options); }).find("capacity_factor=-0.5"), std::string::npos);
 }
 
+TEST(RouterTableTest, TakenNamesAreRefused) {
+  EXPECT_NE(test::error_message([] { add_router(find_router("top_k")); }).find("'top_k' already"), std::string::npos);
+}
+
 TEST(RouterTableTest, UnknownNameSuggests) {
   EXPECT_NE(test::error_message([] { find_router("swich"); }).find("switch"), std::string::npos);
 }
