@@ -1,5 +1,6 @@
 // The program `witan`: a name, a version and a table of commands.
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <vector>
 
 #include "witan/command_line.h"
@@ -7,6 +8,8 @@
 #include "witan/thread_waiting.h"
 
 int main(int argc, char** argv) {
+  // A limit on file sizes is then an error of the write, with a message, and not the end of the process.
+  static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));
   witan::cli::limit_spinning(argv);
   CLI::App app{"Witan: train, run and look into mixtures of experts on CPUs.", "witan"};
   app.set_version_flag("--version", "witan " WITAN_VERSION);

@@ -1,9 +1,11 @@
 // From paths to documents in domains, split into training and held-out text.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -21,6 +23,9 @@ struct SourceFile {
 };
 
 constexpr std::size_t kMostFileDomains = 32;  // more could not be read in a table or a picture
+
+// Long enough for 5 % of it to be some pages of text, short enough for a book to be held out in several places.
+constexpr std::size_t kSectionBytes = 128 << 10;
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with("."); }
 
@@ -144,8 +149,8 @@ struct Split {
   std::size_t cut = 0;       // bytes of it that are trained on
 };
 
-// Held out: `wanted` bytes at the end of `documents`, as documented in the header.
-Split split_domain(const std::vector<std::string>& documents, double wanted) {
+// Held out: `wanted` bytes at the end of the documents of one section.
+Split split_section(const std::vector<std::string>& documents, double wanted) {
   Split split{documents.size(), 0};
   double held = 0.0;
   while (split.document > 0 && held + static_cast<double>(documents[split.document - 1].size()) <= wanted) {
@@ -171,6 +176,30 @@ Split split_domain(const std::vector<std::string>& documents, double wanted) {
   return {1, 0};  // at least one document stays
 }
 
+// One domain as runs of documents of about kSectionBytes each; a document much longer than that is cut at line ends.
+std::vector<std::vector<std::string>> into_sections(const std::vector<std::string>& documents) {
+  std::vector<std::vector<std::string>> sections(1);
+  std::size_t filled = 0;  // bytes of the last section
+  const auto start_section = [&] {
+    sections.emplace_back();
+    filled = 0;
+  };
+  for (const std::string& document : documents) {
+    if (filled > kSectionBytes / 2 && filled + document.size() > kSectionBytes) start_section();
+    std::string_view rest = document;
+    while (rest.size() > kSectionBytes + kSectionBytes / 2) {
+      const std::size_t newline = rest.find('\n', kSectionBytes);
+      if (newline == std::string_view::npos || newline + 1 >= rest.size()) break;
+      sections.back().emplace_back(rest.substr(0, newline + 1));
+      rest.remove_prefix(newline + 1);
+      start_section();
+    }
+    sections.back().emplace_back(rest);
+    filled += rest.size();
+  }
+  return sections;
+}
+
 void check(const DataOptions& options) {
   if (!(options.heldout_share >= 0.0 && options.heldout_share < 1.0)) {
     fail("data.heldout_share: {} is out of range (expected 0 or more, below 1)", options.heldout_share);
@@ -181,6 +210,25 @@ void add(std::vector<Document>& documents, std::int64_t& bytes, std::string text
   if (text.empty()) return;
   bytes += static_cast<std::int64_t>(text.size());
   documents.push_back({std::move(text), domain});
+}
+
+void add_section(std::vector<std::string> documents, double heldout_share, std::int32_t domain, Corpus& corpus) {
+  double bytes = 0.0;
+  for (const std::string& document : documents) bytes += static_cast<double>(document.size());
+  const double wanted = heldout_share * bytes;
+  const Split split = wanted > 0.0 ? split_section(documents, wanted) : Split{documents.size(), 0};
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    std::string& document = documents[i];
+    if (i > split.document || (i == split.document && split.cut == 0)) {
+      add(corpus.heldout, corpus.heldout_bytes, std::move(document), domain);
+      continue;
+    }
+    if (i == split.document) {
+      add(corpus.heldout, corpus.heldout_bytes, document.substr(split.cut), domain);
+      document.resize(split.cut);
+    }
+    add(corpus.train, corpus.train_bytes, std::move(document), domain);
+  }
 }
 
 std::string content_key(const Corpus& corpus) {
@@ -226,21 +274,8 @@ Corpus read_corpus(const DataOptions& options) {
   for (auto& [name, documents] : by_domain) {
     const auto domain = static_cast<std::int32_t>(corpus.domains.size());
     corpus.domains.push_back(name);
-    double bytes = 0.0;
-    for (const std::string& document : documents) bytes += static_cast<double>(document.size());
-    const double wanted = options.heldout_share * bytes;
-    const Split split = wanted > 0.0 ? split_domain(documents, wanted) : Split{documents.size(), 0};
-    for (std::size_t i = 0; i < documents.size(); ++i) {
-      if (i == split.document && split.cut > 0) {
-        std::string rest = documents[i].substr(split.cut);
-        documents[i].resize(split.cut);
-        add(corpus.train, corpus.train_bytes, std::move(documents[i]), domain);
-        add(corpus.heldout, corpus.heldout_bytes, std::move(rest), domain);
-      } else if (i < split.document) {
-        add(corpus.train, corpus.train_bytes, std::move(documents[i]), domain);
-      } else {
-        add(corpus.heldout, corpus.heldout_bytes, std::move(documents[i]), domain);
-      }
+    for (std::vector<std::string>& section : into_sections(documents)) {
+      add_section(std::move(section), options.heldout_share, domain, corpus);
     }
   }
   corpus.content_key = content_key(corpus);

@@ -41,8 +41,10 @@ struct Corpus {
 // extensions; more than 32 of these are one domain, named after the folder). Of several paths each is a domain: a
 // folder by its name, a file by its name without extensions. Equal names are one domain.
 //
-// Held out is the end of each domain: whole documents from the last backwards, then the last lines of one more, cut at
-// the line end nearest to heldout_share of the domain's bytes. A domain of two lines or documents has at least one on
+// Held out is the end of each section of a domain: a section is a run of documents of about 128 KiB, a longer document
+// being cut at line ends, so that the held-out text stands for all of a book and not for its appendix; a smaller domain
+// is one section. Of a section, whole documents are held out from the last backwards, then the last lines of one more,
+// cut at the line end nearest to heldout_share of its bytes. A section of two lines or documents has at least one on
 // each side; one of a single line is trained on.
 //
 // Throws Error for a missing path, no data, binary files and invalid UTF-8 (with file and byte offset).

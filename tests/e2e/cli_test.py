@@ -114,7 +114,6 @@ class WholeRun(Case):
         _, stderr = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 130, stderr)
         self.assertIn("--resume", stderr)
-        done = [line for line in map(json.loads, metrics.read_text().splitlines()) if line["kind"] == "step"][-1]["step"]
         self.refused("train", "--resume", self.folder / "run", "--hidden-size=64", says=["hidden_size", "32", "64"])
 
     def test_help_names_every_command(self):

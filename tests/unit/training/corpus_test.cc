@@ -108,6 +108,29 @@ TEST_F(CorpusTest, HoldsOutWholeDocumentsFirst) {
   EXPECT_EQ(corpus.heldout[0].text, "document 25");
 }
 
+TEST_F(CorpusTest, HoldsOutInSeveralPlacesOfABook) {
+  const std::string text = numbered_lines("book", 60'000);
+  write("book.txt", text);
+  const Corpus corpus = read({"book.txt"}, 0.05);
+  ASSERT_EQ(corpus.train.size(), corpus.heldout.size());
+  EXPECT_GT(corpus.heldout.size(), 4U);
+  std::string together;
+  for (std::size_t i = 0; i < corpus.train.size(); ++i) together += corpus.train[i].text + corpus.heldout[i].text;
+  EXPECT_EQ(together, text);
+  EXPECT_NEAR(static_cast<double>(corpus.heldout_bytes), 0.05 * static_cast<double>(text.size()), 200.0);
+}
+
+TEST_F(CorpusTest, HoldsOutInSeveralPlacesOfManyDocuments) {
+  std::string lines;
+  for (int i = 1000; i < 3000; ++i) lines += "{\"text\": \"" + std::to_string(i) + std::string(500, 'a') + "\"}\n";
+  write("d.jsonl", lines);
+  const Corpus corpus = read({"d.jsonl"}, 0.05);
+  EXPECT_EQ(corpus.train.size() + corpus.heldout.size(), 2'000U);  // none is cut
+  EXPECT_NEAR(static_cast<double>(corpus.heldout.size()), 0.05 * 2'000, 8.0);
+  EXPECT_LT(corpus.heldout.front().text.substr(0, 4), "1400");
+  EXPECT_GT(corpus.heldout.back().text.substr(0, 4), "2900");
+}
+
 TEST_F(CorpusTest, EveryDomainWithTwoLinesHasBothSides) {
   write("d/two_lines.txt", "a much longer first line than the second\nx\n");
   write("d/other_way.txt", "x\na much longer second line than the first one\n");
