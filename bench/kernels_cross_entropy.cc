@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/pool.h"
 #include "base/random.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/gemm.h"
@@ -24,8 +25,8 @@ struct Problem {
       target = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
     }
   }
-  std::vector<float> hidden, weight, dhidden, dweight;
-  std::vector<std::int32_t> targets;
+  PooledVector<float> hidden, weight, dhidden, dweight;
+  PooledVector<std::int32_t> targets;
 };
 
 void count_flops(benchmark::State& state, int products) {
@@ -67,7 +68,7 @@ void three_products_alone(benchmark::State& state) {
   const std::int64_t width = state.range(1);
   const std::int64_t vocabulary = state.range(2);
   Problem p(rows, width, vocabulary);
-  std::vector<float> logits(static_cast<std::size_t>(rows * vocabulary));
+  PooledVector<float> logits(static_cast<std::size_t>(rows * vocabulary));
   const ConstMatrix hidden(p.hidden.data(), rows, width);
   const ConstMatrix weight(p.weight.data(), vocabulary, width);
   const Matrix all(logits.data(), rows, vocabulary);

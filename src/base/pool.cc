@@ -1,6 +1,8 @@
 // Size classes: eight per doubling, so that at most an eighth of a block is unused; one free list per class.
 #include "base/pool.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -13,6 +15,9 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 constexpr int kClassesPerDoubling = 8;
+// Blocks of at least this are asked for in huge pages: a training step walks through hundreds of megabytes, and pages
+// of 4 KiB cost it an eighth of its time in address translation.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 struct SizeClass {
   int index;
@@ -26,6 +31,17 @@ SizeClass size_class(std::size_t bytes) {
   const int shift = std::bit_width(units - 1) - 4;         // units - 1 keeps its four highest bits
   const std::size_t rounded = ((units - 1) >> shift) + 1;  // 9 .. 16
   return {shift * kClassesPerDoubling + static_cast<int>(rounded) - 1, (rounded << shift) * kAlignment};
+}
+
+void* from_system(std::size_t bytes) {
+  const bool huge = bytes >= kHugePage;
+  void* block = nullptr;
+  if (posix_memalign(&block, huge ? kHugePage : kAlignment, bytes) != 0) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  // Whole huge pages only, so that no memory past the block is taken. Merely advice: the kernel may refuse.
+  if (huge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+  return block;
 }
 
 struct FreeBlock {
@@ -42,8 +58,7 @@ class Pool {
     if (block != nullptr) {
       list = list->next;
     } else {
-      block = std::aligned_alloc(kAlignment, size.bytes);
-      if (block == nullptr) throw std::bad_alloc();
+      block = from_system(size.bytes);
       statistics_.bytes_reserved += size.bytes;
       ++statistics_.system_allocations;
     }
