@@ -29,7 +29,7 @@ MoeOptions layer_options(const RouterEntry& entry) {
 }
 
 Tensor normal_rows() {
-  const Tensor rows = Tensor::uninitialized({kRows, kWidth});
+  Tensor rows = Tensor::uninitialized({kRows, kWidth});
   Random(1).fill_normal(rows.values(), 0.0F, 1.0F);
   return rows;
 }
