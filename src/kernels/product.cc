@@ -40,10 +40,12 @@ struct RowTiles {
 };
 
 // Depth is cut evenly too.
+static_assert(kDepthBlock % 4 == 0);
 struct DepthBlocks {
   explicit DepthBlocks(std::int64_t depth_) : depth(depth_), count((depth_ + kDepthBlock - 1) / kDepthBlock) {}
-  // Whole groups of 4, which packing likes.
-  std::int64_t begin(std::int64_t block) const { return block == count ? depth : block * (depth / 4) / count * 4; }
+  // Whole groups of 4, which packing likes; the last one may be partial. Groups are counted with it, since a block that
+  // took it on top of its share could be longer than kDepthBlock, which is what the packed panel has room for.
+  std::int64_t begin(std::int64_t block) const { return std::min(block * ((depth + 3) / 4) / count * 4, depth); }
   std::int64_t depth;
   std::int64_t count;
 };
@@ -235,7 +237,8 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count)
-      : bytes_(std::bit_ceil(static_cast<std::size_t>(count) * sizeof(T))), data_(static_cast<T*>(pool_allocate(bytes_))) {}
+      : bytes_(std::bit_ceil(static_cast<std::size_t>(count) * sizeof(T))),
+        data_(static_cast<T*>(pool_allocate(bytes_))) {}
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
   ~Scratch() { pool_free(data_, bytes_); }
