@@ -1,9 +1,7 @@
 // Feed-forward experts.
 #include "experts/feed_forward.h"
 
-#include "autograd/ops/activation.h"
-#include "autograd/ops/grouped_linear.h"
-#include "autograd/ops/linear.h"
+#include "autograd/ops/expert_feed_forward.h"
 #include "base/error.h"
 
 namespace witan {
@@ -33,26 +31,12 @@ FeedForwardExperts::FeedForwardExperts(const FeedForwardOptions& options, Random
 }
 
 Tensor FeedForwardExperts::forward(Tape& tape, const Tensor& rows, const Assignment& assignment) const {
-  Tensor hidden = ops::grouped_linear(tape, rows, assignment, true, up_proj_);
-  if (options_.gated) {
-    const Tensor gate = ops::grouped_linear(tape, rows, assignment, true, gate_proj_);
-    hidden = ops::gated_activation(tape, gate, hidden, options_.activation);
-  } else {
-    hidden = ops::activation(tape, hidden, options_.activation);
-  }
-  return ops::grouped_linear(tape, hidden, assignment, false, down_proj_);
+  return ops::expert_feed_forward(tape, rows, assignment, {gate_proj_, up_proj_, down_proj_}, options_.activation);
 }
 
 Tensor FeedForwardExperts::forward_dense(Tape& tape, const Tensor& rows) const {
   if (options_.num_experts != 1) fail("feed_forward: a dense pass wants 1 expert, not {}", options_.num_experts);
-  const auto only = [](const Tensor& bank) { return bank.reshaped({bank.dim(1), bank.dim(2)}); };
-  Tensor hidden = ops::linear(tape, rows, only(up_proj_));
-  if (options_.gated) {
-    hidden = ops::gated_activation(tape, ops::linear(tape, rows, only(gate_proj_)), hidden, options_.activation);
-  } else {
-    hidden = ops::activation(tape, hidden, options_.activation);
-  }
-  return ops::linear(tape, hidden, only(down_proj_));
+  return ops::dense_feed_forward(tape, rows, {gate_proj_, up_proj_, down_proj_}, options_.activation);
 }
 
 std::vector<Parameter> FeedForwardExperts::parameters() const {

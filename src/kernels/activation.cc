@@ -79,6 +79,30 @@ void gated_backward_of(const float* gate, const float* up, const float* dh, Grad
   });
 }
 
+template <class Function>
+void backward_in_place_of(float* x, float* dy, std::size_t n) {
+  const F32 d;
+  for_vectors(d, n, [d, x, dy](auto load, auto store) HWY_ATTR {
+    const auto of_x = Function::value_slope(d, load(x));
+    const auto dx = hn::Mul(load(dy), of_x.slope);
+    store(dx, x);
+    store(of_x.value, dy);
+  });
+}
+
+template <class Function>
+void gated_backward_in_place_of(float* gate, float* up, float* dh, std::size_t n) {
+  const F32 d;
+  for_vectors(d, n, [d, gate, up, dh](auto load, auto store) HWY_ATTR {
+    const auto of_gate = Function::value_slope(d, load(gate));
+    const auto upstream = load(dh);
+    const auto up_value = load(up);
+    store(hn::Mul(hn::Mul(upstream, up_value), of_gate.slope), gate);
+    store(hn::Mul(upstream, of_gate.value), up);
+    store(hn::Mul(of_gate.value, up_value), dh);
+  });
+}
+
 // Calls visit with the function object of `kind`.
 template <class Visit>
 HWY_INLINE void with_function(Activation kind, Visit&& visit) {
@@ -109,6 +133,39 @@ void Gated(Activation kind, const float* gate, const float* up, float* h, std::s
 void GatedBackward(Activation kind, const float* gate, const float* up, const float* dh, GradientTarget d_gate,
                    GradientTarget d_up, std::size_t n) {
   with_function(kind, [&](auto function) { gated_backward_of<decltype(function)>(gate, up, dh, d_gate, d_up, n); });
+}
+
+void ForwardBlock(Activation kind, ConstMatrix x, Matrix y) {
+  with_function(kind, [&](auto function) {
+    for (std::int64_t r = 0; r < x.rows; ++r) {
+      forward_of<decltype(function)>(x.row(r), y.row(r), static_cast<std::size_t>(x.cols));
+    }
+  });
+}
+
+void GatedBlock(Activation kind, ConstMatrix gate, ConstMatrix up, Matrix h) {
+  with_function(kind, [&](auto function) {
+    for (std::int64_t r = 0; r < gate.rows; ++r) {
+      gated_of<decltype(function)>(gate.row(r), up.row(r), h.row(r), static_cast<std::size_t>(gate.cols));
+    }
+  });
+}
+
+void BackwardBlock(Activation kind, Matrix x, Matrix dy) {
+  with_function(kind, [&](auto function) {
+    for (std::int64_t r = 0; r < x.rows; ++r) {
+      backward_in_place_of<decltype(function)>(x.row(r), dy.row(r), static_cast<std::size_t>(x.cols));
+    }
+  });
+}
+
+void GatedBackwardBlock(Activation kind, Matrix gate, Matrix up, Matrix dh) {
+  with_function(kind, [&](auto function) {
+    for (std::int64_t r = 0; r < gate.rows; ++r) {
+      gated_backward_in_place_of<decltype(function)>(gate.row(r), up.row(r), dh.row(r),
+                                                     static_cast<std::size_t>(gate.cols));
+    }
+  });
 }
 
 }  // namespace witan::kernels::HWY_NAMESPACE
@@ -143,6 +200,10 @@ HWY_EXPORT(Forward);
 HWY_EXPORT(Backward);
 HWY_EXPORT(Gated);
 HWY_EXPORT(GatedBackward);
+HWY_EXPORT(ForwardBlock);
+HWY_EXPORT(GatedBlock);
+HWY_EXPORT(BackwardBlock);
+HWY_EXPORT(GatedBackwardBlock);
 
 namespace {
 
@@ -192,6 +253,26 @@ void gated_activation_backward(Activation kind, std::span<const float> gate, std
   for_pieces(gate.size(), [&](std::size_t at, std::size_t n) {
     kernel(kind, gate.data() + at, up.data() + at, dh.data() + at, advanced(d_gate, at), advanced(d_up, at), n);
   });
+}
+
+void activation_block(Activation kind, ConstMatrix x, Matrix y) {
+  WITAN_ASSERT(x.rows == y.rows && x.cols == y.cols);
+  WITAN_DISPATCH(ForwardBlock)(kind, x, y);
+}
+
+void gated_activation_block(Activation kind, ConstMatrix gate, ConstMatrix up, Matrix h) {
+  WITAN_ASSERT(gate.rows == h.rows && gate.cols == h.cols && up.rows == h.rows && up.cols == h.cols);
+  WITAN_DISPATCH(GatedBlock)(kind, gate, up, h);
+}
+
+void activation_backward_block(Activation kind, Matrix x, Matrix dy) {
+  WITAN_ASSERT(x.rows == dy.rows && x.cols == dy.cols);
+  WITAN_DISPATCH(BackwardBlock)(kind, x, dy);
+}
+
+void gated_activation_backward_block(Activation kind, Matrix gate, Matrix up, Matrix dh) {
+  WITAN_ASSERT(gate.rows == dh.rows && gate.cols == dh.cols && up.rows == dh.rows && up.cols == dh.cols);
+  WITAN_DISPATCH(GatedBackwardBlock)(kind, gate, up, dh);
 }
 
 ValueAndSlope activation_reference(Activation kind, double x) {

@@ -4,6 +4,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/views.h"
+
 namespace witan {
 
 // Names as in Hugging Face configs: "silu", "gelu" (exact, erf), "gelu_pytorch_tanh", "relu".
@@ -32,6 +34,14 @@ struct GradientTarget {
 // d_gate = dh up act'(gate); d_up = dh act(gate). A target may be the memory of dh.
 void gated_activation_backward(Activation kind, std::span<const float> gate, std::span<const float> up,
                                std::span<const float> dh, GradientTarget d_gate, GradientTarget d_up);
+
+// The same for a block of a larger matrix while it is in the cache of the calling thread: no other thread is used. All
+// matrices of a call have one shape.
+void activation_block(Activation kind, ConstMatrix x, Matrix y);                           // y may be x
+void gated_activation_block(Activation kind, ConstMatrix gate, ConstMatrix up, Matrix h);  // h may be gate or up
+// In place: what entered the forward pass becomes its gradient, and the gradient dy of the result becomes the result.
+void activation_backward_block(Activation kind, Matrix x, Matrix dy);
+void gated_activation_backward_block(Activation kind, Matrix gate, Matrix up, Matrix dh);
 
 // One value with its derivative, by the C library in double precision.
 struct ValueAndSlope {

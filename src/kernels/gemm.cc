@@ -31,7 +31,7 @@ void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) 
   product.rows = size.m;
   product.cols = size.n;
   product.depth = size.k;
-  product.left[0] = {a.data, a.stride, op_a == Op::kPlain ? Layout::kSideMajor : Layout::kDepthMajor, nullptr};
+  product.left = {a.data, a.stride, op_a == Op::kPlain ? Layout::kSideMajor : Layout::kDepthMajor, nullptr};
   product.right[0] = {b.data, b.stride, op_b == Op::kPlain ? Layout::kDepthMajor : Layout::kSideMajor, nullptr};
   product.result[0] = c;
   product.accumulate = beta != 0.0F;

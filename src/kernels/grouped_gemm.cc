@@ -38,7 +38,7 @@ void grouped_gemm(const RowGroups& groups, ConstMatrix x, WeightBank<const float
   run_per_expert(groups, false, [&](Product& product, std::int64_t expert, std::int64_t begin) {
     product.cols = weight.out;
     product.depth = weight.in;
-    product.left[0] = rows_from(groups, x, begin, Layout::kSideMajor);
+    product.left = rows_from(groups, x, begin, Layout::kSideMajor);
     product.right[0] = {weight.of(expert).data, weight.in, Layout::kSideMajor, nullptr};
     product.result[0] = {y.row(begin), product.rows, y.cols, y.stride};
   });
@@ -50,7 +50,7 @@ void grouped_gemm_backward_input(const RowGroups& groups, ConstMatrix dy, Weight
   run_per_expert(groups, accumulate, [&](Product& product, std::int64_t expert, std::int64_t begin) {
     product.cols = weight.in;
     product.depth = weight.out;
-    product.left[0] = {dy.row(begin), dy.stride, Layout::kSideMajor, nullptr};
+    product.left = {dy.row(begin), dy.stride, Layout::kSideMajor, nullptr};
     product.right[0] = {weight.of(expert).data, weight.in, Layout::kDepthMajor, nullptr};
     product.result[0] = {dx.row(begin), product.rows, dx.cols, dx.stride};
   });
@@ -63,7 +63,7 @@ void grouped_gemm_backward_weight(const RowGroups& groups, ConstMatrix dy, Const
     product.depth = product.rows;
     product.rows = d_weight.out;
     product.cols = d_weight.in;
-    product.left[0] = {dy.row(begin), dy.stride, Layout::kDepthMajor, nullptr};
+    product.left = {dy.row(begin), dy.stride, Layout::kDepthMajor, nullptr};
     product.right[0] = rows_from(groups, x, begin, Layout::kDepthMajor);
     product.result[0] = d_weight.of(expert);
     product.written_for_later = true;

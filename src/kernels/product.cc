@@ -64,22 +64,18 @@ constexpr std::int64_t kStepsAtOnce = 16;
 
 void PackLeft(const Product& product, std::int64_t first_row, std::int64_t rows, float* packed) {
   const RowTiles tiles(rows);
-  for (int term = 0; term < product.terms; ++term) {
-    const Factor& left = product.left[static_cast<std::size_t>(term)];
-    const bool side_major = left.layout == Factor::Layout::kSideMajor;
-    const std::int64_t tiles_at_once = side_major ? 1 : kTilesAtOnce;
-    const std::int64_t steps_at_once = side_major ? product.depth : kStepsAtOnce;
-    for (std::int64_t group = 0; group < tiles.count; group += tiles_at_once) {
-      const std::int64_t end = std::min(group + tiles_at_once, tiles.count);
-      for (std::int64_t k = 0; k < product.depth; k += steps_at_once) {
-        const std::int64_t steps = std::min(steps_at_once, product.depth - k);
-        for (std::int64_t t = group; t < end; ++t) {
-          pack<kLeftWidth>(left, product.rows, first_row + tiles.begin(t), tiles.begin(t + 1) - tiles.begin(t), k,
-                           steps, packed + (t * product.depth + k) * kLeftWidth);
-        }
+  const bool side_major = product.left.layout == Factor::Layout::kSideMajor;
+  const std::int64_t tiles_at_once = side_major ? 1 : kTilesAtOnce;
+  const std::int64_t steps_at_once = side_major ? product.depth : kStepsAtOnce;
+  for (std::int64_t group = 0; group < tiles.count; group += tiles_at_once) {
+    const std::int64_t end = std::min(group + tiles_at_once, tiles.count);
+    for (std::int64_t k = 0; k < product.depth; k += steps_at_once) {
+      const std::int64_t steps = std::min(steps_at_once, product.depth - k);
+      for (std::int64_t t = group; t < end; ++t) {
+        pack<kLeftWidth>(product.left, product.rows, first_row + tiles.begin(t), tiles.begin(t + 1) - tiles.begin(t), k,
+                         steps, packed + (t * product.depth + k) * kLeftWidth);
       }
     }
-    packed += LeftSize(rows, product.depth);
   }
 }
 
@@ -115,28 +111,27 @@ Fetch share_of(const Fetch& fetch, std::int64_t part, std::int64_t parts) {
   return {fetch.rows, fetch.shift, fetch.begin + lines * part / parts, fetch.begin + lines * (part + 1) / parts};
 }
 
-// A piece is computed panel by panel: by columns, then terms or outputs, then depth.
+// A piece is computed panel by panel: by columns, then outputs, then depth.
 struct Panels {
   Panels(const Product& product_, const ProductPiece& piece_)
       : product(product_),
         piece(piece_),
         blocks(product_.depth),
-        passes(std::max(product_.terms, product_.outputs)),
-        count((piece_.cols + kRightWidth - 1) / kRightWidth * passes * blocks.count) {}
+        count((piece_.cols + kRightWidth - 1) / kRightWidth * product_.outputs * blocks.count) {}
 
-  std::int64_t pass(std::int64_t index) const { return index / blocks.count % passes; }
+  std::size_t output(std::int64_t index) const {
+    return static_cast<std::size_t>(index / blocks.count % product.outputs);
+  }
   Source source(std::int64_t index) const {
     const std::int64_t block = index % blocks.count;
-    const std::int64_t col = index / blocks.count / passes * kRightWidth;
-    return {&product.right[static_cast<std::size_t>(pass(index))], piece.first_col + col,
-            std::min<std::int64_t>(kRightWidth, piece.cols - col), blocks.begin(block),
-            blocks.begin(block + 1) - blocks.begin(block)};
+    const std::int64_t col = index / blocks.count / product.outputs * kRightWidth;
+    return {&product.right[output(index)], piece.first_col + col, std::min<std::int64_t>(kRightWidth, piece.cols - col),
+            blocks.begin(block), blocks.begin(block + 1) - blocks.begin(block)};
   }
 
   const Product& product;
   const ProductPiece& piece;
   DepthBlocks blocks;
-  std::int64_t passes;
   std::int64_t count;
 };
 
@@ -145,12 +140,9 @@ HWY_INLINE void run_panel(const Panels& panels, std::int64_t index, const PieceS
                           const Fetch& next_right, const Fetch& next_left) {
   const Product& product = panels.product;
   const Source source = panels.source(index);
-  const std::int64_t pass = panels.pass(index);
-  const bool terms = product.terms == 2;
-  const Matrix& result = product.result[terms ? 0 : static_cast<std::size_t>(pass)];
-  const bool add = product.accumulate || source.first_depth > 0 || (terms && pass > 0);
+  const Matrix& result = product.result[panels.output(index)];
+  const bool add = product.accumulate || source.first_depth > 0;
   const Store store = add ? Store::kAdd : panels.piece.stream ? Store::kStream : Store::kSet;
-  const float* left = scratch.left + (terms ? pass * LeftSize(panels.piece.rows, product.depth) : 0);
 
   pack<kRightWidth>(*source.factor, product.cols, source.first_side, source.sides, source.first_depth, source.depth,
                     scratch.right);
@@ -162,7 +154,7 @@ HWY_INLINE void run_panel(const Panels& panels, std::int64_t index, const PieceS
     // Both are spread over the whole panel: the first half of the tiles asks for the one, the second for the other.
     const std::int64_t half = next_left.begin == next_left.end ? tiles.count : (tiles.count + 1) / 2;
     const Fetch fetch = t < half ? share_of(next_right, t, half) : share_of(next_left, t - half, tiles.count - half);
-    const float* packed_left = left + (t * product.depth + source.first_depth) * kLeftWidth;
+    const float* packed_left = scratch.left + (t * product.depth + source.first_depth) * kLeftWidth;
     const Tile function = vectors == kTileVectors ? tile_of<kTileVectors>(rows) : tile_of<1>(rows);
     float* to = result.row(panels.piece.first_row + row) + source.first_side;
     if (source.sides == vectors * kLanes) {
@@ -188,7 +180,7 @@ void RunPiece(const Product& product, const ProductPiece& piece, const PieceScra
   Fetch left_of_next;
   if (next != nullptr && next_packs) {
     left_of_next =
-        fetch_of({&next_product->left[0], next->first_row, next->rows, 0, next_product->depth}, scratch.next_left);
+        fetch_of({&next_product->left, next->first_row, next->rows, 0, next_product->depth}, scratch.next_left);
   }
   for (std::int64_t index = 0; index < panels.count; ++index) {
     Fetch next_right;
@@ -219,9 +211,8 @@ HWY_EXPORT(RunPiece);
 
 namespace {
 
-// The packed left operand of a piece, all of its depth, should leave room for the rest in a level-2 cache that may be
-// shared by two hardware threads.
-constexpr std::int64_t kLeftBytes = 640 << 10;
+// The packed left operand of a piece, all of its depth, should leave room for the rest in a 2 MiB level-2 cache.
+constexpr std::int64_t kLeftBytes = 1 << 20;
 // Results of more than this are not in the level-2 caches any more when they are read again.
 constexpr std::int64_t kStreamBytes = 4 << 20;
 // Past this, few rows would fit: the depth is cut and the results are visited again.
@@ -258,7 +249,7 @@ void set_to_zero(const Product& product) {
 
 // Rows per chunk: as many as fit, shared out evenly.
 std::int64_t chunk_rows(const Product& product) {
-  const std::int64_t bytes_per_row = product.terms * product.depth * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t bytes_per_row = product.depth * static_cast<std::int64_t>(sizeof(float));
   const std::int64_t most = std::max<std::int64_t>(kLeftBytes / bytes_per_row, 16);
   const std::int64_t chunks = (product.rows + most - 1) / most;
   return (product.rows + chunks - 1) / chunks;
@@ -274,8 +265,8 @@ struct Plan {
 
 // Whether the results are written once, and are more than the caches would keep for whoever reads them.
 bool streams(const Product& product, std::int64_t bytes) {
-  return product.written_for_later && !product.accumulate && product.terms == 1 && product.depth <= kDepthBlock &&
-         bytes > kStreamBytes && WITAN_DISPATCH(CanStream)(product.result[0]) &&
+  return product.written_for_later && !product.accumulate && product.depth <= kDepthBlock && bytes > kStreamBytes &&
+         WITAN_DISPATCH(CanStream)(product.result[0]) &&
          (product.outputs == 1 || WITAN_DISPATCH(CanStream)(product.result[1]));
 }
 
@@ -293,7 +284,7 @@ Plan plan_of(std::span<const Product> products) {
     const bool stream = streams(product, bytes);
     const std::int64_t rows = chunk_rows(product);
     const std::int64_t cols = std::max(panel, kPieceColumns / product.outputs);
-    plan.left_size = std::max(plan.left_size, product.terms * left_size(rows, product.depth));
+    plan.left_size = std::max(plan.left_size, left_size(rows, product.depth));
     plan.right_size = std::max(plan.right_size, std::min(product.depth, kDepthBlock) * panel);
     plan.most_rows = std::max({plan.most_rows, rows, product.depth, panel});
     for (std::int64_t r = 0; r < product.rows; r += rows) {
@@ -301,8 +292,7 @@ Plan plan_of(std::span<const Product> products) {
         const ProductPiece piece{p, r, std::min(rows, product.rows - r), c, std::min(cols, product.cols - c), stream};
         plan.pieces.push_back(piece);
         // Packing the right operand costs about as much as eight more rows.
-        const std::int64_t work =
-            (piece.rows + 8) * piece.cols * product.depth * std::max(product.terms, product.outputs);
+        const std::int64_t work = (piece.rows + 8) * piece.cols * product.depth * product.outputs;
         plan.cost_before.push_back(plan.cost_before.back() + work);
       }
     }
@@ -328,8 +318,7 @@ Factor from_depth(Factor factor, std::int64_t first) {
   return factor;
 }
 
-// Products of at most kMaxDepth.
-void run_shallow(std::span<const Product> products, const std::function<void(const ResultBlock&)>& finished) {
+void run_at_once(std::span<const Product> products, const std::function<void(const ResultBlock&)>& finished) {
   const Plan plan = plan_of(products);
   if (plan.pieces.empty()) return;
   const auto pack_left = WITAN_DISPATCH(PackLeft);
@@ -363,25 +352,22 @@ void run_shallow(std::span<const Product> products, const std::function<void(con
 void run_products(std::span<const Product> products, const std::function<void(const ResultBlock&)>& finished) {
   std::int64_t deepest = 0;
   for (const Product& product : products) {
-    WITAN_ASSERT(product.terms >= 1 && product.outputs >= 1 && product.terms + product.outputs <= 3);
+    WITAN_ASSERT(product.outputs == 1 || product.outputs == 2);
     WITAN_ASSERT(product.rows >= 0 && product.cols >= 0 && product.depth >= 0);
     if (product.depth == 0 && !product.accumulate) set_to_zero(product);
     deepest = std::max(deepest, product.depth);
   }
-  if (deepest <= kMaxDepth) return run_shallow(products, finished);
-  WITAN_ASSERT(!finished);
+  if (deepest <= kMaxDepth || finished) return run_at_once(products, finished);
   PooledVector<Product> slices(products.begin(), products.end());
   for (std::int64_t first = 0; first < deepest; first += kMaxDepth) {
     for (std::size_t p = 0; p < products.size(); ++p) {
       Product& slice = slices[p];
       slice.depth = std::clamp<std::int64_t>(products[p].depth - first, 0, kMaxDepth);
       slice.accumulate = products[p].accumulate || first > 0;
-      for (std::size_t i = 0; i < 2; ++i) {
-        slice.left[i] = from_depth(products[p].left[i], first);
-        slice.right[i] = from_depth(products[p].right[i], first);
-      }
+      slice.left = from_depth(products[p].left, first);
+      for (std::size_t i = 0; i < slice.right.size(); ++i) slice.right[i] = from_depth(products[p].right[i], first);
     }
-    run_shallow(slices, {});
+    run_at_once(slices, {});
   }
 }
 
@@ -398,10 +384,8 @@ void run_products_reference(std::span<const Product> products) {
         for (std::int64_t j = 0; j < product.cols; ++j) {
           float& to = product.result[output](i, j);
           double sum = product.accumulate ? static_cast<double>(to) : 0.0;
-          for (std::size_t term = 0; term < static_cast<std::size_t>(product.terms); ++term) {
-            for (std::int64_t k = 0; k < product.depth; ++k) {
-              sum += element(product.left[term], i, k) * element(product.right[std::max(term, output)], j, k);
-            }
+          for (std::int64_t k = 0; k < product.depth; ++k) {
+            sum += element(product.left, i, k) * element(product.right[output], j, k);
           }
           to = static_cast<float>(sum);
         }

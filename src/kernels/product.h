@@ -25,16 +25,15 @@ struct Factor {
   const std::int32_t* rows = nullptr;  // row(j) = rows[j], or j when null
 };
 
-// One or two outputs with a common left operand (outputs), or one output that is the sum of two products (terms).
+// One result, or two that share their left operand.
 struct Product {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
-  std::int64_t depth = 0;  // of each term
-  int terms = 1;
+  std::int64_t depth = 0;
   int outputs = 1;
-  std::array<Factor, 2> left;   // one per term
-  std::array<Factor, 2> right;  // one per term or output
-  std::array<Matrix, 2> result;
+  Factor left;
+  std::array<Factor, 2> right;   // one per output
+  std::array<Matrix, 2> result;  // one per output
   bool accumulate = false;
   // Nobody reads the results soon: they may go to memory past the caches (gradients of weights).
   bool written_for_later = false;
@@ -49,8 +48,8 @@ struct ResultBlock {
   std::int64_t cols;
 };
 
-// Computes every product; calls `finished` for each part of the results as it is final, on the thread that made it.
-// Empty, or for products of a depth up to 4096. Every element is one chain of additions in an order that depends on its
+// Computes every product; calls `finished` (may be empty) for each part of the results as it is final, on the thread
+// that made it. Every element is one chain of additions in an order that depends on its
 // depth alone: the same bits whatever the threads, the other products or the place of a row among others.
 void run_products(std::span<const Product> products, const std::function<void(const ResultBlock&)>& finished = {});
 
