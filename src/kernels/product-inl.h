@@ -6,7 +6,9 @@
 #define WITAN_KERNELS_PRODUCT_INL_H_
 #endif
 
+#include <array>
 #include <cstdint>
+#include <utility>
 
 #include "hwy/highway.h"
 
@@ -121,7 +123,7 @@ enum class Store {
   kStream,  // past the caches; wants whole vectors at aligned addresses
 };
 
-// result[r][0 .. kVectors * kLanes) = sum over k of left[k * kLeftWidth + r] right[k * kRightWidth + ..].
+// result[r][0 .. kVectors * kLanes) = sum over k of left[k * kLeftWidth + r] right[k * kVectors * kLanes + ..].
 template <int kRows, int kVectors>
 void tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, std::int64_t depth,
           float* HWY_RESTRICT result, std::int64_t stride, Store store, const Fetch& fetch) {
@@ -147,7 +149,7 @@ void tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, std::
       for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(element, columns[v], sums[r][v]);
     }
     left += kLeftWidth;
-    right += kRightWidth;
+    right += kVectors * kLanes;
   };
   // Spread evenly, lest the tile waits for a burst of lines.
   const std::int64_t groups = depth / 4;
@@ -180,32 +182,16 @@ void tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, std::
 
 using Tile = void (*)(const float*, const float*, std::int64_t, float*, std::int64_t, Store, const Fetch&);
 
+template <int kVectors, std::size_t... kIndex>
+constexpr std::array<Tile, kTileRows> tiles_of(std::index_sequence<kIndex...>) {
+  return {tile<static_cast<int>(kIndex) + 1, kVectors>...};
+}
+
 // The tile function for 1 .. kTileRows rows.
 template <int kVectors>
 Tile tile_of(std::int64_t rows) {
-  static_assert(kTileRows <= 14);
-  constexpr Tile kTiles[] = {
-    tile<1, kVectors>,
-    tile<2, kVectors>,
-    tile<3, kVectors>,
-    tile<4, kVectors>,
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
-    tile<5, kVectors>,
-    tile<6, kVectors>,
-#endif
-#if HWY_TARGET == HWY_AVX3
-    tile<7, kVectors>,
-    tile<8, kVectors>,
-    tile<9, kVectors>,
-    tile<10, kVectors>,
-    tile<11, kVectors>,
-    tile<12, kVectors>,
-    tile<13, kVectors>,
-    tile<14, kVectors>,
-#endif
-  };
-  static_assert(sizeof(kTiles) / sizeof(Tile) == kTileRows);
-  return kTiles[rows - 1];
+  static constexpr std::array<Tile, kTileRows> kTiles = tiles_of<kVectors>(std::make_index_sequence<kTileRows>());
+  return kTiles[static_cast<std::size_t>(rows - 1)];
 }
 
 }  // namespace witan::kernels::HWY_NAMESPACE

@@ -54,8 +54,9 @@ struct DepthBlocks {
 std::int64_t LeftSize(std::int64_t rows, std::int64_t depth) { return RowTiles(rows).count * depth * kLeftWidth; }
 std::int64_t ColumnsPerPanel() { return kRightWidth; }
 bool CanStream(const Matrix& result) {
-  constexpr std::int64_t kBytes = kRightWidth * sizeof(float);
-  return reinterpret_cast<std::uintptr_t>(result.data) % kBytes == 0 && result.stride % kRightWidth == 0;
+  constexpr std::int64_t kBytes = kLanes * sizeof(float);
+  return reinterpret_cast<std::uintptr_t>(result.data) % kBytes == 0 && result.stride % kLanes == 0 &&
+         result.cols % kLanes == 0;
 }
 
 // Left tiles packed side by side when the memory rows run along the sides, so that more than a line is read of each.
@@ -111,65 +112,82 @@ Fetch share_of(const Fetch& fetch, std::int64_t part, std::int64_t parts) {
   return {fetch.rows, fetch.shift, fetch.begin + lines * part / parts, fetch.begin + lines * (part + 1) / parts};
 }
 
-// A piece is computed panel by panel: by columns, then outputs, then depth.
+// A piece is computed panel by panel: by columns, then outputs, then depth. Vectors of columns are shared out evenly.
 struct Panels {
   Panels(const Product& product_, const ProductPiece& piece_)
       : product(product_),
         piece(piece_),
         blocks(product_.depth),
-        count((piece_.cols + kRightWidth - 1) / kRightWidth * product_.outputs * blocks.count) {}
+        vectors((piece_.cols + kLanes - 1) / kLanes),
+        groups((vectors + kTileVectors - 1) / kTileVectors),
+        count(groups * product_.outputs * blocks.count) {}
 
   std::size_t output(std::int64_t index) const {
     return static_cast<std::size_t>(index / blocks.count % product.outputs);
   }
   Source source(std::int64_t index) const {
     const std::int64_t block = index % blocks.count;
-    const std::int64_t col = index / blocks.count / product.outputs * kRightWidth;
-    return {&product.right[output(index)], piece.first_col + col, std::min<std::int64_t>(kRightWidth, piece.cols - col),
-            blocks.begin(block), blocks.begin(block + 1) - blocks.begin(block)};
+    const std::int64_t group = index / blocks.count / product.outputs;
+    const std::int64_t col = group * vectors / groups * kLanes;
+    return {&product.right[output(index)], piece.first_col + col,
+            std::min((group + 1) * vectors / groups * kLanes, piece.cols) - col, blocks.begin(block),
+            blocks.begin(block + 1) - blocks.begin(block)};
   }
 
   const Product& product;
   const ProductPiece& piece;
   DepthBlocks blocks;
+  std::int64_t vectors;
+  std::int64_t groups;
   std::int64_t count;
 };
 
-// One panel for all rows of the piece, while `next_right` and `next_left` are fetched.
-HWY_INLINE void run_panel(const Panels& panels, std::int64_t index, const PieceScratch& scratch,
-                          const Fetch& next_right, const Fetch& next_left) {
+// One panel of kVectors vectors (the last of them may be partial) for all rows of the piece, while `next_right` and
+// `next_left` are fetched.
+template <int kVectors>
+void run_panel(const Panels& panels, std::int64_t index, const PieceScratch& scratch, const Fetch& next_right,
+               const Fetch& next_left) {
+  constexpr int kWidth = kVectors * kLanes;
   const Product& product = panels.product;
   const Source source = panels.source(index);
   const Matrix& result = product.result[panels.output(index)];
   const bool add = product.accumulate || source.first_depth > 0;
   const Store store = add ? Store::kAdd : panels.piece.stream ? Store::kStream : Store::kSet;
 
-  pack<kRightWidth>(*source.factor, product.cols, source.first_side, source.sides, source.first_depth, source.depth,
-                    scratch.right);
+  pack<kWidth>(*source.factor, product.cols, source.first_side, source.sides, source.first_depth, source.depth,
+               scratch.right);
   const RowTiles tiles(panels.piece.rows);
-  const std::int64_t vectors = source.sides > kLanes ? kTileVectors : 1;
+  // Both are spread over the whole panel: the first half of the tiles asks for the one, the second for the other.
+  const std::int64_t half = next_left.begin == next_left.end ? tiles.count : (tiles.count + 1) / 2;
   for (std::int64_t t = 0; t < tiles.count; ++t) {
     const std::int64_t row = tiles.begin(t);
     const std::int64_t rows = tiles.begin(t + 1) - row;
-    // Both are spread over the whole panel: the first half of the tiles asks for the one, the second for the other.
-    const std::int64_t half = next_left.begin == next_left.end ? tiles.count : (tiles.count + 1) / 2;
     const Fetch fetch = t < half ? share_of(next_right, t, half) : share_of(next_left, t - half, tiles.count - half);
     const float* packed_left = scratch.left + (t * product.depth + source.first_depth) * kLeftWidth;
-    const Tile function = vectors == kTileVectors ? tile_of<kTileVectors>(rows) : tile_of<1>(rows);
+    const Tile function = tile_of<kVectors>(rows);
     float* to = result.row(panels.piece.first_row + row) + source.first_side;
-    if (source.sides == vectors * kLanes) {
+    if (source.sides == kWidth) {
       function(packed_left, scratch.right, source.depth, to, result.stride, store, fetch);
       continue;
     }
-    HWY_ALIGN float edge[kTileRows * kRightWidth];
-    function(packed_left, scratch.right, source.depth, edge, kRightWidth, Store::kSet, fetch);
+    HWY_ALIGN float edge[kTileRows * kWidth];
+    function(packed_left, scratch.right, source.depth, edge, kWidth, Store::kSet, fetch);
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t c = 0; c < source.sides; ++c) {
         float& element = to[r * result.stride + c];
-        element = add ? element + edge[r * kRightWidth + c] : edge[r * kRightWidth + c];
+        element = add ? element + edge[r * kWidth + c] : edge[r * kWidth + c];
       }
     }
   }
+}
+
+HWY_INLINE void run_panel(const Panels& panels, std::int64_t index, const PieceScratch& scratch,
+                          const Fetch& next_right, const Fetch& next_left) {
+  static_assert(kTileVectors == 2 || kTileVectors == 3);
+  const std::int64_t sides = panels.source(index).sides;
+  if (sides > 2 * kLanes) return run_panel<kTileVectors>(panels, index, scratch, next_right, next_left);
+  if (sides > kLanes) return run_panel<2>(panels, index, scratch, next_right, next_left);
+  run_panel<1>(panels, index, scratch, next_right, next_left);
 }
 
 // Computes a piece whose left operand is packed. `next` is what this thread computes after it, or null; `next_packs`
