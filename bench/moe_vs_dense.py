@@ -22,7 +22,8 @@ HIDDEN, LAYERS, EXPERTS, CHOSEN, WIDTH = 128, 4, 16, 2, 128
 COMMON = [
     f"--hidden-size={HIDDEN}", f"--num-hidden-layers={LAYERS}", "--num-attention-heads=4", "--num-key-value-heads=2",
     "--vocab-size=4096", "--batch-size=8", "--sequence-length=128", "--learning-rate=0.003",
-    "--lr-scheduler-type=constant", "--warmup-ratio=0.1", "--save-minutes=0", f"--eval-tokens={1 << 40}",
+    "--lr-scheduler-type=constant", "--warmup-ratio=0.1", "--save-minutes=0", "--heldout-share=0.005",
+    f"--eval-tokens={1 << 40}",
 ]
 KINDS = {
     "dense": [f"--decoder-sparse-step={LAYERS + 1}", f"--intermediate-size={CHOSEN * WIDTH}"],
