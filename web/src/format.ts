@@ -2,6 +2,7 @@
 
 const LOCALE = "en-GB";
 const NO_NUMBER = "–";
+const LONGEST_RUN = 4; // of one character, written out
 
 const significant = (digits: number) => new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: digits });
 const decimals = (digits: number) =>
@@ -99,19 +100,25 @@ export function list(texts: string[]): string {
 
 export const plural = (amount: number, one: string, many = `${one}s`) => `${whole(amount)} ${amount === 1 ? one : many}`;
 
-// A token with what is invisible in it made visible: [text, is it a stand-in?] pieces. SentencePiece's "▁" is a space.
+// A token as [text, is it a stand-in?] pieces: what is invisible in it is made visible, and a long run of one character
+// is told by its length. SentencePiece's "▁" is a space.
 export function visible(token: string): [string, boolean][] {
   const stands: Record<string, string> = { " ": "␣", "▁": "␣", "\n": "↵", "\r": "␍", "\t": "⇥", "\u00a0": "⍽" };
   const pieces: [string, boolean][] = [];
-  for (const character of token) {
+  const add = (text: string, standIn: boolean) => {
+    const last = pieces[pieces.length - 1];
+    if (last && last[1] === standIn) last[0] += text;
+    else pieces.push([text, standIn]);
+  };
+  for (const [run, character] of token.matchAll(/(.)\1*/gsu)) {
     const stand =
       stands[character] ??
       (/[\p{Cc}\p{Cf}\p{Zs}\p{Zl}\p{Zp}]/u.test(character)
         ? `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`
         : null);
-    const last = pieces[pieces.length - 1];
-    if (last && last[1] === (stand !== null)) last[0] += stand ?? character;
-    else pieces.push([stand ?? character, stand !== null]);
+    const length = [...run].length;
+    add((stand ?? character).repeat(length > LONGEST_RUN ? 1 : length), stand !== null);
+    if (length > LONGEST_RUN) add(`×${length}`, true);
   }
   return pieces;
 }

@@ -58,6 +58,9 @@ test("what is invisible in a token is made visible and marked", () => {
   assert.deepEqual(format.visible("a\n\t"), [["a", false], ["↵⇥", true]]);
   assert.deepEqual(format.visible("\u202ex\u0000"), [["U+202E", true], ["x", false], ["U+0000", true]]);
   assert.deepEqual(format.visible("日本"), [["日本", false]]);
+  assert.deepEqual(format.visible(" ".repeat(16)), [["␣×16", true]]);
+  assert.deepEqual(format.visible("x-----"), [["x-", false], ["×5", true]]);
+  assert.deepEqual(format.visible("aaaa"), [["aaaa", false]]);
 });
 
 test("smoothing keeps a straight line straight and passes over gaps", () => {

@@ -12,6 +12,9 @@ const MOST_BESIDE = 9;
 // Colours are at full strength where a domain sends an expert so many times more, or less, than a fair share.
 const LIMIT = 8;
 
+// An expert is said to specialise in a domain from so many fair shares on.
+const KEEN = 2;
+
 const layerName = (layer: { layer: number }) => `layer ${layer.layer}`;
 
 // Grey for an expert that serves all domains alike, the full colour of a domain for one that serves it alone.
@@ -138,10 +141,13 @@ export function experts(run: Run): Section | null {
     run.layer.set(run.analysed.indexOf(layer));
     const keen = layer.load
       .map((_, expert) => ({ expert, ...favourite(layer, expert) }))
+      .filter(({ share }) => share >= KEEN * (1 / layer.load_by_domain.length))
       .sort((a, b) => b.share - a.share)
       .slice(0, 3);
     findings.push(
-      `In layer ${layer.layer} they keep most to themselves: ${list(keen.map((k) => `expert ${k.expert} serves ${run.domains[k.domain]} (${percent(k.share, 0)})`))}.`,
+      keen.length > 0
+        ? `They specialise most in layer ${layer.layer}: ${list(keen.map((k) => `expert ${k.expert} in ${run.domains[k.domain]} (${percent(k.share, 0)} of its work)`))}.`
+        : "None of them keeps to one domain: they divide the work by something else, such as kinds of words.",
     );
   }
   return {

@@ -17,7 +17,7 @@ const BALANCE: Record<string, { title: string; note: string }> = {
   },
   router_z: {
     title: "Router z-loss",
-    note: "The size of the router's logits, before its coefficient: held small so that the router stays flexible.",
+    note: "The size of the router's scores, squared, before its coefficient: held small so that the router stays flexible.",
   },
 };
 

@@ -64,7 +64,7 @@ const PANELS: Panel[] = [
   {
     quantity: "max_over_mean",
     title: "Busiest expert",
-    note: "Rows of the busiest expert over the mean: 1 is perfectly even, the number of experts means one does all.",
+    note: "Rows of the busiest expert over the mean: 1 is perfectly even. It cannot exceed the number of experts over how many serve a row.",
     format: times,
     tickFormat: times,
     smoothed: true,
@@ -95,8 +95,8 @@ const PANELS: Panel[] = [
   },
   {
     quantity: "mean_z",
-    title: "Size of the logits",
-    note: "The mean squared log-sum-exp of the router's logits; one that grows without end makes the router rigid.",
+    title: "Size of the scores",
+    note: "The mean log-sum-exp of the router's scores; one that grows without end makes the router rigid.",
     format: number,
     smoothed: true,
   },

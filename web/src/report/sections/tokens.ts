@@ -77,7 +77,7 @@ export function tokens(run: Run): Section | null {
     id: "tokens",
     title: "Favourite tokens",
     intro:
-      "The tokens each expert gets far more often than its share: 12× means twelve times as often with this expert as overall. ␣ is a space, ↵ a new line.",
+      "The tokens that most set an expert apart: 12× means twelve times as often with this expert as overall. ␣ is a space, ↵ a new line.",
     content: [
       h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer), search, found),
       place,
