@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "base/file.h"
-#include "base/pool.h"
 #include "support/compare.h"
 #include "support/error_message.h"
 #include "support/temporary_folder.h"
@@ -177,16 +176,6 @@ TEST(TrainerTest, NamesAWeightThatIsNoNumber) {
   const auto parameters = subject.model().parameters();
   parameters.back().value.data()[0] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_NE(test::error_message([&] { subject.step(); }).find(parameters.back().name), std::string::npos);
-}
-
-TEST(TrainerTest, AsksTheSystemForNothingAfterTheFirstSteps) {
-  Trainer subject = trainer(tiny(20));
-  run(subject, 2);
-  const PoolStatistics before = pool_statistics();
-  run(subject, 3);
-  const PoolStatistics after = pool_statistics();
-  EXPECT_EQ(after.system_allocations, before.system_allocations);
-  EXPECT_EQ(after.bytes_in_use, before.bytes_in_use);
 }
 
 }  // namespace
