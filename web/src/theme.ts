@@ -11,8 +11,8 @@ export type Scheme = "light" | "dark";
 // that neighbours differ in lightness too, with the dark scheme's entries lifted and yellow replaced: it vanishes on
 // white.
 const CATEGORIES: Record<Scheme, string[]> = {
-  light: ["#0072b2", "#e08e00", "#009e73", "#c25a92", "#56b4e9", "#c24a00", "#6a51a3", "#8a9a1f", "#5f6b7a", "#7a4a1e"],
-  dark: ["#4ea3e0", "#f0ab33", "#2fc194", "#e08dbd", "#8fd0f7", "#f07a3c", "#a893e6", "#bccb55", "#a3afbf", "#c39468"],
+  light: ["#0072b2", "#e08e00", "#009e73", "#c25a92", "#56b4e9", "#c24a00", "#6a51a3", "#8a9a1f", "#a3123f", "#7a4a1e"],
+  dark: ["#4ea3e0", "#f0ab33", "#2fc194", "#e08dbd", "#8fd0f7", "#f07a3c", "#a893e6", "#bccb55", "#f0708f", "#c39468"],
 };
 
 // From less than a fair share over a fair one to more; readable with every kind of colour blindness.
