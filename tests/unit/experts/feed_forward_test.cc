@@ -1,6 +1,8 @@
 // Feed-forward experts: gradients of every kind, the dense case, determinism, memory.
 #include "experts/feed_forward.h"
 
+#include "autograd/ops/activation.h"
+#include "autograd/ops/grouped_linear.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "support/assignments.h"
@@ -63,6 +65,55 @@ TEST(FeedForwardTest, DenseIsTheOneExpertCaseBitForBit) {
     }
     for (std::size_t i = 0; i < results[0].size(); ++i) EXPECT_TRUE(test::identical(results[0][i], results[1][i])) << i;
   }
+}
+
+// The fused op against the same experts made of separate ops.
+TEST(FeedForwardTest, MatchesSeparateOps) {
+  const Assignment assignment = test::random_assignment(40, 6, 2);
+  for (const bool gated : {true, false}) {
+    Random random(1);
+    const FeedForwardExperts experts(options_of(6, Activation::kSilu, gated), random);
+    const std::vector<Tensor> inputs = rows_and_weights(experts, 40);
+    const Tensor upstream = test::random_tensor({80, 5}, 9);
+    std::vector<std::vector<float>> results[2];
+    for (const bool fused : {false, true}) {
+      Tape tape(Tape::Mode::kRecording);
+      Tensor y;
+      if (fused) {
+        y = experts.forward(tape, inputs[0], assignment);
+      } else if (gated) {
+        const Tensor gate = ops::grouped_linear(tape, inputs[0], assignment, true, inputs[1]);
+        const Tensor up = ops::grouped_linear(tape, inputs[0], assignment, true, inputs[2]);
+        const Tensor hidden = ops::gated_activation(tape, gate, up, Activation::kSilu);
+        y = ops::grouped_linear(tape, hidden, assignment, false, inputs[3]);
+      } else {
+        const Tensor up = ops::grouped_linear(tape, inputs[0], assignment, true, inputs[1]);
+        y = ops::grouped_linear(tape, ops::activation(tape, up, Activation::kSilu), assignment, false, inputs[2]);
+      }
+      results[fused].emplace_back(y.values().begin(), y.values().end());
+      tape.backward(y, upstream);
+      for (const Tensor& input : inputs) {
+        results[fused].emplace_back(input.grad().values().begin(), input.grad().values().end());
+        input.grad().clear();
+      }
+    }
+    for (std::size_t i = 0; i < results[0].size(); ++i) {
+      EXPECT_TRUE(test::near(results[1][i], results[0][i], 1e-5F * (1.0F + test::max_abs(results[0][i])))) << i;
+    }
+  }
+}
+
+// With the tape off nothing is kept and the values are the same.
+TEST(FeedForwardTest, TapeOffGivesTheSameBits) {
+  const Assignment assignment = test::random_assignment(40, 6, 2);
+  Random random(1);
+  const FeedForwardExperts experts(options_of(6, Activation::kGelu, true), random);
+  const Tensor rows = test::random_tensor({40, 5}, 3);
+  Tape off;
+  Tape recording(Tape::Mode::kRecording);
+  const Tensor without = experts.forward(off, rows, assignment);
+  EXPECT_TRUE(test::identical(without.values(), experts.forward(recording, rows, assignment).values()));
+  EXPECT_FALSE(without.requires_grad());
 }
 
 TEST(FeedForwardTest, SecondPassAllocatesNothingFromTheSystem) {

@@ -95,6 +95,60 @@ TEST(ActivationTest, GatedFormsMatchTheirParts) {
   });
 }
 
+// Blocks of a wider matrix, in place, give what the plain calls give.
+TEST(ActivationTest, BlocksMatchPlainCalls) {
+  constexpr std::int64_t kRows = 5;
+  constexpr std::int64_t kCols = 19;
+  constexpr std::int64_t kStride = 24;
+  test::for_each_isa([] {
+    for (const Activation kind : kAll) {
+      SCOPED_TRACE(std::string(activation_name(kind)));
+      std::vector<float> gate(kRows * kStride);
+      std::vector<float> up(gate.size());
+      std::vector<float> dh(gate.size());
+      Random random(9);
+      for (std::vector<float>* values : {&gate, &up, &dh}) random.fill_normal(*values, 0.0F, 1.5F);
+      const auto view = [](std::vector<float>& values) { return Matrix(values.data(), kRows, kCols, kStride); };
+      std::vector<float> h(gate.size());
+      std::vector<float> d_gate(gate.size());
+      std::vector<float> d_up(gate.size());
+      gated_activation(kind, gate, up, h);
+      gated_activation_backward(kind, gate, up, dh, {d_gate.data(), false}, {d_up.data(), false});
+      std::vector<float> y(up.size());
+      std::vector<float> dx(up.size());
+      activation(kind, up, y);
+      activation_backward(kind, up, dh, dx, false);
+
+      std::vector<float> block_h(gate.size());
+      std::vector<float> block_y(up.size());
+      gated_activation_block(kind, view(gate), view(up), view(block_h));
+      activation_block(kind, view(up), view(block_y));
+      std::vector<float> gate_to_d = gate;
+      std::vector<float> up_to_d = up;
+      std::vector<float> dh_to_h = dh;
+      gated_activation_backward_block(kind, view(gate_to_d), view(up_to_d), view(dh_to_h));
+      std::vector<float> x_to_dx = up;
+      std::vector<float> dy_to_y = dh;
+      activation_backward_block(kind, view(x_to_dx), view(dy_to_y));
+      for (std::int64_t r = 0; r < kRows; ++r) {
+        const auto row = [r](const std::vector<float>& values) {
+          return std::span(values).subspan(static_cast<std::size_t>(r * kStride), kCols);
+        };
+        EXPECT_TRUE(test::near(row(block_h), row(h), 1e-6F));
+        EXPECT_TRUE(test::near(row(block_y), row(y), 1e-6F));
+        EXPECT_TRUE(test::near(row(gate_to_d), row(d_gate), 1e-5F));
+        EXPECT_TRUE(test::near(row(up_to_d), row(d_up), 1e-5F));
+        EXPECT_TRUE(test::near(row(dh_to_h), row(h), 1e-5F));
+        EXPECT_TRUE(test::near(row(x_to_dx), row(dx), 1e-5F));
+        EXPECT_TRUE(test::near(row(dy_to_y), row(y), 1e-6F));
+        // What stands beside the block is left alone.
+        EXPECT_EQ(gate_to_d[static_cast<std::size_t>(r * kStride + kCols)],
+                  gate[static_cast<std::size_t>(r * kStride + kCols)]);
+      }
+    }
+  });
+}
+
 TEST(ActivationTest, NamesAreParsedBack) {
   for (const Activation kind : kAll) EXPECT_EQ(parse_activation(activation_name(kind)), kind);
   EXPECT_THROW(parse_activation("swish2"), Error);

@@ -46,7 +46,8 @@ TEST_P(GemmTest, MatchesReferenceForEveryTransposeStrideAndBeta) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, GemmTest,
                          testing::Values(Case{1, 1, 1}, Case{7, 5, 3}, Case{33, 65, 17}, Case{64, 48, 256},
-                                         Case{100, 31, 513}, Case{0, 4, 4}, Case{4, 0, 4}, Case{4, 4, 0}));
+                                         Case{100, 31, 513}, Case{515, 511, 9}, Case{0, 4, 4}, Case{4, 0, 4},
+                                         Case{4, 4, 0}));
 
 }  // namespace
 }  // namespace witan::kernels
