@@ -50,9 +50,9 @@ def peer_python():
     sys.exit("peers: no Python with torch: apt-get install python3-torch libopenblas0-openmp")
 
 
-def environment(threads, for_peer):
+def environment(threads, for_peer, best_blas=True):
     result = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
-    if for_peer:
+    if for_peer and best_blas:
         result.pop("OPENBLAS_CORETYPE", None)  # a forced older kernel set would slow the peer
         result["OPENBLAS_NUM_THREADS"] = str(threads)
         directories = glob.glob("/usr/lib/*/openblas-openmp")
@@ -64,13 +64,13 @@ def environment(threads, for_peer):
 class Worker:
     """A process that answers one line per round."""
 
-    def __init__(self, command, threads, for_peer):
+    def __init__(self, command, threads, for_peer, best_blas=True):
         self.command = [str(part) for part in command]
         if not os.access(self.command[0], os.X_OK):
             program = Path(self.command[0]).name
             sys.exit(f"peers: {self.command[0]} is missing: cmake --build --preset release --target {program}")
         self.process = subprocess.Popen(
-            self.command, env=environment(threads, for_peer), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.command, env=environment(threads, for_peer, best_blas), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.started = self._read()
 
@@ -118,10 +118,10 @@ def prepare_torch(threads):
     return torch, f"PyTorch {torch.__version__}, {', '.join(sorted(loaded))}, {torch.get_num_threads()} threads"
 
 
-def compare(case, rounds, threads):
+def compare(case, rounds, threads, best_blas=True):
     """All rows of one case."""
     ours = Worker(case.ours, threads, for_peer=False)
-    peer = Worker(case.peer, threads, for_peer=True)
+    peer = Worker(case.peer, threads, for_peer=True, best_blas=best_blas)
     answers = []
     for _ in range(rounds):
         answers.append((ours.round(), peer.round()))
@@ -157,12 +157,15 @@ def compare_all(description, make_cases, rounds=7):
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release", help="where our programs are built")
     parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument(
+        "--stock-blas", action="store_true", help="the peer's BLAS as the system has it, not the OpenMP build of OpenBLAS"
+    )
     options = parser.parse_args()
     header_shown = options.json
     for case in make_cases(options.build, options.threads):
         if options.only not in case.name:
             continue
-        rows, ours, peer = compare(case, options.rounds, options.threads)
+        rows, ours, peer = compare(case, options.rounds, options.threads, not options.stock_blas)
         if not header_shown:
             print(f"{platform.processor() or platform.machine()}; peer: {peer.get('about', '')}")
             print(f"{'work':<46} {'ours':>11} {'peer':>11}  {'unit':<9} {'ratio':>6}  {'low':>6} {'high':>6}  wanted")
