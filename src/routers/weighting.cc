@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -85,11 +86,14 @@ struct Selection {
   std::span<const float> source;  // the row's scores or probabilities
 };
 
-// (sum of p^n)^(1/n).
+// (sum of p^n)^(1/n), over what is largest: powers of shares of 1 neither overflow nor all vanish, whatever the order.
+// Not below the smallest normal number, so that it may be divided by when a gate chose only vanished probabilities.
 float norm(const Selection& row, float order) {
+  float largest = std::numeric_limits<float>::min();
+  for (const std::int32_t e : row.experts) largest = std::max(largest, row.source[index(e)]);
   float sum = 0.0F;
-  for (const std::int32_t e : row.experts) sum += std::pow(row.source[index(e)], order);
-  return std::pow(sum, 1.0F / order);
+  for (const std::int32_t e : row.experts) sum += std::pow(row.source[index(e)] / largest, order);
+  return largest * std::max(1.0F, std::pow(sum, 1.0F / order));
 }
 
 bool reads_scores(Weighting weighting) {

@@ -107,6 +107,33 @@ TEST(WeightingTest, GradientsMatchCentralDifferences) {
   }
 }
 
+// 64 even probabilities to the power 64 are far below the smallest float; the norm is not.
+TEST(WeightingTest, LargeNormOrdersOfManyExpertsStayFinite) {
+  constexpr std::int64_t kMany = 64;
+  const WeightingRule rule{Weighting::kSoftmaxTopKNorm, 1.0F, 64.0F};
+  Tensor scores = Tensor::zeros({2, kMany});
+  for (std::int64_t e = 0; e < kMany; ++e) scores.matrix()(1, e) = 0.01F * static_cast<float>((e * 37) % kMany);
+  for (const std::int64_t k : {std::int64_t{1}, std::int64_t{6}, kMany}) {
+    Tape off;
+    const Tensor weights = weights_of(off, scores, k, rule);
+    const Choices choices = choose_top_k(scores, k, {});
+    std::vector<float> expected;
+    for (std::int64_t row = 0; row < 2; ++row) {
+      const std::vector<float> one = reference({scores.matrix().row(row), static_cast<std::size_t>(kMany)},
+                                               {choices.experts.data() + row * k, static_cast<std::size_t>(k)}, rule);
+      expected.insert(expected.end(), one.begin(), one.end());
+    }
+    EXPECT_TRUE(test::near(weights.values(), expected, 4e-6F)) << k;
+  }
+  // One row without ties: a step must not change the order of the choices.
+  Tensor distinct =
+      Tensor::from({1, kMany}, std::vector<float>(scores.matrix().row(1), scores.matrix().row(1) + kMany));
+  distinct.set_requires_grad(true);
+  EXPECT_TRUE(
+      test::gradients_match([&](Tape& tape, std::span<const Tensor> x) { return weights_of(tape, x[0], kMany, rule); },
+                            {&distinct, 1}, 1e-3F, 5e-3F));
+}
+
 TEST(WeightingTest, ProbabilitiesSumToOneAndHaveGradients) {
   const Tensor scores = test::random_tensor({6, kExperts}, 3);
   for (const Weighting weighting : {Weighting::kSoftmaxThenTopK, Weighting::kSigmoidTopKNorm}) {
