@@ -22,9 +22,13 @@ class Random {
   float normal();
   // Uniform in [0, bound) without bias; bound > 0.
   std::uint64_t below(std::uint64_t bound);
+  // The fills give the same numbers for any number of threads. position() advances by exactly the named number of words
+  // per value, so that value i of a fill can also be drawn alone, from position + words i.
+  // What as many calls of normal() would give; 4 words each.
   void fill_normal(std::span<float> values, float mean, float standard_deviation);
+  // What as many calls of uniform() would give, from [0, 1) to [low, high); 1 word each.
   void fill_uniform(std::span<float> values, float low, float high);
-  // Normal, drawn again outside two standard deviations.
+  // Normal of mean 0 given that it lies within two of its standard deviations; 2 words each.
   void fill_truncated_normal(std::span<float> values, float standard_deviation);
 
   // How many 32-bit words were drawn; seek(position()) of an equal stream continues bit for bit.
@@ -32,6 +36,9 @@ class Random {
   void seek(std::uint64_t position);
 
  private:
+  template <class Draw>
+  void fill(std::span<float> values, std::uint64_t words, const Draw& draw);
+
   std::array<std::uint32_t, 2> key_;
   std::uint64_t stream_;
   std::uint64_t position_ = 0;

@@ -1,16 +1,12 @@
-// Normal weights, drawn in parallel: every element's place in its stream is known.
+// Normal weights, each parameter from the stream of its name.
 #include "models/initialize.h"
 
 #include <cmath>
 
-#include "base/parallel.h"
 #include "models/decoder.h"
 
 namespace witan {
 namespace {
-
-constexpr std::uint64_t kWordsPerNormal = 4;  // two doubles of two words each, see Random::normal
-constexpr std::int64_t kGrain = 1 << 14;
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
@@ -33,13 +29,7 @@ void initialize_weights(const std::vector<Parameter>& parameters, const DecoderC
     const bool norm = parameter.value.shape().rank() < 2;
     if (norm || drawn_elsewhere(parameter.name)) continue;
     const double deviation = config.initializer_range * (ends_in_residual(parameter.name) ? residual_factor : 1.0);
-    const std::span<float> values = parameter.value.values();
-    parallel_for(parameter.value.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      Random random = named_stream(seed, parameter.name);
-      random.seek(kWordsPerNormal * static_cast<std::uint64_t>(begin));
-      const auto piece = values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-      random.fill_normal(piece, 0.0F, static_cast<float>(deviation));
-    });
+    named_stream(seed, parameter.name).fill_normal(parameter.value.values(), 0.0F, static_cast<float>(deviation));
   }
 }
 
