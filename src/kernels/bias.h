@@ -13,4 +13,8 @@ void add_row(std::span<const float> bias, Matrix y);
 // out[c] = sum over rows of x[r][c], in the order of the rows; 0 when there are none. `accumulate` adds to out.
 void sum_rows(ConstMatrix x, std::span<float> out, bool accumulate);
 
+// The same results from plain loops in double, for tests.
+void add_row_reference(std::span<const float> bias, Matrix y);
+void sum_rows_reference(ConstMatrix x, std::span<float> out, bool accumulate);
+
 }  // namespace witan::kernels

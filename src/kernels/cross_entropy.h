@@ -20,4 +20,8 @@ struct CrossEntropyGradients {
 double cross_entropy(ConstMatrix hidden, ConstMatrix weight, std::span<const std::int32_t> targets,
                      std::span<float> row_losses, const CrossEntropyGradients& gradients);
 
+// The same results from plain loops in double, for tests.
+double cross_entropy_reference(ConstMatrix hidden, ConstMatrix weight, std::span<const std::int32_t> targets,
+                               std::span<float> row_losses, const CrossEntropyGradients& gradients);
+
 }  // namespace witan::kernels

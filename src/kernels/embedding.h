@@ -15,4 +15,8 @@ void gather_rows(ConstMatrix table, std::span<const std::int32_t> ids, Matrix y)
 // Without `accumulate` the rest of dtable [V, D] becomes 0.
 void scatter_add_rows(ConstMatrix dy, std::span<const std::int32_t> ids, Matrix dtable, bool accumulate);
 
+// The same results from plain loops, for tests.
+void gather_rows_reference(ConstMatrix table, std::span<const std::int32_t> ids, Matrix y);
+void scatter_add_rows_reference(ConstMatrix dy, std::span<const std::int32_t> ids, Matrix dtable, bool accumulate);
+
 }  // namespace witan::kernels

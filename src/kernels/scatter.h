@@ -30,4 +30,12 @@ void spread_rows(std::span<const std::int32_t> row_indices, ConstMatrix x, std::
 void dot_rows(std::span<const std::int32_t> row_indices, ConstMatrix x, ConstMatrix y, std::span<float> out,
               bool accumulate);
 
+// The same results from plain loops in double, for tests.
+void sum_entries_reference(const RowEntries& rows, ConstMatrix x, std::span<const float> weights, Matrix out,
+                           bool accumulate);
+void spread_rows_reference(std::span<const std::int32_t> row_indices, ConstMatrix x, std::span<const float> weights,
+                           Matrix out, bool accumulate);
+void dot_rows_reference(std::span<const std::int32_t> row_indices, ConstMatrix x, ConstMatrix y, std::span<float> out,
+                        bool accumulate);
+
 }  // namespace witan::kernels

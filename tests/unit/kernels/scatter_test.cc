@@ -1,4 +1,4 @@
-// Sums of scattered rows against plain loops.
+// Sums of scattered rows against the references.
 #include "kernels/scatter.h"
 
 #include <vector>
@@ -23,7 +23,7 @@ class ScatterTest : public testing::TestWithParam<std::int64_t> {
   }
 };
 
-TEST_P(ScatterTest, SumSpreadAndDotMatchLoops) {
+TEST_P(ScatterTest, SumSpreadAndDotMatchTheReferences) {
   const std::int64_t cols = GetParam();
   const auto entries = static_cast<std::int64_t>(rows_.size());
   const std::vector<float> by_entry = filled(entries * cols, 1);
@@ -32,7 +32,6 @@ TEST_P(ScatterTest, SumSpreadAndDotMatchLoops) {
   const float tolerance = test::accumulation_tolerance(cols, 16.0F);
   test::for_each_isa([&] {
     for (const bool accumulate : {false, true}) {
-      const float start = accumulate ? 1.0F : 0.0F;
       std::vector<float> sum(by_row.size(), 1.0F);
       std::vector<float> plain_sum(by_row.size(), 1.0F);
       std::vector<float> spread(by_entry.size(), 1.0F);
@@ -43,20 +42,16 @@ TEST_P(ScatterTest, SumSpreadAndDotMatchLoops) {
       spread_rows(rows_, {by_row.data(), kRows, cols}, weights, {spread.data(), entries, cols}, accumulate);
       dot_rows(rows_, {by_entry.data(), entries, cols}, {by_row.data(), kRows, cols}, dots, accumulate);
 
-      std::vector<float> sum_expected(by_row.size(), start);
-      std::vector<float> plain_expected(by_row.size(), start);
-      std::vector<float> spread_expected(by_entry.size(), start);
-      std::vector<float> dots_expected(weights.size(), start);
-      for (std::size_t a = 0; a < rows_.size(); ++a) {
-        for (std::int64_t c = 0; c < cols; ++c) {
-          const std::size_t entry = a * static_cast<std::size_t>(cols) + static_cast<std::size_t>(c);
-          const auto row = static_cast<std::size_t>(rows_[a] * cols + c);
-          sum_expected[row] += weights[a] * by_entry[entry];
-          plain_expected[row] += by_entry[entry];
-          spread_expected[entry] += weights[a] * by_row[row];
-          dots_expected[a] += by_entry[entry] * by_row[row];
-        }
-      }
+      std::vector<float> sum_expected(by_row.size(), 1.0F);
+      std::vector<float> plain_expected(by_row.size(), 1.0F);
+      std::vector<float> spread_expected(by_entry.size(), 1.0F);
+      std::vector<float> dots_expected(weights.size(), 1.0F);
+      const ConstMatrix x(by_entry.data(), entries, cols);
+      const ConstMatrix y(by_row.data(), kRows, cols);
+      sum_entries_reference(inverse, x, weights, {sum_expected.data(), kRows, cols}, accumulate);
+      sum_entries_reference(inverse, x, {}, {plain_expected.data(), kRows, cols}, accumulate);
+      spread_rows_reference(rows_, y, weights, {spread_expected.data(), entries, cols}, accumulate);
+      dot_rows_reference(rows_, x, y, dots_expected, accumulate);
       EXPECT_TRUE(test::near(sum, sum_expected, tolerance));
       EXPECT_TRUE(test::near(plain_sum, plain_expected, tolerance));
       EXPECT_TRUE(test::near(spread, spread_expected, tolerance));

@@ -1,0 +1,42 @@
+// Bias rows and their gradient against the references, on strided and unaligned views.
+#include "kernels/bias.h"
+
+#include <vector>
+
+#include "base/random.h"
+#include "support/compare.h"
+
+namespace witan::kernels {
+namespace {
+
+std::vector<float> normals(std::int64_t size, std::uint64_t seed) {
+  std::vector<float> values(static_cast<std::size_t>(size));
+  Random(seed).fill_normal(values, 0.0F, 1.0F);
+  return values;
+}
+
+TEST(BiasTest, MatchesTheReferencesAtOddSizes) {
+  struct Case {
+    std::int64_t rows, cols;
+  };
+  for (const auto& [rows, cols] : {Case{0, 3}, Case{1, 1}, Case{7, 33}, Case{513, 129}}) {
+    const std::int64_t stride = cols + 3;
+    const std::vector<float> bias = normals(cols, 1);
+    std::vector<float> y = normals(rows * stride + 1, 2);
+    std::vector<float> expected = y;
+    add_row(bias, {y.data() + 1, rows, cols, stride});
+    add_row_reference(bias, {expected.data() + 1, rows, cols, stride});
+    EXPECT_TRUE(test::near(y, expected, 1e-6F)) << rows << "x" << cols;
+    for (const bool accumulate : {false, true}) {
+      std::vector<float> sums(static_cast<std::size_t>(cols), 2.0F);
+      std::vector<float> sums_expected = sums;
+      sum_rows({y.data() + 1, rows, cols, stride}, sums, accumulate);
+      sum_rows_reference({y.data() + 1, rows, cols, stride}, sums_expected, accumulate);
+      // The partial sums, as large as the square root of their count, round like products do.
+      EXPECT_TRUE(test::near(sums, sums_expected, test::accumulation_tolerance(rows, 64.0F))) << rows << "x" << cols;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace witan::kernels
