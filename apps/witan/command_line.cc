@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 
 #include "base/error.h"
@@ -67,6 +68,8 @@ int run(CLI::App& app, const std::vector<std::string>& arguments) {
     return kInterrupted;
   } catch (const Error& error) {
     return report(kUserError, error.what());
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report(kUserError, fmt::format("{}: {}", error.path1().string(), error.code().message()));
   } catch (const std::bad_alloc&) {
     return report(kUserError, "out of memory: a smaller model, batch or sequence may fit");
   } catch (const std::exception& error) {

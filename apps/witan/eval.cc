@@ -14,6 +14,7 @@
 #include "base/parallel.h"
 #include "models/checkpoint_folder.h"
 #include "training/analysis.h"
+#include "training/checkpoint.h"
 #include "training/evaluation.h"
 #include "witan/commands.h"
 #include "witan/model_folder.h"
@@ -60,10 +61,18 @@ std::int64_t sequence_length(const EvalArguments& arguments, const DecoderConfig
   return length;
 }
 
+// What is held out depends on all of the text: were it not the same, the model might have been trained on it.
+void check_unchanged(const fs::path& run, const Corpus& corpus) {
+  if (load_training_state(run / "checkpoint").content_key != corpus.content_key) {
+    fail("{}: the text has changed since this run was started, so what was held out is unknown", run.string());
+  }
+}
+
 // The text to evaluate on, all of it in `heldout`.
 Corpus read_text(const EvalArguments& arguments) {
   if (arguments.heldout) {
     Corpus corpus = read_run_corpus(run_settings(arguments.model));
+    check_unchanged(arguments.model, corpus);
     corpus.train.clear();
     corpus.train_bytes = 0;
     return corpus;

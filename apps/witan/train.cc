@@ -118,7 +118,15 @@ void train(TrainArguments& arguments) {
 
   Trainer trainer(settings, data.tokenizer, std::move(data.tokens), data.corpus.content_key);
   if (resume) trainer.restore(folder.checkpoint());
-  if (trainer.done()) fail("{}: this run is complete: {} steps", folder.path().string(), trainer.consumed().steps);
+  if (trainer.done()) {
+    recover_folder(folder.model());
+    if (fs::exists(folder.model()) && fs::exists(folder.report())) {
+      fail("{}: this run is complete: {} steps", folder.path().string(), trainer.consumed().steps);
+    }
+    folder.begin();
+    say("trained to the end, but its results are missing: writing them");
+    return write_results(trainer, folder, data.corpus, trainer.evaluate(0));
+  }
   folder.begin();
   say(fmt::format("model: {}", counts_text(trainer.model().counts())));
 

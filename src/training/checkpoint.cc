@@ -71,6 +71,7 @@ void save_checkpoint(const std::filesystem::path& folder, const TrainingState& s
 }
 
 TrainingState load_training_state(const std::filesystem::path& folder) {
+  recover_folder(folder);
   const std::filesystem::path file = folder / kStateFile;
   if (!std::filesystem::exists(file)) fail("{}: no checkpoint here: {} is missing", folder.string(), kStateFile);
   const nlohmann::json object = nlohmann::json::parse(read_text_file(file), nullptr, /*allow_exceptions=*/false);

@@ -30,7 +30,8 @@ struct TrainingState {
 void save_checkpoint(const std::filesystem::path& folder, const TrainingState& state,
                      const std::vector<Parameter>& tensors, const Tokenizer& tokenizer);
 
-// Throws Error when there is no checkpoint, or it is damaged, or not one of ours.
+// Puts back what a crash inside save_checkpoint left. Throws Error when there is no checkpoint, or it is damaged, or
+// not one of ours.
 TrainingState load_training_state(const std::filesystem::path& folder);
 
 // Fills the tensors, which must be exactly those that were saved: Error names what is missing, extra or misshapen, and

@@ -1,10 +1,13 @@
 // Checks before anything is written, and cleaning up when nothing came of it.
 #include "training/run_folder.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "base/error.h"
@@ -19,23 +22,57 @@ namespace fs = std::filesystem;
 constexpr const char* kEntries[] = {"checkpoint",    "model",       "metrics.jsonl", "analysis.json",
                                     "settings.json", "report.html", "heldout.txt",   "cache"};
 
-bool holds_run(const fs::path& folder) {
-  return fs::exists(folder / "settings.json") || fs::exists(folder / "checkpoint") ||
-         fs::exists(folder / "metrics.jsonl");
+// What a crash inside write_folder leaves in place of a whole folder.
+constexpr const char* kOldFolders[] = {".checkpoint.old", ".model.old"};
+
+constexpr std::string_view kProbe = ".witan-probe-";
+
+bool is_result(std::string_view name) {
+  return name != "cache" && (std::ranges::find(kEntries, name) != std::end(kEntries) ||
+                             std::ranges::find(kOldFolders, name) != std::end(kOldFolders));
+}
+
+// The temporaries of write_file and write_folder are removed when their names are next written.
+bool is_leftover(std::string_view name) {
+  return name == "cache" || name.starts_with(kProbe) || std::ranges::any_of(kEntries, [&](std::string_view entry) {
+           return name.starts_with(fmt::format(".{}.tmp-", entry));
+         });
+}
+
+struct Contents {
+  bool foreign = false;  // something that no run writes
+  bool run = false;      // what a run has come to, beyond the tokens of its text
+};
+
+Contents contents_of(const fs::path& folder) {
+  Contents contents;
+  if (!fs::exists(folder)) return contents;
+  bool results = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    results = results || is_result(name);
+    contents.foreign = contents.foreign || !(is_result(name) || is_leftover(name));
+  }
+  // Beside other files a folder "model" may be anybody's; these are not.
+  const bool marked = fs::exists(folder / "settings.json") || fs::exists(folder / "checkpoint") ||
+                      fs::exists(folder / ".checkpoint.old") || fs::exists(folder / "metrics.jsonl");
+  contents.run = marked || (results && !contents.foreign);
+  return contents;
 }
 
 void check_contents(const fs::path& path, RunFolder::Mode mode) {
   if (fs::exists(path) && !fs::is_directory(path)) fail("{}: exists and is not a folder", path.string());
-  const bool run = holds_run(path);
   if (mode == RunFolder::Mode::kResume) {
+    recover_folder(path / "checkpoint");
     if (!fs::exists(path / "checkpoint")) fail("{}: no run to resume: there is no checkpoint in it", path.string());
     return;
   }
-  if (run && mode == RunFolder::Mode::kNew) {
+  const Contents contents = contents_of(path);
+  if (contents.run && mode == RunFolder::Mode::kNew) {
     fail("{}: holds a run already; continue it with --resume, replace it with --overwrite, or choose another folder",
          path.string());
   }
-  if (!run && fs::exists(path) && !fs::is_empty(path)) {
+  if (!contents.run && contents.foreign) {
     fail("{}: holds files that are not of a run; choose an empty or a new folder", path.string());
   }
 }
@@ -63,7 +100,7 @@ RunFolder::RunFolder(fs::path path, Mode mode) : path_(fs::absolute(std::move(pa
     fail("{}: cannot be made or read: {}", path_.string(), error.code().message());
   }
   // Permissions do not tell (read-only disks, root): only writing does.
-  const fs::path probe = path_ / (".witan-probe-" + std::to_string(getpid()));
+  const fs::path probe = path_ / (std::string(kProbe) + std::to_string(getpid()));
   try {
     write_file(probe, "probe");
     fs::remove(probe);
@@ -91,6 +128,7 @@ void RunFolder::begin() {
   for (const char* entry : kEntries) {
     if (std::string_view(entry) != "cache") fs::remove_all(path_ / entry);
   }
+  for (const char* entry : kOldFolders) fs::remove_all(path_ / entry);
 }
 
 }  // namespace witan

@@ -67,20 +67,25 @@ RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::functi
     listener.on_checkpoint(trainer.consumed().steps);
   };
 
+  // A run that fails before the first save falls back to this; its log starts anew then.
+  if (at_start.steps == 0) save();
   Due save_due(logging.save_steps, logging.save_minutes, at_start);
   Due eval_due(logging.eval_steps, 0.0, at_start);
-  while (!trainer.done() && !stop()) {
+  // The clock runs on between two questions, so what follows from one answer must not ask again.
+  bool done = trainer.done();
+  while (!done && !stop()) {
     const StepReport report = trainer.step();
     log.write(step_line(report));
-    const bool last = trainer.done();
+    done = trainer.done();
     listener.on_step(report, budget_share(trainer.settings().budget, trainer.consumed()), trainer.seconds_left());
-    if (last) break;
+    if (done) break;
     if (eval_due(trainer.consumed())) evaluate(logging.eval_tokens);
     if (save_due(trainer.consumed())) save();
+    done = trainer.done();
   }
-  if (trainer.done()) evaluate(0);
+  if (done) evaluate(0);
   save();
-  return trainer.done() ? RunEnd::kFinished : RunEnd::kInterrupted;
+  return done ? RunEnd::kFinished : RunEnd::kInterrupted;
 }
 
 }  // namespace witan

@@ -74,6 +74,12 @@ TEST_F(CheckpointTest, ANewOneTakesThePlaceOfTheOld) {
   EXPECT_EQ(load_training_state(folder_).consumed.steps, 8);
 }
 
+TEST_F(CheckpointTest, ACrashBetweenTheRenamesIsRecovered) {
+  fs::rename(folder_, root_ / ".checkpoint.old");
+  EXPECT_EQ(load_training_state(folder_).consumed.steps, 7);
+  EXPECT_FALSE(fs::exists(root_ / ".checkpoint.old"));
+}
+
 TEST_F(CheckpointTest, NothingThere) {
   fs::remove_all(folder_);
   EXPECT_NE(loading().find("no checkpoint here"), std::string::npos) << loading();

@@ -57,6 +57,40 @@ TEST(RunFolderTest, RefusesAnOlderRunUnlessTold) {
   EXPECT_TRUE(fs::is_empty(root / "run"));
 }
 
+TEST(RunFolderTest, ResumesFromWhatACrashLeft) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/.checkpoint.old/state.json", "{}");
+  EXPECT_NE(opening(root / "run", Mode::kNew).find("holds a run already"), std::string::npos);
+  const RunFolder folder(root / "run", Mode::kResume);
+  EXPECT_TRUE(fs::exists(folder.checkpoint() / "state.json"));
+}
+
+TEST(RunFolderTest, OverwritingRemovesWhatACrashLeft) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/.checkpoint.old/state.json", "{}");
+  write_file(root / "run/.model.old/config.json", "{}");
+  RunFolder folder(root / "run", Mode::kOverwrite);
+  folder.begin();
+  EXPECT_TRUE(fs::is_empty(root / "run"));
+}
+
+TEST(RunFolderTest, TokensAloneAreNoRunAndNotForeign) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/cache/tokens", "x");
+  write_file(root / "run/.witan-probe-1", "probe");
+  for (const Mode mode : {Mode::kNew, Mode::kOverwrite}) EXPECT_EQ(opening(root / "run", mode), "no error");
+  EXPECT_TRUE(fs::exists(root / "run/cache/tokens"));
+}
+
+TEST(RunFolderTest, AModelAloneIsARun) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/model/config.json", "{}");
+  EXPECT_NE(opening(root / "run", Mode::kNew).find("holds a run already"), std::string::npos);
+  EXPECT_EQ(opening(root / "run", Mode::kOverwrite), "no error");
+  write_file(root / "run/notes.txt", "mine");
+  EXPECT_NE(opening(root / "run", Mode::kOverwrite).find("files that are not of a run"), std::string::npos);
+}
+
 TEST(RunFolderTest, OverwritingKeepsForeignFiles) {
   const test::TemporaryFolder root;
   write_file(root / "run/metrics.jsonl", "{}");

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -80,7 +81,7 @@ TEST(TrainingRunTest, EvaluatesAndSavesWhenItIsDueAndAtTheEnd) {
   EXPECT_EQ(run(subject, root / "run", RunFolder::Mode::kNew, script), RunEnd::kFinished);
   EXPECT_EQ(script.steps, 9);
   EXPECT_EQ(script.evaluated, (std::vector<std::int64_t>{4, 8, 9}));
-  EXPECT_EQ(script.saved, (std::vector<std::int64_t>{3, 6, 9}));
+  EXPECT_EQ(script.saved, (std::vector<std::int64_t>{0, 3, 6, 9}));
   EXPECT_TRUE(std::filesystem::exists(root / "run/settings.json"));
   EXPECT_EQ(load_training_state(root / "run/checkpoint").consumed.steps, 9);
 }
@@ -128,7 +129,7 @@ TEST(TrainingRunTest, StepsAfterTheCheckpointAreRecordedOnce) {
     Trainer subject = trainer(tiny(20));
     Breaking script(subject);
     EXPECT_THROW(run(subject, root / "run", RunFolder::Mode::kNew, script), Diverged);
-    EXPECT_EQ(script.saved, (std::vector<std::int64_t>{3}));
+    EXPECT_EQ(script.saved, (std::vector<std::int64_t>{0, 3}));
   }
   Trainer again = trainer(tiny(20));
   again.restore(root / "run/checkpoint");
@@ -140,6 +141,23 @@ TEST(TrainingRunTest, StepsAfterTheCheckpointAreRecordedOnce) {
     if (line["kind"] == "step") steps.push_back(line["step"]);
   }
   EXPECT_EQ(steps, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST(TrainingRunTest, DivergingAtOnceLeavesTheStart) {
+  const test::TemporaryFolder root;
+  Trainer subject = trainer(tiny(20));
+  std::ranges::fill(subject.model().parameters().front().value.values(), std::numeric_limits<float>::quiet_NaN());
+  Script script;
+  EXPECT_THROW(run(subject, root / "run", RunFolder::Mode::kNew, script), Diverged);
+  EXPECT_EQ(load_training_state(root / "run/checkpoint").consumed.steps, 0);
+}
+
+TEST(TrainingRunTest, AskedToStopWhenDoneItIsFinished) {
+  const test::TemporaryFolder root;
+  Trainer subject = trainer(tiny(5));
+  Script script(5);
+  EXPECT_EQ(run(subject, root / "run", RunFolder::Mode::kNew, script), RunEnd::kFinished);
+  EXPECT_EQ(script.evaluated.back(), 5);
 }
 
 TEST(TrainingRunTest, ARunByMinutesEndsByTheClock) {
