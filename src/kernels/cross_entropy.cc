@@ -153,6 +153,9 @@ double cross_entropy(ConstMatrix hidden, ConstMatrix weight, std::span<const std
       gemm(Op::kTransposed, Op::kPlain, chunk, inputs, begin == 0 ? 0.0F : 1.0F, gradients.weight);
     }
   }
+  if (hidden.rows == 0 && gradients.weight.data != nullptr) {
+    for (std::int64_t v = 0; v < weight.rows; ++v) std::fill_n(gradients.weight.row(v), weight.cols, 0.0F);
+  }
   double total = 0.0;
   for (std::size_t t = 0; t < losses.size(); ++t) {
     total += losses[t];

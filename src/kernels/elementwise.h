@@ -32,4 +32,17 @@ void sigmoid_backward(std::span<const float> y, std::span<const float> dy, std::
 double sum(std::span<const float> x);
 double sum_of_squares(std::span<const float> x);
 
+// The same results from plain loops in double, for tests.
+void add_reference(std::span<const float> a, std::span<const float> b, std::span<float> y);
+void scale_reference(std::span<const float> x, float factor, std::span<float> y, bool accumulate);
+void multiply_reference(std::span<const float> a, std::span<const float> b, std::span<float> y, bool accumulate);
+void fill_reference(float value, std::span<float> y, bool accumulate);
+void scale_rows_reference(ConstMatrix x, std::span<const float> factor, Matrix y, bool accumulate);
+void row_dots_reference(ConstMatrix a, ConstMatrix b, std::span<float> y, bool accumulate);
+void sigmoid_reference(std::span<const float> x, std::span<float> y);
+void sigmoid_backward_reference(std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                                bool accumulate);
+double sum_reference(std::span<const float> x);
+double sum_of_squares_reference(std::span<const float> x);
+
 }  // namespace witan::kernels

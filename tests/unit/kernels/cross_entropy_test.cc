@@ -38,8 +38,7 @@ TEST(CrossEntropyKernelTest, LossAndGradientsMatchTheReference) {
     const auto run = [&](auto&& loss) {
       Results results{0.0, std::vector<float>(targets.size(), -1.0F),
                       std::vector<float>(static_cast<std::size_t>(rows * width), -1.0F),
-                      // Without rows there is nothing to overwrite it with.
-                      std::vector<float>(static_cast<std::size_t>(vocabulary * width), 0.0F)};
+                      std::vector<float>(static_cast<std::size_t>(vocabulary * width), -1.0F)};
       results.loss =
           loss(hidden, weight, targets, results.losses,
                CrossEntropyGradients{
