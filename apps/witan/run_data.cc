@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "models/checkpoint_folder.h"
+#include "witan/training_display.h"
 
 namespace witan::cli {
 namespace {
@@ -27,7 +28,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TrainSettings& settings, const C
 
 RunData tokenized(Corpus corpus, std::shared_ptr<const Tokenizer> tokenizer, const RunFolder& folder) {
   throw_if_interrupted();
-  TokenizedCorpus tokens = tokenize_corpus(corpus, *tokenizer, folder.cache());
+  TokenizedCorpus tokens = tokenize_corpus(corpus, *tokenizer, folder.cache(), stderr_progress());
   throw_if_interrupted();
   return {std::move(corpus), std::move(tokenizer), std::move(tokens)};
 }

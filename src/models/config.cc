@@ -30,6 +30,12 @@ void validate_attention(const DecoderConfig& config) {
     fail("model.head_dim: {} is odd; RoPE rotates pairs (hidden_size={}, num_attention_heads={})",
          config.dim_per_head(), config.hidden_size, config.num_attention_heads);
   }
+  // A config from elsewhere must not take the memory: its positions are not bounded by the weights beside it.
+  constexpr std::int64_t kMaxRopeValues = std::int64_t{1} << 27;
+  if (config.max_position_embeddings > kMaxRopeValues / config.dim_per_head()) {
+    fail("model.max_position_embeddings: {} positions of head_dim={} exceed the {} values that RoPE's table may have",
+         config.max_position_embeddings, config.dim_per_head(), kMaxRopeValues);
+  }
   if (config.qk_norm != "none" && config.qk_norm != "head" && config.qk_norm != "full") {
     fail("model.qk_norm: unknown value '{}' (known: none, head, full)", config.qk_norm);
   }

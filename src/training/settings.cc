@@ -5,9 +5,24 @@
 
 #include <nlohmann/json.hpp>
 
+#include "balance/table.h"
 #include "base/error.h"
+#include "gates/table.h"
+#include "routers/table.h"
 
 namespace witan {
+
+namespace {
+
+// Each part of a mixture knows what it needs, so they are made once for their errors, before any text is read.
+void validate_parts(const DecoderConfig& model) {
+  Random random(0);
+  find_router(model.moe.router).make(model.moe, model.hidden_size, random);
+  find_gate(model.moe.gate).make(model.moe, model.hidden_size, model.moe.num_experts, random);
+  make_balance_rules(model.moe);
+}
+
+}  // namespace
 
 Fields TrainDataOptions::fields() {
   Fields fields("data");
@@ -48,6 +63,7 @@ Fields TrainSettings::deciding_fields() {
 
 void TrainSettings::validate() const {
   model.validate();
+  validate_parts(model);
   schedule.validate();
   budget.validate();
   if (data.sequence_length > model.max_position_embeddings) {

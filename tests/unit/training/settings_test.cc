@@ -69,6 +69,20 @@ TEST(SettingsTest, NamesTheFieldsThatDiffer) {
   EXPECT_EQ(differing_fields(now, saved).size(), 1U);
 }
 
+TEST(SettingsTest, RefusesWhatTheRouterRefuses) {
+  TrainSettings settings = preset_settings("tiny");
+  settings.model.moe.router = "switch";
+  settings.model.moe.num_experts_per_tok = 2;
+  const std::string two = test::error_message([&] { settings.validate(); });
+  EXPECT_NE(two.find("num_experts_per_tok=2, expected 1"), std::string::npos) << two;
+  settings.model.moe.num_experts_per_tok = 1;
+  EXPECT_EQ(test::error_message([&] { settings.validate(); }), "no error");
+  settings.model.moe.router = "top_k";
+  settings.model.moe.weighting = "topk_then_softmax";
+  const std::string constant = test::error_message([&] { settings.validate(); });
+  EXPECT_NE(constant.find("the router gets no gradient"), std::string::npos) << constant;
+}
+
 TEST(SettingsTest, RefusesSequencesLongerThanTheModel) {
   TrainSettings settings = preset_settings("tiny");
   settings.data.sequence_length = 512;
