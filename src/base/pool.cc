@@ -10,6 +10,13 @@
 #include <mutex>
 #include <new>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(block, bytes) (static_cast<void>(block), static_cast<void>(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(block, bytes) (static_cast<void>(block), static_cast<void>(bytes))
+#endif
+
 namespace witan {
 namespace {
 
@@ -56,12 +63,16 @@ class Pool {
     FreeBlock*& list = free_.at(static_cast<std::size_t>(size.index));
     void* block = list;
     if (block != nullptr) {
+      ASAN_UNPOISON_MEMORY_REGION(block, sizeof(FreeBlock));
       list = list->next;
     } else {
       block = from_system(size.bytes);
       statistics_.bytes_reserved += size.bytes;
       ++statistics_.system_allocations;
     }
+    // Under AddressSanitizer only what was asked for may be touched.
+    ASAN_POISON_MEMORY_REGION(block, size.bytes);
+    ASAN_UNPOISON_MEMORY_REGION(block, bytes);
     statistics_.bytes_in_use += size.bytes;
     statistics_.peak_bytes_in_use = std::max(statistics_.peak_bytes_in_use, statistics_.bytes_in_use);
     return block;
@@ -71,10 +82,12 @@ class Pool {
     if (block == nullptr) return;
     const SizeClass size = size_class(bytes);
     const std::scoped_lock lock(mutex_);
+    ASAN_UNPOISON_MEMORY_REGION(block, sizeof(FreeBlock));
     auto* freed = static_cast<FreeBlock*>(block);
     FreeBlock*& list = free_[static_cast<std::size_t>(size.index)];
     freed->next = list;
     list = freed;
+    ASAN_POISON_MEMORY_REGION(block, size.bytes);
     statistics_.bytes_in_use -= size.bytes;
   }
 
@@ -82,6 +95,7 @@ class Pool {
     const std::scoped_lock lock(mutex_);
     for (FreeBlock*& list : free_) {
       while (list != nullptr) {
+        ASAN_UNPOISON_MEMORY_REGION(list, sizeof(FreeBlock));
         FreeBlock* next = list->next;
         std::free(list);
         list = next;
