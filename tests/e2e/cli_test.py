@@ -68,6 +68,14 @@ class Case(unittest.TestCase):
         self.write("text/log.jsonl", "".join(json.dumps({"text": f"event {i} of {i * i}"}) + "\n" for i in range(200)))
         return self.folder / "text"
 
+    @staticmethod
+    def steps(run: pathlib.Path) -> list:
+        lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+        return [line["step"] for line in lines if line["kind"] == "step"]
+
+    def leftovers(self) -> list:
+        return [path for path in self.folder.rglob("*") if ".tmp-" in path.name or path.name.endswith(".old")]
+
     def train(self, *more, steps=6, **options):
         return self.witan("train", self.corpus(), "--output", self.folder / "run", *TINY, f"--steps={steps}", *more,
                           **options)
@@ -83,8 +91,7 @@ class WholeRun(Case):
             self.assertTrue((run / name).is_file(), name)
         config = json.loads((run / "model/config.json").read_text())
         self.assertEqual(config["model_type"], "mixtral")
-        steps = [line for line in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if line["kind"] == "step"]
-        self.assertEqual([line["step"] for line in steps], [1, 2, 3, 4, 5, 6])
+        self.assertEqual(self.steps(run), [1, 2, 3, 4, 5, 6])
 
         first = self.witan("generate", run, "--prompt", "The quick", "--max-tokens", 12, "--seed", 3)
         again = self.witan("generate", run / "model", "--prompt", "The quick", "--max-tokens", 12, "--seed", 3)
@@ -114,7 +121,13 @@ class WholeRun(Case):
         _, stderr = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 130, stderr)
         self.assertIn("--resume", stderr)
+        done = self.steps(self.folder / "run")[-1]
         self.refused("train", "--resume", self.folder / "run", "--hidden-size=64", says=["hidden_size", "32", "64"])
+
+        resumed = self.witan("train", "--resume", self.folder / "run", f"--steps={done + 3}")
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertEqual(self.steps(self.folder / "run"), list(range(1, done + 4)))
+        self.assertTrue((self.folder / "run/model/model.safetensors").is_file())
 
     def test_help_names_every_command(self):
         result = self.witan("--help")
@@ -185,8 +198,18 @@ class WrongInput(Case):
                             limit_file_bytes=40_000)
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn("witan: error:", result.stderr)
-        leftovers = [path for path in (self.folder / "run").rglob("*") if path.suffix in {".tmp", ".partial"}]
-        self.assertEqual(leftovers, [])
+        self.assertEqual(self.leftovers(), [])
+
+    def test_disk_that_fills_up_later_keeps_the_checkpoint(self):
+        self.assertEqual(self.train(steps=2).returncode, 0)
+        run = self.folder / "run"
+        before = {path: path.read_bytes() for path in (run / "checkpoint").rglob("*") if path.is_file()}
+        self.assertGreater(max(map(len, before.values())), 100_000)
+        result = self.witan("train", "--resume", run, "--steps=4", limit_file_bytes=100_000)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("witan: error:", result.stderr)
+        self.assertEqual({path: path.read_bytes() for path in (run / "checkpoint").rglob("*") if path.is_file()}, before)
+        self.assertEqual(self.leftovers(), [])
 
     def test_loss_that_is_not_a_number(self):
         result = self.train("--learning-rate=1e6", "--max-grad-norm=0", steps=50)
