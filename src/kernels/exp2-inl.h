@@ -1,5 +1,5 @@
-// 2^x on vectors for x far from overflow, half the work of the general exponential: scores are kept in units of ln 2 for it.
-// Included once per instruction set, after hwy/highway.h.
+// 2^x on vectors for x far from overflow, half the work of the general exponential: scores are kept in units of ln 2
+// for it. Included once per instruction set, after hwy/highway.h.
 #if defined(WITAN_KERNELS_EXP2_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef WITAN_KERNELS_EXP2_INL_H_
 #undef WITAN_KERNELS_EXP2_INL_H_
