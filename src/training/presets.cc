@@ -22,7 +22,7 @@ constexpr Preset kPresets[] = {
        "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 128, "max_position_embeddings": 1024,
        "vocab_size": 4096, "batch_size": 4, "sequence_length": 256, "minutes": 4,
        "learning_rate": 0.004, "lr_scheduler_type": "wsd", "warmup_ratio": 0.03, "decay_ratio": 0.4,
-       "eval_steps": 500})"},
+       "initializer_range": 0.06, "eval_steps": 500})"},
     // Seconds: to see every part work, and for tests. Learns little.
     {"tiny", R"({
        "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
