@@ -26,6 +26,10 @@ constexpr int kClassesPerDoubling = 8;
 // of 4 KiB cost it an eighth of its time in address translation.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
+// Small blocks come several at a time: how many of a size a step needs at once varies with the routing.
+constexpr std::size_t kSmallBlock = std::size_t{16} << 10;
+constexpr std::size_t kBlocksOfSlab = 8;
+
 struct SizeClass {
   int index;
   std::size_t bytes;
@@ -40,15 +44,15 @@ SizeClass size_class(std::size_t bytes) {
   return {shift * kClassesPerDoubling + static_cast<int>(rounded) - 1, (rounded << shift) * kAlignment};
 }
 
-void* from_system(std::size_t bytes) {
+char* system_memory(std::size_t bytes) {
   const bool huge = bytes >= kHugePage;
-  void* block = nullptr;
-  if (posix_memalign(&block, huge ? kHugePage : kAlignment, bytes) != 0) throw std::bad_alloc();
+  void* memory = nullptr;
+  if (posix_memalign(&memory, huge ? kHugePage : kAlignment, bytes) != 0) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
   // Whole huge pages only, so that no memory past the block is taken. Merely advice: the kernel may refuse.
-  if (huge) madvise(block, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  if (huge) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
-  return block;
+  return static_cast<char*>(memory);
 }
 
 struct FreeBlock {
@@ -66,9 +70,7 @@ class Pool {
       ASAN_UNPOISON_MEMORY_REGION(block, sizeof(FreeBlock));
       list = list->next;
     } else {
-      block = from_system(size.bytes);
-      statistics_.bytes_reserved += size.bytes;
-      ++statistics_.system_allocations;
+      block = from_system(size);
     }
     // Under AddressSanitizer only what was asked for may be touched.
     ASAN_POISON_MEMORY_REGION(block, size.bytes);
@@ -91,19 +93,6 @@ class Pool {
     statistics_.bytes_in_use -= size.bytes;
   }
 
-  void trim() {
-    const std::scoped_lock lock(mutex_);
-    for (FreeBlock*& list : free_) {
-      while (list != nullptr) {
-        ASAN_UNPOISON_MEMORY_REGION(list, sizeof(FreeBlock));
-        FreeBlock* next = list->next;
-        std::free(list);
-        list = next;
-      }
-    }
-    statistics_.bytes_reserved = statistics_.bytes_in_use;
-  }
-
   PoolStatistics statistics() {
     const std::scoped_lock lock(mutex_);
     return statistics_;
@@ -115,6 +104,17 @@ class Pool {
   }
 
  private:
+  // A block of the class; of a small class a slab, whose other blocks go to the free list.
+  void* from_system(const SizeClass& size) {
+    const std::size_t blocks = size.bytes <= kSmallBlock ? kBlocksOfSlab : 1;
+    char* memory = system_memory(blocks * size.bytes);
+    statistics_.bytes_reserved += blocks * size.bytes;
+    ++statistics_.system_allocations;
+    FreeBlock*& list = free_[static_cast<std::size_t>(size.index)];
+    for (std::size_t i = 1; i < blocks; ++i) list = new (memory + i * size.bytes) FreeBlock{list};
+    return memory;
+  }
+
   std::mutex mutex_;
   std::array<FreeBlock*, 64 * kClassesPerDoubling> free_{};
   PoolStatistics statistics_;
@@ -132,6 +132,5 @@ void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
 void pool_free(void* block, std::size_t bytes) noexcept { pool().release(block, bytes); }
 PoolStatistics pool_statistics() { return pool().statistics(); }
 void pool_reset_peak() { pool().reset_peak(); }
-void pool_trim() { pool().trim(); }
 
 }  // namespace witan

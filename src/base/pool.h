@@ -20,8 +20,6 @@ void* pool_allocate(std::size_t bytes);
 void pool_free(void* block, std::size_t bytes) noexcept;
 PoolStatistics pool_statistics();
 void pool_reset_peak();
-// Gives all free blocks back to the system.
-void pool_trim();
 
 // Base for small objects that live for a step.
 struct Pooled {
