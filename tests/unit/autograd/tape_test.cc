@@ -1,6 +1,8 @@
 // Tape and tensor: order, sharing and what is freed when.
 #include "autograd/tape.h"
 
+#include <gtest/gtest.h>
+
 #include "base/pool.h"
 #include "support/gradient_check.h"
 

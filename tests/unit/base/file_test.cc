@@ -1,6 +1,7 @@
 // Files: whole or not at all, also when the disk is full, the folder is read-only, or a crash came in between.
 #include "base/file.h"
 
+#include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>

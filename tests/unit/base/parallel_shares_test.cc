@@ -1,4 +1,6 @@
 // Shares of tasks: each task once, whatever the threads and the costs.
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <vector>
 

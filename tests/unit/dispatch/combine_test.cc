@@ -1,6 +1,8 @@
 // Combine: values, gradients to outputs and weights, rows that nobody served.
 #include "dispatch/combine.h"
 
+#include <gtest/gtest.h>
+
 #include "base/error.h"
 #include "support/assignments.h"
 #include "support/gradient_check.h"

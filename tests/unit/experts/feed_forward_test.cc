@@ -1,6 +1,8 @@
 // Feed-forward experts: gradients of every kind, the dense case, determinism, memory.
 #include "experts/feed_forward.h"
 
+#include <gtest/gtest.h>
+
 #include "autograd/ops/activation.h"
 #include "autograd/ops/grouped_linear.h"
 #include "base/error.h"

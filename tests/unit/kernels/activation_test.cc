@@ -1,6 +1,8 @@
 // Nonlinearities against the C library in double precision.
 #include "kernels/activation.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>

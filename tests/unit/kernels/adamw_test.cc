@@ -1,6 +1,8 @@
 // AdamW against its reference in double.
 #include "kernels/adamw.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/random.h"

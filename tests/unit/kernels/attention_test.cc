@@ -1,6 +1,8 @@
 // Attention against its textbook form, under every instruction set.
 #include "kernels/attention.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>

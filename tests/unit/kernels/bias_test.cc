@@ -1,6 +1,8 @@
 // Bias rows and their gradient against the references, on strided and unaligned views.
 #include "kernels/bias.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/random.h"

@@ -1,6 +1,8 @@
 // The fused loss and its gradients against the reference, on strided and unaligned views.
 #include "kernels/cross_entropy.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/random.h"

@@ -1,6 +1,8 @@
 // Elementwise kernels against their references, with and without accumulation.
 #include "kernels/elementwise.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/parallel.h"

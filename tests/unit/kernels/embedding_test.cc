@@ -1,6 +1,8 @@
 // Gather and scattered addition.
 #include "kernels/embedding.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/parallel.h"

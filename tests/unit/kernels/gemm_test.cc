@@ -1,6 +1,8 @@
 // Matrix product against its reference.
 #include "kernels/gemm.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/random.h"

@@ -1,6 +1,8 @@
 // Grouped products against their reference: uneven, empty and single experts, odd sizes, strides.
 #include "kernels/grouped_gemm.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/parallel.h"

@@ -1,6 +1,8 @@
 // Choice of the instruction set.
 #include "kernels/isa.h"
 
+#include <gtest/gtest.h>
+
 #include "base/error.h"
 
 namespace witan::kernels {

@@ -1,6 +1,8 @@
 // Normalisation against plain loops in double, under every instruction set.
 #include "kernels/norm.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>

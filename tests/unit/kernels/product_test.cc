@@ -2,6 +2,8 @@
 // reports as finished.
 #include "kernels/product.h"
 
+#include <gtest/gtest.h>
+
 #include <mutex>
 #include <numeric>
 #include <vector>

@@ -1,6 +1,8 @@
 // The rotation against plain loops in double, under every instruction set.
 #include "kernels/rope.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/random.h"

@@ -1,6 +1,8 @@
 // Sums of scattered rows against the references.
 #include "kernels/scatter.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "base/random.h"

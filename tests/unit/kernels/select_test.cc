@@ -1,6 +1,8 @@
 // Top-k against a stable sort.
 #include "kernels/select.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>

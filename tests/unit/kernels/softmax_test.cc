@@ -1,6 +1,8 @@
 // Softmax, log-sum-exp and entropy against plain loops in double, under every instruction set, and at the edges of f32.
 #include "kernels/softmax.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>

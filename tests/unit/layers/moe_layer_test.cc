@@ -1,6 +1,8 @@
 // The mixture pipeline as a whole: parts put together right, shared experts, jitter, masks, the one-expert case.
 #include "layers/moe_layer.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 
 #include "autograd/ops/elementwise.h"

@@ -1,6 +1,8 @@
 // Nonlinearities: gradients and errors.
 #include "autograd/ops/activation.h"
 
+#include <gtest/gtest.h>
+
 #include "base/error.h"
 #include "support/gradient_check.h"
 

@@ -1,6 +1,8 @@
 // The attention ops: gradients, causality, the cache, wrong shapes, memory.
 #include "autograd/ops/attention.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <vector>
 

@@ -1,6 +1,8 @@
 // Clamp: values, gradient inside and outside, NaN.
 #include "autograd/ops/clamp.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 

@@ -1,6 +1,8 @@
 // The fused loss: values against a plain softmax in double, gradients against central differences, what is refused.
 #include "autograd/ops/cross_entropy.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <limits>
 #include <vector>

@@ -1,6 +1,8 @@
 // Gradients and refusals of the elementwise ops and the embedding.
 #include "autograd/ops/elementwise.h"
 
+#include <gtest/gtest.h>
+
 #include <vector>
 
 #include "autograd/ops/embedding.h"

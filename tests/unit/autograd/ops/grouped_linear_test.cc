@@ -1,6 +1,8 @@
 // Linear map per expert: gradients, empty experts and errors.
 #include "autograd/ops/grouped_linear.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 
 #include "base/error.h"

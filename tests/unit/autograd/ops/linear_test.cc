@@ -1,6 +1,8 @@
 // Linear map: gradients and errors.
 #include "autograd/ops/linear.h"
 
+#include <gtest/gtest.h>
+
 #include "base/error.h"
 #include "support/compare.h"
 #include "support/gradient_check.h"

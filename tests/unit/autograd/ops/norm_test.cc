@@ -1,6 +1,8 @@
 // The normalisation ops: gradients and wrong shapes. Values are tested with the kernels.
 #include "autograd/ops/norm.h"
 
+#include <gtest/gtest.h>
+
 #include "base/error.h"
 #include "support/compare.h"
 #include "support/gradient_check.h"

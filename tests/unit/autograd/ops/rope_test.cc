@@ -1,6 +1,8 @@
 // The rotary op: what the rotation must be, its gradient, wrong input.
 #include "autograd/ops/rope.h"
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <vector>
 

@@ -1,6 +1,8 @@
 // The softmax ops: gradients. Values are tested with the kernels.
 #include "autograd/ops/softmax.h"
 
+#include <gtest/gtest.h>
+
 #include "support/gradient_check.h"
 
 namespace witan {
