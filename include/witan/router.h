@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,6 +22,17 @@ struct BalanceTerm {
   float unscaled = 0.0F;  // before the coefficient, for the log
 };
 
+// What only the end of the forward pass tells about each row, for routers that learn from it in the backward pass.
+struct RowFeedback {
+  PooledVector<float> losses;  // [T] nats; filled between the forward and the backward pass, empty until then
+};
+
+// What the data tells about the tokens before training, for routers that fix their choices then.
+struct VocabularyInfo {
+  std::span<const std::int64_t> token_counts;  // [vocab_size], in the training text
+  const Tensor* embedding = nullptr;           // [vocab_size, D]
+};
+
 // What a router may know of the rows besides their scores.
 struct RouterContext {
   bool training = false;
@@ -34,6 +46,7 @@ struct RouterContext {
   std::int64_t micro_batch = 0;
   Random* random = nullptr;      // drawn from in training only, unless the router says otherwise
   const Tensor* rows = nullptr;  // [T, D], set by the layer: for routers with parameters of their own on the rows
+  std::shared_ptr<const RowFeedback> feedback = nullptr;  // null when nobody will fill it
 };
 
 struct Routing {
@@ -41,10 +54,17 @@ struct Routing {
   std::shared_ptr<const Assignment> assignment;
   // [num_assigned], in the order of the assignment and equal to its combine_weights; carries the router's gradient.
   Tensor combine_weights;
-  // [T, E] with gradient: what the balance losses average (softmax of the scores, or what stands for it).
-  Tensor probabilities;
+  // [T, E] with gradient: what the balance losses average (softmax of the scores, or what stands for it). Undefined for
+  // a router without probabilities, such as a hash: no balance loss applies.
+  Tensor probabilities = {};
   // Terms of the router's own, such as the noisy top-k's smooth load.
-  std::vector<BalanceTerm> terms;
+  std::vector<BalanceTerm> terms = {};
+  // Undefined, or [T] with gradient: the layer adds identity_weights[t] * rows[t] to its output (BASE layers).
+  Tensor identity_weights = {};
+  // Soft routing: the experts see these rows [S, D] instead of the layer's, `assignment` has num_rows = S, and `spread`
+  // turns the combined expert outputs [S, D] into the layer's rows [T, D]. Undefined and empty otherwise.
+  Tensor expert_rows = {};
+  std::function<Tensor(Tape& tape, const Tensor& expert_outputs)> spread = {};
 };
 
 class Router {
@@ -54,13 +74,16 @@ class Router {
   Router& operator=(const Router&) = delete;
   virtual ~Router() = default;
 
-  // scores [T, E] with gradient -> who serves each row. Throws Error naming the row for scores that are NaN or +inf, or
+  // scores [T, E] with gradient -> who serves each row. A router whose entry says uses_gate = false gets undefined
+  // scores and counts context.rows. Throws Error naming the row for scores that are NaN or +inf, or
   // all -inf.
   virtual Routing route(Tape& tape, const Tensor& scores, const RouterContext& context) = 0;
   // Trained with the model; empty for most.
   virtual std::vector<Parameter> parameters() const { return {}; }
   // State that is saved but has no gradient, such as a loss-free bias.
   virtual std::vector<Parameter> buffers() const { return {}; }
+  // Once, before the first step of a new model; not when a checkpoint is loaded.
+  virtual void prepare(const VocabularyInfo& /*vocabulary*/) {}
   // Once per optimizer step, with the rows each expert was asked for over the whole global batch: [E].
   virtual void after_step(std::span<const std::int64_t> /*requested_rows*/) {}
 };

@@ -9,28 +9,22 @@
 namespace witan {
 namespace {
 
-struct RowMeans {
-  double entropy = 0.0;
-  double z = 0.0;
-};
-
-RowMeans mean_over_rows(const Tensor& probabilities, const Tensor& log_normalizers,
-                        std::span<const std::uint8_t> row_mask) {
-  PooledVector<float> entropies(static_cast<std::size_t>(probabilities.rows()));
-  kernels::row_entropy(probabilities.matrix(), entropies.data());
-  RowMeans means;
+// Mean over the rows that are not masked; 0 without such rows.
+double mean_over_rows(std::span<const float> values, std::span<const std::uint8_t> row_mask) {
+  double sum = 0.0;
   double rows = 0.0;
-  for (std::size_t row = 0; row < entropies.size(); ++row) {
+  for (std::size_t row = 0; row < values.size(); ++row) {
     if (!row_mask.empty() && row_mask[row] == 0) continue;
-    means.entropy += static_cast<double>(entropies[row]);
-    means.z += static_cast<double>(log_normalizers.values()[row]);
+    sum += static_cast<double>(values[row]);
     rows += 1.0;
   }
-  if (rows > 0.0) {
-    means.entropy /= rows;
-    means.z /= rows;
-  }
-  return means;
+  return rows > 0.0 ? sum / rows : 0.0;
+}
+
+double mean_entropy(const Tensor& probabilities, std::span<const std::uint8_t> row_mask) {
+  PooledVector<float> entropies(static_cast<std::size_t>(probabilities.rows()));
+  kernels::row_entropy(probabilities.matrix(), entropies.data());
+  return mean_over_rows(entropies, row_mask);
 }
 
 }  // namespace
@@ -55,9 +49,8 @@ MoeMetrics measure_load(const Routing& routing, const Tensor& log_normalizers, c
   if (dropped > 0.0) metrics.dropped_share = dropped / (served + dropped);
   metrics.dead_experts = std::count(metrics.requested_rows.begin(), metrics.requested_rows.end(), 0);
 
-  const RowMeans means = mean_over_rows(routing.probabilities, log_normalizers, context.row_mask);
-  metrics.router_entropy = means.entropy;
-  metrics.mean_z = means.z;
+  if (routing.probabilities.defined()) metrics.router_entropy = mean_entropy(routing.probabilities, context.row_mask);
+  if (log_normalizers.defined()) metrics.mean_z = mean_over_rows(log_normalizers.values(), context.row_mask);
   return metrics;
 }
 

@@ -38,6 +38,7 @@ class RouterZ final : public BalanceRule {
  public:
   explicit RouterZ(double coefficient) : coefficient_(coefficient) {}
 
+  bool applies(const BalanceInput& input) const override { return input.log_normalizers.defined(); }
   BalanceTerm term(Tape& tape, const BalanceInput& input) override {
     const Tensor loss = mean_square(tape, input.log_normalizers, input.context.row_mask);
     return {"router_z", ops::scale(tape, loss, static_cast<float>(coefficient_)), loss.item()};

@@ -39,8 +39,10 @@ std::vector<BalanceTerm> combine_balance(Tape& tape, const BalanceOptions& optio
   const float weight = options.balance_layers == "mean" ? 1.0F / static_cast<float>(layers.size()) : 1.0F;
   if (options.balance_hf_compatible && options.router_aux_loss_coef != 0.0) {
     std::vector<Routing> routings;
-    for (const MoeOutput& layer : layers) routings.push_back(layer.routing);
-    result.push_back(pooled_load_balance(tape, options, routings, context));
+    for (const MoeOutput& layer : layers) {
+      if (layer.routing.probabilities.defined()) routings.push_back(layer.routing);
+    }
+    if (!routings.empty()) result.push_back(pooled_load_balance(tape, options, routings, context));
   }
   for (const Collected& term : collect(layers)) {
     const PooledVector<float> weights(term.values.size(), weight);

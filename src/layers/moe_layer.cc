@@ -56,8 +56,9 @@ Fields MoeOptions::fields() {
 
 MoeLayer::MoeLayer(std::int64_t hidden_size, const MoeOptions& options, Random& random)
     : hidden_size_(hidden_size), jitter_noise_(options.router_jitter_noise) {
-  router_ = find_router(options.router).make(options, hidden_size, random);
-  gate_ = find_gate(options.gate).make(options, hidden_size, options.num_experts, random);
+  const RouterEntry& router = find_router(options.router);
+  router_ = router.make(options, hidden_size, random);
+  if (router.uses_gate) gate_ = find_gate(options.gate).make(options, hidden_size, options.num_experts, random);
   experts_ = std::make_unique<FeedForwardExperts>(expert_options(hidden_size, options), random);
   if (options.n_shared_experts > 0) {
     shared_ = std::make_unique<FeedForwardExperts>(shared_options(hidden_size, options), random);
@@ -73,18 +74,26 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
   RouterContext with_rows = context;
   with_rows.rows = &rows;
 
-  const Tensor scores = gate_->scores(tape, gate_rows(tape, rows, context));
+  Tensor scores;
+  if (gate_ != nullptr) scores = gate_->scores(tape, gate_rows(tape, rows, context));
   Routing routing = router_->route(tape, scores, with_rows);
   const Assignment& assignment = *routing.assignment;
   tape.keep(routing.assignment);
 
-  Tensor mixed = combine(tape, experts_->forward(tape, rows, assignment), routing.combine_weights, assignment);
+  const Tensor& expert_rows = routing.expert_rows.defined() ? routing.expert_rows : rows;
+  Tensor mixed = combine(tape, experts_->forward(tape, expert_rows, assignment), routing.combine_weights, assignment);
+  if (routing.spread) mixed = routing.spread(tape, mixed);
+  if (routing.identity_weights.defined()) {
+    mixed = ops::add(tape, mixed, ops::scale_rows(tape, rows, routing.identity_weights));
+  }
   if (shared_ != nullptr) mixed = ops::add(tape, mixed, shared_->forward_dense(tape, rows));
 
-  const Tensor log_normalizers = ops::log_sum_exp(tape, scores);
+  Tensor log_normalizers;
+  if (scores.defined()) log_normalizers = ops::log_sum_exp(tape, scores);
   MoeOutput output{mixed, routing.terms, measure_load(routing, log_normalizers, context), {}};
   for (const std::unique_ptr<BalanceRule>& rule : balance_rules_) {
-    output.balance.push_back(rule->term(tape, {log_normalizers, routing, with_rows}));
+    const BalanceInput input{log_normalizers, routing, with_rows};
+    if (rule->applies(input)) output.balance.push_back(rule->term(tape, input));
   }
   output.routing = std::move(routing);
   return output;
@@ -101,7 +110,7 @@ Tensor MoeLayer::gate_rows(Tape& tape, const Tensor& rows, const RouterContext& 
 
 std::vector<Parameter> MoeLayer::parameters() const {
   std::vector<Parameter> all;
-  append(all, "gate.", gate_->parameters());
+  if (gate_ != nullptr) append(all, "gate.", gate_->parameters());
   append(all, "router.", router_->parameters());
   append(all, "experts.", experts_->parameters());
   if (shared_ != nullptr) append(all, "shared_expert.", shared_->parameters());

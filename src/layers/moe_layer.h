@@ -59,7 +59,7 @@ class MoeLayer {
 
   std::int64_t hidden_size_;
   double jitter_noise_;
-  std::unique_ptr<Gate> gate_;
+  std::unique_ptr<Gate> gate_;  // null when the router needs no scores
   std::unique_ptr<Router> router_;
   std::unique_ptr<Expert> experts_;
   std::unique_ptr<FeedForwardExperts> shared_;  // one wide expert for all; null without shared experts

@@ -151,6 +151,13 @@ std::vector<Parameter> Decoder::buffers() const {
   return result;
 }
 
+void Decoder::prepare_routers(std::span<const std::int64_t> token_counts) {
+  WITAN_ASSERT(static_cast<std::int64_t>(token_counts.size()) == config_.vocab_size);
+  for (const std::unique_ptr<TransformerBlock>& layer : layers_) {
+    if (layer->moe() != nullptr) layer->moe()->router().prepare({token_counts, &embedding_});
+  }
+}
+
 void Decoder::after_step(std::span<const std::vector<std::int64_t>> requested_rows_per_moe_layer) {
   std::size_t next = 0;
   for (const std::unique_ptr<TransformerBlock>& layer : layers_) {

@@ -102,6 +102,8 @@ class Decoder {
   // of a layer in one tensor ("model.layers.0.mlp.experts.up_proj"). Buffers are saved but not optimised.
   std::vector<Parameter> parameters() const;
   std::vector<Parameter> buffers() const;
+  // Before the first step of a new model, see Router::prepare: token_counts [vocab_size].
+  void prepare_routers(std::span<const std::int64_t> token_counts);
   // Once per optimizer step, see Router::after_step.
   void after_step(std::span<const std::vector<std::int64_t>> requested_rows_per_moe_layer);
   ParameterCounts counts() const;

@@ -22,6 +22,7 @@ struct RouterEntry {
   std::string causality;       // in words: when does a row depend on later rows of the batch?
   std::string inference_rule;  // what differs in evaluation
   std::string cost;
+  bool uses_gate = true;                   // else the layer has no gate and the router gets undefined scores
   bool uses_weighting = false;             // whether options.weighting is read
   std::int64_t fixed_experts_per_tok = 0;  // the only num_experts_per_tok it accepts; 0: any
   std::vector<ExtraOption> options = {};   // of this router alone

@@ -57,7 +57,9 @@ DropRule Dropping::rule(const Choices& choices, const RouterContext& context) co
 Routing route_choices(Tape& tape, const Choices& choices, const Tensor& weights, const Tensor& probabilities,
                       const DropRule& drop) {
   SortedChoices sorted = sort_by_expert(choices, weights.values(), drop);
-  return {std::move(sorted.assignment), gather_slots(tape, weights, std::move(sorted.slots)), probabilities, {}};
+  return {.assignment = std::move(sorted.assignment),
+          .combine_weights = gather_slots(tape, weights, std::move(sorted.slots)),
+          .probabilities = probabilities};
 }
 
 }  // namespace witan

@@ -36,7 +36,7 @@ class Dropping {
   const DropPolicy* policy_;
 };
 
-// weights [T, experts_per_row] and probabilities [T, E], both with gradient.
+// weights [T, experts_per_row] and probabilities [T, E] (or undefined), both with gradient.
 Routing route_choices(Tape& tape, const Choices& choices, const Tensor& weights, const Tensor& probabilities,
                       const DropRule& drop);
 

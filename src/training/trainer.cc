@@ -72,6 +72,9 @@ Trainer::Trainer(const TrainSettings& settings, std::shared_ptr<const Tokenizer>
     fail("data.heldout_share: heldout_share={} leaves {} tokens of held-out text, expected at least 2",
          settings_.data.heldout_share, corpus_.heldout->tokens().size());
   }
+  std::vector<std::int64_t> token_counts(static_cast<std::size_t>(settings_.model.vocab_size));
+  for (const std::int32_t token : corpus_.train->tokens()) ++token_counts[static_cast<std::size_t>(token)];
+  model_->prepare_routers(token_counts);
 }
 
 void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
@@ -85,6 +88,8 @@ void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
   context.token_ids = batch_.inputs;
   context.micro_batch = micro_batch;
   context.random = &routing_noise_;
+  const auto feedback = std::make_shared<RowFeedback>();
+  context.feedback = feedback;
   const auto locate = [&] {
     routing_noise_.seek(noise_position);
     return locate_divergence(*model_, batch_.inputs, data.batch_size, data.sequence_length, context);
@@ -98,7 +103,8 @@ void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
     tape.clear();
     diverged(fmt::format("{} ({})", locate(), error.what()));
   }
-  const Tensor loss = ops::cross_entropy(tape, output.hidden, model_->head(), batch_.targets);
+  feedback->losses.resize(batch_.targets.size());
+  const Tensor loss = ops::cross_entropy(tape, output.hidden, model_->head(), batch_.targets, feedback->losses);
   PooledVector<Tensor> terms{loss};
   for (const BalanceTerm& term : output.balance) terms.push_back(term.value);
   const PooledVector<float> weights(terms.size(), share);
