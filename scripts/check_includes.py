@@ -24,6 +24,7 @@ ALLOWED = {
     "balance": PIPELINE_BASE,
     "layers": PIPELINE_BASE | {"gates", "routers", "dispatch", "experts", "balance"},
 }
+ALLOWED["mixtures"] = {"base", "kernels", "formats"}
 ALLOWED["models"] = ALLOWED["layers"] | {"layers", "formats", "text"}
 ALLOWED["report"] = {"base"}
 ALLOWED["training"] = ALLOWED["models"] | {"models", "report"}

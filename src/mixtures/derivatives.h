@@ -1,0 +1,20 @@
+// Exact gradient and Hessian of the log-likelihood of any mixture, from the derivatives of its parts in their heads.
+#pragma once
+
+#include <Eigen/Core>
+
+#include "mixtures/model.h"
+
+namespace witan::mixtures {
+
+struct Derivatives {
+  double log_likelihood = 0.0;
+  Eigen::VectorXd gradient;  // in Model::parameters(); the penalty is not in it
+  Eigen::MatrixXd hessian;   // likewise; empty when not asked for
+};
+
+// With a_k = log w_k f_k and posteriors h: gradient = sum_n c sum_k h_k da_k, Hessian = sum_n c (sum_k h_k (d2a_k +
+// da_k da_k') - g g'), g = sum_k h_k da_k (Louis 1982).
+Derivatives observed_derivatives(const Model& model, const Data& data, bool with_hessian);
+
+}  // namespace witan::mixtures

@@ -1,0 +1,104 @@
+// Incomplete beta and gamma functions by series and continued fractions, polygammas by asymptotic series.
+#include "mixtures/distributions.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace witan::mixtures {
+namespace {
+
+constexpr double kTiny = 1e-300;  // keeps Lentz's quotients from dividing by zero
+constexpr double kEpsilon = 1e-16;
+constexpr int kMaxTerms = 100000;
+
+double away_from_zero(double value) { return std::fabs(value) < kTiny ? kTiny : value; }
+
+double beta_fraction(double a, double b, double x) {
+  double c = 1.0;
+  double d = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
+  double result = d;
+  for (int m = 1; m < kMaxTerms; ++m) {
+    const double even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m));
+    d = 1.0 / away_from_zero(1.0 + even * d);
+    c = away_from_zero(1.0 + even / c);
+    result *= d * c;
+    const double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0));
+    d = 1.0 / away_from_zero(1.0 + odd * d);
+    c = away_from_zero(1.0 + odd / c);
+    const double change = d * c;
+    result *= change;
+    if (std::fabs(change - 1.0) < kEpsilon) break;
+  }
+  return result;
+}
+
+double incomplete_beta(double a, double b, double x) {
+  if (x <= 0.0) return 0.0;
+  if (x >= 1.0) return 1.0;
+  const double front =
+      std::exp(std::lgamma(a + b) - std::lgamma(a) - std::lgamma(b) + a * std::log(x) + b * std::log1p(-x));
+  // The fraction converges fast on this side of the mean only.
+  if (x < (a + 1.0) / (a + b + 2.0)) return front * beta_fraction(a, b, x) / a;
+  return 1.0 - front * beta_fraction(b, a, 1.0 - x) / b;
+}
+
+// Q(a, x), the upper regularised incomplete gamma function.
+double upper_gamma(double a, double x) {
+  if (x <= 0.0) return 1.0;
+  const double front = std::exp(-x + a * std::log(x) - std::lgamma(a));
+  if (x < a + 1.0) {
+    double term = 1.0 / a;
+    double sum = term;
+    for (int n = 1; n < kMaxTerms; ++n) {
+      term *= x / (a + n);
+      sum += term;
+      if (term < sum * kEpsilon) break;
+    }
+    return 1.0 - sum * front;
+  }
+  double b = x + 1.0 - a;
+  double c = 1.0 / kTiny;
+  double d = 1.0 / away_from_zero(b);
+  double result = d;
+  for (int i = 1; i < kMaxTerms; ++i) {
+    const double numerator = -i * (i - a);
+    b += 2.0;
+    d = 1.0 / away_from_zero(numerator * d + b);
+    c = away_from_zero(b + numerator / c);
+    const double change = d * c;
+    result *= change;
+    if (std::fabs(change - 1.0) < kEpsilon) break;
+  }
+  return front * result;
+}
+
+}  // namespace
+
+double digamma(double x) {
+  double result = 0.0;
+  for (; x < 10.0; x += 1.0) result -= 1.0 / x;
+  const double s = 1.0 / (x * x);
+  return result + std::log(x) - 0.5 / x -
+         s * (1.0 / 12 - s * (1.0 / 120 - s * (1.0 / 252 - s * (1.0 / 240 - s * (1.0 / 132 - s * 691.0 / 32760)))));
+}
+
+double trigamma(double x) {
+  double result = 0.0;
+  for (; x < 10.0; x += 1.0) result += 1.0 / (x * x);
+  const double s = 1.0 / (x * x);
+  return result + 1.0 / x + 0.5 * s +
+         s / x * (1.0 / 6 - s * (1.0 / 30 - s * (1.0 / 42 - s * (1.0 / 30 - s * (5.0 / 66 - s * 691.0 / 2730)))));
+}
+
+double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
+
+double student_t_cdf(double t, double nu) {
+  const double tail = 0.5 * incomplete_beta(0.5 * nu, 0.5, nu / (nu + t * t));
+  return t > 0.0 ? 1.0 - tail : tail;
+}
+
+double laplace_cdf(double z) { return z < 0.0 ? 0.5 * std::exp(z) : 1.0 - 0.5 * std::exp(-z); }
+
+double poisson_cdf(double y, double mean) { return y < 0.0 ? 0.0 : upper_gamma(std::floor(y) + 1.0, mean); }
+
+}  // namespace witan::mixtures

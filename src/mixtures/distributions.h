@@ -1,0 +1,18 @@
+// Special functions that the standard library lacks: distribution functions and derivatives of log Gamma.
+#pragma once
+
+namespace witan::mixtures {
+
+double normal_cdf(double z);
+// Student's t with nu > 0 degrees of freedom, by the regularised incomplete beta function (continued fraction, modified
+// Lentz; Abramowitz & Stegun 26.5.8).
+double student_t_cdf(double t, double nu);
+double laplace_cdf(double z);  // of scale 1
+// P(Y <= y) of a Poisson variable with this mean, by the regularised incomplete gamma function (A&S 6.5.29, 6.5.31).
+double poisson_cdf(double y, double mean);
+
+// First and second derivative of log Gamma at x > 0 (recurrence to x >= 10, then A&S 6.3.18 and 6.4.12).
+double digamma(double x);
+double trigamma(double x);
+
+}  // namespace witan::mixtures

@@ -1,0 +1,43 @@
+// Experts of one family: conditional densities f_k(y | x) of the targets given the inputs. They never see a gate, a
+// router or each other's responsibilities.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mixtures/part.h"
+#include "mixtures/rows.h"
+
+namespace witan::mixtures {
+
+class Experts : public Part {
+ public:
+  // out[k] [count] = log f_k of the rows begin .. begin + count - 1; finite. count <= kBlockRows.
+  virtual void log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
+                           std::span<double* const> out) const = 0;
+  // The M-step: raises sum_n weights(n, k) log f_k of every expert (to its maximum where that has a closed form), minus
+  // the penalty.
+  virtual void fit(const Rows& rows, const Weights& weights) = 0;
+
+  // Why this expert is degenerate ("its variance reached the floor"); empty when it is not.
+  virtual std::string degenerate(int /*expert*/) const { return {}; }
+  // What the last fit had to work around ("rank-deficient least squares"); empty when nothing.
+  const std::string& note() const { return note_; }
+
+  // The distribution of the targets of one row given the values of this expert's heads.
+  // Means [outputs]; of classes their probabilities.
+  virtual std::vector<double> mean(int expert, const double* heads) const = 0;
+  // Variances [outputs]; infinite where they do not exist, empty for classes.
+  virtual std::vector<double> variance(int expert, const double* heads) const = 0;
+  // P(Y_output <= y); for one output of a number, not for classes.
+  virtual double cdf(int expert, const double* heads, int output, double y) const = 0;
+  // Whether the targets are counts or classes, whose log-likelihood has no units.
+  virtual bool discrete() const { return false; }
+
+ protected:
+  std::string note_;
+};
+
+}  // namespace witan::mixtures

@@ -1,0 +1,180 @@
+// Newton's method with the eigenvalues of the Hessian made negative, an active set for bounds and backtracking.
+#include "mixtures/polish.h"
+
+#include <fmt/core.h>
+
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <cmath>
+
+#include "base/interrupt.h"
+#include "mixtures/derivatives.h"
+
+namespace witan::mixtures {
+namespace {
+
+constexpr Eigen::Index kMaxParameters = 1200;  // a Hessian of 11 MB, eigenvectors in seconds
+constexpr int kMaxHalvings = 30;
+constexpr double kMaxMove = 4.0;  // of one standardised parameter per step
+constexpr double kFlat = 1e-12;   // curvature below this share of the largest is none
+
+class Objective {
+ public:
+  Objective(Model& model, const Data& data) : model_(model), data_(data) {
+    const Part& gate = model.gate();
+    const Part& experts = model.experts();
+    const Eigen::Index of_gate = gate.parameters().size();
+    const Eigen::Index size = of_gate + experts.parameters().size();
+    lower_.resize(size);
+    upper_.resize(size);
+    lower_ << gate.lower_bounds(), experts.lower_bounds();
+    upper_ << gate.upper_bounds(), experts.upper_bounds();
+    penalty_ = Eigen::MatrixXd::Zero(size, size);
+    if (gate.penalty().size() != 0) penalty_.topLeftCorner(of_gate, of_gate) = gate.penalty();
+    if (experts.penalty().size() != 0) {
+      penalty_.bottomRightCorner(size - of_gate, size - of_gate) = experts.penalty();
+    }
+  }
+
+  double value(const Eigen::VectorXd& at) {
+    model_.set_parameters(at);
+    return log_likelihood(model_, data_) - 0.5 * at.dot(penalty_ * at);
+  }
+  void differentiate(const Eigen::VectorXd& at) {
+    model_.set_parameters(at);
+    const Derivatives d = observed_derivatives(model_, data_, true);
+    objective = d.log_likelihood - 0.5 * at.dot(penalty_ * at);
+    gradient = d.gradient - penalty_ * at;
+    information = penalty_ - d.hessian;
+    // A parameter at a bound that it would pass is held there.
+    held.setConstant(at.size(), false);
+    for (Eigen::Index i = 0; i < at.size(); ++i) {
+      held(i) = (at(i) >= upper_(i) && gradient(i) > 0.0) || (at(i) <= lower_(i) && gradient(i) < 0.0);
+      if (!held(i)) continue;
+      gradient(i) = 0.0;
+      information.row(i).setZero();
+      information.col(i).setZero();
+    }
+  }
+  Eigen::VectorXd within_bounds(const Eigen::VectorXd& at) const { return at.cwiseMax(lower_).cwiseMin(upper_); }
+
+  double objective = 0.0;
+  Eigen::VectorXd gradient;
+  Eigen::MatrixXd information;  // negative Hessian
+  Eigen::Array<bool, Eigen::Dynamic, 1> held;
+
+ private:
+  Model& model_;
+  const Data& data_;
+  Eigen::VectorXd lower_;
+  Eigen::VectorXd upper_;
+  Eigen::MatrixXd penalty_;
+};
+
+// Eigenvalues of the information over the parameters that are not held.
+struct Curvature {
+  explicit Curvature(const Objective& objective) {
+    for (Eigen::Index i = 0; i < objective.held.size(); ++i) {
+      if (!objective.held(i)) free.push_back(i);
+    }
+    solver.compute(objective.information(free, free));
+  }
+  double smallest() const { return solver.eigenvalues().size() == 0 ? 0.0 : solver.eigenvalues().minCoeff(); }
+  double largest() const { return solver.eigenvalues().size() == 0 ? 0.0 : solver.eigenvalues().cwiseAbs().maxCoeff(); }
+  // Uphill whatever the signs: |eigenvalues|, none below what rounding leaves of the largest.
+  Eigen::VectorXd step(const Eigen::VectorXd& gradient) const {
+    const Eigen::VectorXd along = solver.eigenvectors().transpose() * gradient(free);
+    const Eigen::VectorXd sizes = solver.eigenvalues().cwiseAbs().cwiseMax(kFlat * largest());
+    return scatter(gradient.size(), solver.eigenvectors() * along.cwiseQuotient(sizes));
+  }
+  Eigen::VectorXd rising_direction(Eigen::Index size) const { return scatter(size, solver.eigenvectors().col(0)); }
+  Eigen::MatrixXd inverse(Eigen::Index size) const {
+    const Eigen::MatrixXd& vectors = solver.eigenvectors();
+    Eigen::MatrixXd result = Eigen::MatrixXd::Zero(size, size);
+    result(free, free) = vectors * solver.eigenvalues().cwiseInverse().asDiagonal() * vectors.transpose();
+    return result;
+  }
+  std::vector<Eigen::Index> free;
+  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
+
+ private:
+  Eigen::VectorXd scatter(Eigen::Index size, const Eigen::VectorXd& values) const {
+    Eigen::VectorXd result = Eigen::VectorXd::Zero(size);
+    result(free) = values;
+    return result;
+  }
+};
+
+// Moves `at` along the step, halved until the objective rises. False when it does not.
+bool climb(Objective& objective, Eigen::VectorXd step, Eigen::VectorXd& at) {
+  const double largest = step.cwiseAbs().maxCoeff();
+  if (largest > kMaxMove) step *= kMaxMove / largest;
+  for (int halving = 0; halving < kMaxHalvings; ++halving, step *= 0.5) {
+    const Eigen::VectorXd candidate = objective.within_bounds(at + step);
+    if (!(objective.value(candidate) > objective.objective)) continue;
+    at = candidate;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Certificate polish(Model& model, const Data& data, int max_steps) {
+  Certificate certificate;
+  Eigen::VectorXd at = model.parameters();
+  if (at.size() > kMaxParameters) {
+    certificate.reason = fmt::format("{} parameters exceed {}: no Hessian", at.size(), kMaxParameters);
+    return certificate;
+  }
+  Objective objective(model, data);
+  objective.differentiate(at);
+  Curvature curvature(objective);
+  for (; certificate.newton_steps < max_steps; ++certificate.newton_steps) {
+    throw_if_interrupted();
+    const Eigen::VectorXd step = curvature.step(objective.gradient);
+    // Below rounding of the sum of all rows, nothing is left to gain; one more full step takes the gradient to
+    // rounding.
+    const double gain = 0.5 * step.dot(objective.gradient);
+    const bool last = gain < 1e-14 * (1.0 + std::fabs(objective.objective));
+    if (last) {
+      const bool saddle = curvature.smallest() < -1e-8 * std::max(1.0, curvature.largest());
+      const Eigen::VectorXd rising = curvature.rising_direction(at.size());
+      if (saddle && (climb(objective, rising, at) || climb(objective, -rising, at))) {
+        objective.differentiate(at);
+        curvature = Curvature(objective);
+        continue;
+      }
+      const double norm = objective.gradient.cwiseAbs().maxCoeff();
+      const Eigen::VectorXd before = at;
+      at = objective.within_bounds(at + step);
+      objective.differentiate(at);
+      if (!(objective.gradient.cwiseAbs().maxCoeff() < norm)) {
+        at = before;
+        objective.differentiate(at);
+      }
+      curvature = Curvature(objective);
+      break;
+    }
+    if (!climb(objective, step, at)) break;
+    objective.differentiate(at);
+    curvature = Curvature(objective);
+  }
+  model.set_parameters(at);
+  certificate.gradient_norm = objective.gradient.size() == 0 ? 0.0 : objective.gradient.cwiseAbs().maxCoeff();
+  certificate.smallest_eigenvalue = curvature.smallest();
+  certificate.has_hessian = true;
+  const bool definite = curvature.smallest() > 1e-12 * curvature.largest() && curvature.smallest() > 0.0;
+  const bool flat = certificate.gradient_norm <= 1e-5 * std::max(1.0, data.total_weight * 1e-3);
+  certificate.maximum = definite && flat;
+  if (definite) certificate.covariance = curvature.inverse(at.size());
+  if (!definite) {
+    certificate.reason = fmt::format("the observed information is not positive definite (smallest eigenvalue {:.3g})",
+                                     curvature.smallest());
+  } else if (!flat) {
+    certificate.reason = fmt::format("the gradient did not vanish (largest entry {:.3g})", certificate.gradient_norm);
+  }
+  return certificate;
+}
+
+}  // namespace witan::mixtures

@@ -1,0 +1,28 @@
+// The last steps to a maximum, and the proof that it is one. EM comes close and slows down; Newton's method on the
+// exact Hessian arrives.
+#pragma once
+
+#include <Eigen/Core>
+#include <string>
+
+#include "mixtures/model.h"
+
+namespace witan::mixtures {
+
+struct Certificate {
+  // Of the objective (log-likelihood minus penalty), in standardised units; parameters at a bound that holds them back
+  // do not count. Negative when not computed.
+  double gradient_norm = -1.0;       // largest absolute entry
+  double smallest_eigenvalue = 0.0;  // of the negative Hessian: positive at a strict maximum
+  bool has_hessian = false;
+  bool maximum = false;  // gradient at rounding and all curvatures positive
+  int newton_steps = 0;
+  std::string reason;  // why something above is missing, or why this is no maximum; else empty
+  // Inverse of the negative Hessian (0 rows and columns at bounds) [P, P]; empty unless positive definite.
+  Eigen::MatrixXd covariance;
+};
+
+// Climbs from the model's parameters and never ends lower. At a saddle it leaves along the direction that rises.
+Certificate polish(Model& model, const Data& data, int max_steps);
+
+}  // namespace witan::mixtures

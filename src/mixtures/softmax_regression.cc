@@ -1,0 +1,207 @@
+// Newton's method for soft-target multinomial logistic regression, one pass over the rows per evaluation.
+#include "mixtures/softmax_regression.h"
+
+#include <Eigen/Cholesky>
+#include <cmath>
+#include <vector>
+
+#include "kernels/columns.h"
+
+namespace witan::mixtures {
+namespace {
+
+constexpr int kMaxHalvings = 12;
+constexpr double kGainTolerance = 1e-12;  // a predicted gain below this share of the objective is rounding
+
+class Problem {
+ public:
+  Problem(const Rows& rows, int classes, const ClassMasses& masses, const Eigen::MatrixXd& penalty)
+      : rows_(rows),
+        free_(classes - 1),
+        inputs_(static_cast<std::int64_t>(rows.inputs.size())),
+        masses_(masses),
+        penalty_(penalty) {}
+
+  double value(const Eigen::VectorXd& v) const {
+    double sum = 0.0;
+    sum_blocks(rows_.count, 1, &sum, [&](std::int64_t begin, std::int64_t count, double* partial) {
+      Block block(*this, v, begin, count);
+      partial[0] += block.objective();
+    });
+    return sum - penalty_value(v);
+  }
+
+  // Gradient and negative Hessian.
+  void derivatives(const Eigen::VectorXd& v, Eigen::VectorXd& gradient, Eigen::MatrixXd& information) const {
+    const std::int64_t size = free_ * inputs_;
+    const std::int64_t pairs = free_ * (free_ + 1) / 2;
+    const std::int64_t square = inputs_ * inputs_;
+    std::vector<double> sums(static_cast<std::size_t>(size + pairs * square));
+    sum_blocks(rows_.count, size + pairs * square, sums.data(),
+               [&](std::int64_t begin, std::int64_t count, double* partial) {
+                 Block block(*this, v, begin, count);
+                 std::vector<double> w(kBlockRows);
+                 std::int64_t pair = 0;
+                 for (Eigen::Index a = 0; a < free_; ++a) {
+                   block.residual(a + 1, w.data());
+                   kernels::weighted_products(block.x, w.data(), block_of({nullptr}, 0), count, partial + a * inputs_);
+                   for (Eigen::Index b = a; b < free_; ++b, ++pair) {
+                     block.curvature(a + 1, b + 1, w.data());
+                     kernels::weighted_gram(block.x, w.data(), count, partial + size + pair * square);
+                   }
+                 }
+               });
+    gradient = Eigen::Map<const Eigen::VectorXd>(sums.data(), size);
+    information.resize(size, size);
+    const double* upper = sums.data() + size;
+    for (Eigen::Index a = 0; a < free_; ++a) {
+      for (Eigen::Index b = a; b < free_; ++b, upper += square) fill_symmetric(information, a, b, upper);
+    }
+    if (penalty_.size() != 0) {
+      gradient -= penalty_ * v;
+      information += penalty_;
+    }
+  }
+
+  // Boehning's bound of the information, whatever the coefficients: (I - 11'/C) / 2 in the classes, X'MX in the inputs.
+  Eigen::MatrixXd information_bound() const {
+    std::vector<double> gram(static_cast<std::size_t>(inputs_ * inputs_));
+    const Eigen::VectorXd zero = Eigen::VectorXd::Zero(free_ * inputs_);
+    sum_blocks(rows_.count, inputs_ * inputs_, gram.data(),
+               [&](std::int64_t begin, std::int64_t count, double* partial) {
+                 const Block block(*this, zero, begin, count);
+                 kernels::weighted_gram(block.x, block.mass.data(), count, partial);
+               });
+    Eigen::MatrixXd bound(free_ * inputs_, free_ * inputs_);
+    for (Eigen::Index a = 0; a < free_; ++a) {
+      for (Eigen::Index b = a; b < free_; ++b) {
+        std::vector<double> scaled = gram;
+        const double factor = 0.5 * ((a == b ? 1.0 : 0.0) - 1.0 / static_cast<double>(free_ + 1));
+        for (double& value : scaled) value *= factor;
+        fill_symmetric(bound, a, b, scaled.data());
+      }
+    }
+    if (penalty_.size() != 0) bound += penalty_;
+    // A direction without rows or penalty has no information: any small number keeps the step finite there.
+    bound.diagonal().array() += 1e-10 * (1.0 + bound.diagonal().maxCoeff());
+    return bound;
+  }
+
+ private:
+  // Logits, probabilities and masses of one block.
+  struct Block {
+    Block(const Problem& problem, const Eigen::VectorXd& v, std::int64_t begin, std::int64_t rows)
+        : x(block_of(problem.rows_.inputs, begin)),
+          count(rows),
+          logits(kBlockRows, problem.free_ + 1),
+          targets(kBlockRows, problem.free_ + 1),
+          mass(kBlockRows),
+          log_sums(kBlockRows) {
+      std::vector<double*> target_columns;
+      std::vector<double*> columns;
+      logits.col(0).setZero();
+      for (Eigen::Index c = 0; c <= problem.free_; ++c) {
+        if (c > 0) {
+          kernels::linear_combination(x, v.data() + (c - 1) * problem.inputs_, count, logits.col(c).data());
+        }
+        target_columns.push_back(targets.col(c).data());
+      }
+      problem.masses_(begin, count, target_columns);
+      mass.head(count) = targets.topRows(count).rowwise().sum();
+      probabilities = logits;
+      for (Eigen::Index c = 0; c <= problem.free_; ++c) columns.push_back(probabilities.col(c).data());
+      kernels::column_softmax(columns, count, log_sums.data());
+    }
+    double objective() const {
+      return (targets.topRows(count).cwiseProduct(logits.topRows(count))).sum() -
+             mass.head(count).dot(log_sums.head(count));
+    }
+    void residual(Eigen::Index c, double* out) const {
+      Eigen::Map<Eigen::VectorXd>(out, count) =
+          targets.col(c).head(count) - mass.head(count).cwiseProduct(probabilities.col(c).head(count));
+    }
+    void curvature(Eigen::Index a, Eigen::Index b, double* out) const {
+      for (Eigen::Index i = 0; i < count; ++i) {
+        out[i] = mass(i) * probabilities(i, a) * ((a == b ? 1.0 : 0.0) - probabilities(i, b));
+      }
+    }
+    Columns x;
+    std::int64_t count;
+    Eigen::MatrixXd logits;
+    Eigen::MatrixXd targets;
+    Eigen::MatrixXd probabilities;
+    Eigen::VectorXd mass;
+    Eigen::VectorXd log_sums;
+  };
+
+  double penalty_value(const Eigen::VectorXd& v) const {
+    return penalty_.size() == 0 ? 0.0 : 0.5 * v.dot(penalty_ * v);
+  }
+
+  // Writes the symmetric block of classes a and b, of which `upper` has the upper triangle.
+  void fill_symmetric(Eigen::MatrixXd& matrix, Eigen::Index a, Eigen::Index b, const double* upper) const {
+    for (Eigen::Index i = 0; i < inputs_; ++i) {
+      for (Eigen::Index j = i; j < inputs_; ++j) {
+        const double value = upper[i * inputs_ + j];
+        matrix(a * inputs_ + i, b * inputs_ + j) = value;
+        matrix(a * inputs_ + j, b * inputs_ + i) = value;
+        matrix(b * inputs_ + i, a * inputs_ + j) = value;
+        matrix(b * inputs_ + j, a * inputs_ + i) = value;
+      }
+    }
+  }
+
+  const Rows& rows_;
+  Eigen::Index free_;
+  Eigen::Index inputs_;
+  const ClassMasses& masses_;
+  const Eigen::MatrixXd& penalty_;
+};
+
+// Moves v along the step, halved until the objective does not fall. False when it always does.
+bool climb(const Problem& problem, const Eigen::VectorXd& step, Eigen::VectorXd& v, double& value) {
+  double length = 1.0;
+  for (int halving = 0; halving < kMaxHalvings; ++halving, length *= 0.5) {
+    const Eigen::VectorXd candidate = v + length * step;
+    const double reached = problem.value(candidate);
+    if (reached >= value) {
+      v = candidate;
+      value = reached;
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+double maximize_softmax(const Rows& rows, int classes, const ClassMasses& masses, const Eigen::MatrixXd& penalty,
+                        int max_steps, Eigen::Ref<Eigen::VectorXd> coefficients) {
+  if (classes < 2) return 0.0;
+  const Problem problem(rows, classes, masses, penalty);
+  Eigen::VectorXd v = coefficients;
+  double value = problem.value(v);
+  Eigen::VectorXd gradient;
+  Eigen::MatrixXd information;
+  for (int step = 0; step < max_steps; ++step) {
+    problem.derivatives(v, gradient, information);
+    const double threshold = kGainTolerance * (1.0 + std::fabs(value));
+    const Eigen::LLT<Eigen::MatrixXd> cholesky(information);
+    bool climbed = false;
+    if (cholesky.info() == Eigen::Success) {
+      const Eigen::VectorXd newton = cholesky.solve(gradient);
+      if (newton.allFinite()) {
+        if (gradient.dot(newton) < threshold) break;
+        climbed = climb(problem, newton, v, value);
+      }
+    }
+    if (!climbed) {
+      const Eigen::VectorXd bounded = problem.information_bound().llt().solve(gradient);
+      if (gradient.dot(bounded) < threshold || !climb(problem, bounded, v, value)) break;
+    }
+  }
+  coefficients = v;
+  return value;
+}
+
+}  // namespace witan::mixtures

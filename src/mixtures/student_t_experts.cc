@@ -1,0 +1,204 @@
+// Student-t experts.
+#include "mixtures/student_t_experts.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "mixtures/distributions.h"
+#include "mixtures/least_squares.h"
+
+namespace witan::mixtures {
+namespace {
+
+constexpr double kMinNu = 1.0;
+constexpr double kMaxNu = 200.0;
+constexpr double kStartNu = 10.0;
+constexpr int kLocationSteps = 2;  // of the inner loop, per M-step
+constexpr int kNuSteps = 2;
+
+// What does not depend on the row: log Gamma((nu + D) / 2) - log Gamma(nu / 2) - D / 2 log(nu pi), with derivatives in
+// nu.
+std::array<double, 3> normalizer(double nu, double outputs) {
+  const double a = 0.5 * (nu + outputs);
+  const double b = 0.5 * nu;
+  return {std::lgamma(a) - std::lgamma(b) - 0.5 * outputs * std::log(nu * std::numbers::pi),
+          0.5 * (digamma(a) - digamma(b)) - 0.5 * outputs / nu,
+          0.25 * (trigamma(a) - trigamma(b)) + 0.5 * outputs / (nu * nu)};
+}
+
+// First and second derivative in nu of -(nu + D) / 2 log(1 + distance / nu).
+std::array<double, 2> tail_derivatives(double nu, double outputs, double distance) {
+  const double s = nu + distance;
+  const double first = -0.5 * std::log1p(distance / nu) + 0.5 * (nu + outputs) * distance / (nu * s);
+  const double second =
+      0.5 * distance / (nu * s) + 0.5 * distance * (nu * s - (nu + outputs) * (nu + s)) / (nu * nu * s * s);
+  return {first, second};
+}
+
+}  // namespace
+
+StudentTExperts::StudentTExperts(int experts, int inputs, int outputs, Covariance covariance, double variance_floor)
+    : outputs_(static_cast<std::size_t>(outputs)), floor_(variance_floor), scale_(covariance, outputs) {
+  const double highest = -0.5 * std::log(variance_floor);
+  for (int k = 0; k < experts; ++k) {
+    std::vector<int> heads;
+    for (int d = 0; d < outputs; ++d) heads.push_back(add_head(true, inputs));
+    for (int i = 0; i < scale_.num_heads(); ++i) {
+      heads.push_back(scale_.is_diagonal(i) ? add_head(false, 1, -highest - 100.0, highest) : add_head(false, 1));
+    }
+    heads.push_back(add_head(false, 1, std::log(kMinNu), std::log(kMaxNu)));
+    *coefficients(heads.back()) = std::log(kStartNu);
+    add_expert(std::move(heads));
+  }
+}
+
+double StudentTExperts::degrees_of_freedom(int expert) const {
+  return std::exp(*coefficients(heads_of(expert).back()));
+}
+Eigen::MatrixXd StudentTExperts::scale(int expert) const { return scale_.covariance(scale_heads(expert)); }
+
+void StudentTExperts::block_distances(int expert, const Rows& rows, std::int64_t begin, std::int64_t count,
+                                      double* distances) const {
+  Eigen::MatrixXd residuals(kBlockRows, outputs_);
+  std::vector<double*> r;
+  std::vector<const double*> means;
+  for (std::size_t d = 0; d < outputs_; ++d) {
+    r.push_back(residuals.col(static_cast<Eigen::Index>(d)).data());
+    means.push_back(coefficients(heads_of(expert)[d]));
+  }
+  block_residuals(rows, begin, count, means.data(), r.data());
+  const Eigen::MatrixXd l = scale_.factor(scale_heads(expert));
+  if (outputs_ == 1) {
+    for (std::int64_t i = 0; i < count; ++i) distances[i] = l(0, 0) * r[0][i] * (l(0, 0) * r[0][i]);
+    return;
+  }
+  Eigen::Map<Eigen::VectorXd>(distances, count) = (residuals.topRows(count) * l).rowwise().squaredNorm();
+}
+
+void StudentTExperts::log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
+                                  std::span<double* const> out) const {
+  const auto outputs = static_cast<double>(outputs_);
+  for (int k = 0; k < num_experts(); ++k) {
+    const double nu = degrees_of_freedom(k);
+    const double constant = normalizer(nu, outputs)[0] + scale_.factor(scale_heads(k)).diagonal().array().log().sum();
+    double* density = out[static_cast<std::size_t>(k)];
+    block_distances(k, rows, begin, count, density);
+    for (std::int64_t i = 0; i < count; ++i) density[i] = constant - 0.5 * (nu + outputs) * std::log1p(density[i] / nu);
+  }
+}
+
+void StudentTExperts::fit(const Rows& rows, const Weights& weights) {
+  note_.clear();
+  for (int k = 0; k < num_experts(); ++k) {
+    const double mass = weights.col(k).sum();
+    if (!(mass > 0.0)) continue;
+    for (int step = 0; step < kLocationSteps; ++step) fit_location(k, rows, weights.col(k).data(), mass);
+    fit_degrees_of_freedom(k, rows, weights.col(k).data(), mass);
+  }
+}
+
+void StudentTExperts::fit_location(int expert, const Rows& rows, const double* weights, double mass) {
+  const double nu = degrees_of_freedom(expert);
+  std::vector<double> scaled(static_cast<std::size_t>(rows.count));
+  for_blocks(rows.count, [&](std::int64_t begin, std::int64_t count) {
+    block_distances(expert, rows, begin, count, scaled.data() + begin);
+    for (std::int64_t i = begin; i < begin + count; ++i) {
+      double& value = scaled[static_cast<std::size_t>(i)];
+      value = weights[i] * (nu + static_cast<double>(outputs_)) / (nu + value);
+    }
+  });
+  const LeastSquares fitted = weighted_least_squares(rows, scaled.data());
+  if (fitted.rank_deficient) note_ = "rank-deficient least squares: the smallest of the best coefficients was taken";
+  for (std::size_t d = 0; d < outputs_; ++d) {
+    const auto column = fitted.coefficients.col(static_cast<Eigen::Index>(d));
+    std::copy(column.begin(), column.end(), coefficients(heads_of(expert)[d]));
+  }
+  scale_.set(weighted_residual_products(rows, scaled.data(), fitted.coefficients) / mass, floor_, scale_heads(expert));
+}
+
+void StudentTExperts::fit_degrees_of_freedom(int expert, const Rows& rows, const double* weights, double mass) {
+  const auto outputs = static_cast<double>(outputs_);
+  // Value, first and second derivative in log nu.
+  const auto evaluate = [&](double theta) {
+    const double nu = std::exp(theta);
+    std::array<double, 3> sums{};
+    sum_blocks(rows.count, 3, sums.data(), [&](std::int64_t begin, std::int64_t count, double* partial) {
+      std::array<double, kBlockRows> distances{};
+      block_distances(expert, rows, begin, count, distances.data());
+      for (std::int64_t i = 0; i < count; ++i) {
+        const double distance = distances[static_cast<std::size_t>(i)];
+        const auto [first, second] = tail_derivatives(nu, outputs, distance);
+        partial[0] -= weights[begin + i] * 0.5 * (nu + outputs) * std::log1p(distance / nu);
+        partial[1] += weights[begin + i] * first;
+        partial[2] += weights[begin + i] * second;
+      }
+    });
+    const std::array<double, 3> constant = normalizer(nu, outputs);
+    const double first = sums[1] + mass * constant[1];
+    const double second = sums[2] + mass * constant[2];
+    return std::array<double, 3>{sums[0] + mass * constant[0], nu * first, nu * nu * second + nu * first};
+  };
+  double theta = log_nu(expert);
+  std::array<double, 3> here = evaluate(theta);
+  for (int step = 0; step < kNuSteps; ++step) {
+    const double newton = here[2] < 0.0 ? -here[1] / here[2] : std::copysign(1.0, here[1]);
+    double length = std::clamp(newton, -1.0, 1.0);
+    for (int halving = 0; halving < 8; ++halving, length *= 0.5) {
+      const double candidate = std::clamp(theta + length, std::log(kMinNu), std::log(kMaxNu));
+      const std::array<double, 3> there = evaluate(candidate);
+      if (there[0] < here[0]) continue;
+      theta = candidate;
+      here = there;
+      break;
+    }
+  }
+  log_nu(expert) = theta;
+}
+
+void StudentTExperts::derivatives(int /*expert*/, const double* values, const double* targets, double* gradient,
+                                  double* hessian) const {
+  const auto outputs = static_cast<double>(outputs_);
+  const Scale::Derivatives d = scale_.derivatives(values, targets);
+  const Eigen::Index last = d.distance_gradient.size();  // of log nu
+  const double nu = std::exp(values[last]);
+  const double s = nu + d.distance;
+  const double u = (nu + outputs) / s;
+  Eigen::Map<Eigen::VectorXd> g(gradient, last + 1);
+  Eigen::Map<Eigen::MatrixXd> h(hessian, last + 1, last + 1);
+  g.head(last) = d.log_det_gradient - 0.5 * u * d.distance_gradient;
+  h.topLeftCorner(last, last) =
+      -0.5 * u * d.distance_hessian + 0.5 * u / s * d.distance_gradient * d.distance_gradient.transpose();
+  const std::array<double, 3> constant = normalizer(nu, outputs);
+  const auto [tail_first, tail_second] = tail_derivatives(nu, outputs, d.distance);
+  const double first = constant[1] + tail_first;
+  g(last) = nu * first;
+  h(last, last) = nu * nu * (constant[2] + tail_second) + nu * first;
+  h.col(last).head(last) = -0.5 * nu * (d.distance - outputs) / (s * s) * d.distance_gradient;
+  h.row(last).head(last) = h.col(last).head(last).transpose();
+}
+
+std::string StudentTExperts::degenerate(int expert) const {
+  return scale_.at_floor(scale_heads(expert), floor_) ? "its scale reached the floor" : "";
+}
+
+std::vector<double> StudentTExperts::mean(int /*expert*/, const double* heads) const {
+  // A t distribution with one degree of freedom has no mean; its centre stands for it.
+  return {heads, heads + outputs_};
+}
+
+std::vector<double> StudentTExperts::variance(int /*expert*/, const double* heads) const {
+  const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
+  const double factor = nu > 2.0 ? nu / (nu - 2.0) : std::numeric_limits<double>::infinity();
+  const Eigen::VectorXd diagonal = factor * scale_.covariance(heads + outputs_).diagonal();
+  return {diagonal.begin(), diagonal.end()};
+}
+
+double StudentTExperts::cdf(int /*expert*/, const double* heads, int output, double y) const {
+  const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
+  return student_t_cdf((y - heads[output]) / std::sqrt(scale_.covariance(heads + outputs_)(output, output)), nu);
+}
+
+}  // namespace witan::mixtures
