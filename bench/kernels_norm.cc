@@ -6,38 +6,17 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "base/random.h"
 #include "kernels/norm.h"
 #include "kernels/rope.h"
 #include "kernels/softmax.h"
+#include "support/matrix_problem.h"
 
 namespace witan::kernels {
 namespace {
 
-std::vector<float> normals(std::int64_t count, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(count));
-  Random(seed).fill_normal(values, 0.0F, 1.0F);
-  return values;
-}
-
-// A matrix of range(0) x range(1), its result, and two gradients.
-struct Problem {
-  explicit Problem(const benchmark::State& state)
-      : rows(state.range(0)),
-        cols(state.range(1)),
-        x(normals(rows * cols, 1)),
-        y(normals(rows * cols, 2)),
-        dy(normals(rows * cols, 3)),
-        dx(normals(rows * cols, 4)) {}
-  Matrix view(std::vector<float>& values) const { return {values.data(), rows, cols}; }
-  std::int64_t rows;
-  std::int64_t cols;
-  std::vector<float> x, y, dy, dx;
-};
-
-void report(benchmark::State& state, const Problem& p, int matrices) {
-  state.SetBytesProcessed(state.iterations() * matrices * p.rows * p.cols * static_cast<std::int64_t>(sizeof(float)));
-}
+using Problem = bench::MatrixProblem;
+using bench::normals;
+using bench::report_bytes;
 
 void copy(benchmark::State& state) {
   Problem p(state);
@@ -48,7 +27,7 @@ void copy(benchmark::State& state) {
     });
     benchmark::ClobberMemory();
   }
-  report(state, p, 2);
+  report_bytes(state, p, 2);
 }
 
 void rms_norm_forward(benchmark::State& state) {
@@ -59,7 +38,7 @@ void rms_norm_forward(benchmark::State& state) {
   for ([[maybe_unused]] auto _ : state) {
     rms_norm(p.view(p.x), weight.data(), width, 1e-5F, p.view(p.y), inverse.data());
   }
-  report(state, p, 2);
+  report_bytes(state, p, 2);
 }
 
 void rms_norm_gradient(benchmark::State& state) {
@@ -73,7 +52,7 @@ void rms_norm_gradient(benchmark::State& state) {
     rms_norm_backward(p.view(p.dy), p.view(p.x), weight.data(), width, inverse.data(), {p.view(p.dx), false},
                       {dweight.data(), false});
   }
-  report(state, p, 3);
+  report_bytes(state, p, 3);
 }
 
 void layer_norm_forward(benchmark::State& state) {
@@ -82,7 +61,7 @@ void layer_norm_forward(benchmark::State& state) {
   for ([[maybe_unused]] auto _ : state) {
     layer_norm(p.view(p.x), weight.data(), weight.data(), 1e-5F, p.view(p.y), nullptr, nullptr);
   }
-  report(state, p, 2);
+  report_bytes(state, p, 2);
 }
 
 void rope_forward(benchmark::State& state) {
@@ -94,13 +73,32 @@ void rope_forward(benchmark::State& state) {
   for ([[maybe_unused]] auto _ : state) {
     rope(p.view(p.x), head_dim, table.data(), table.data(), positions.data(), false, p.view(p.y), false);
   }
-  report(state, p, 2);
+  report_bytes(state, p, 2);
 }
 
 void softmax_forward(benchmark::State& state) {
   Problem p(state);
   for ([[maybe_unused]] auto _ : state) softmax(p.view(p.x), p.view(p.y));
-  report(state, p, 2);
+  report_bytes(state, p, 2);
+}
+
+void rope_gradient(benchmark::State& state) {
+  Problem p(state);
+  const std::int64_t head_dim = state.range(2);
+  const std::vector<float> table = normals(256 * head_dim / 2, 5);
+  std::vector<std::int32_t> positions;
+  for (std::int64_t r = 0; r < p.rows; ++r) positions.push_back(static_cast<std::int32_t>(r % 256));
+  for ([[maybe_unused]] auto _ : state) {
+    rope(p.view(p.dy), head_dim, table.data(), table.data(), positions.data(), true, p.view(p.dx), true);
+  }
+  report_bytes(state, p, 3);
+}
+
+void softmax_gradient(benchmark::State& state) {
+  Problem p(state);
+  softmax(p.view(p.x), p.view(p.y));
+  for ([[maybe_unused]] auto _ : state) softmax_backward(p.view(p.dy), p.view(p.y), p.view(p.dx), false);
+  report_bytes(state, p, 3);
 }
 
 BENCHMARK(copy)->ArgNames({"rows", "cols"})->Args({2048, 256})->Args({2048, 2048})->UseRealTime();
@@ -118,6 +116,8 @@ BENCHMARK(rms_norm_gradient)
     ->UseRealTime();
 BENCHMARK(layer_norm_forward)->ArgNames({"rows", "cols"})->Args({2048, 256})->Args({2048, 2048})->UseRealTime();
 BENCHMARK(rope_forward)->ArgNames({"rows", "cols", "head_dim"})->Args({2048, 256, 32})->UseRealTime();
+BENCHMARK(rope_gradient)->ArgNames({"rows", "cols", "head_dim"})->Args({2048, 256, 32})->UseRealTime();
+BENCHMARK(softmax_gradient)->ArgNames({"rows", "cols"})->Args({2048, 16})->Args({2048, 64})->UseRealTime();
 BENCHMARK(softmax_forward)->ArgNames({"rows", "cols"})->Args({2048, 16})->Args({2048, 64})->UseRealTime();
 
 }  // namespace

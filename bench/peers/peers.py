@@ -7,9 +7,10 @@ line on its standard input with one round of work and one JSON line:
 Rounds alternate (ours, peer, ours, peer, ..), so that a slow phase of the machine meets both. In C++ the same is
 bench/worker.h; in Python, serve() below.
 
-PyTorch is given its best ordinary set-up: the OpenMP build of OpenBLAS when Debian's libopenblas0-openmp is installed,
-which is the fastest of those we tried, with its own choice of kernels. The reference BLAS that Debian falls back to
-computes 2 GFLOP/s where OpenBLAS computes 200: a comparison with it would be worth nothing, and is refused.
+PyTorch runs on one of two libraries. `--blas debian` (the default) is what apt gives: python3-torch with libopenblas0,
+whose threads stand beside PyTorch's own and disturb them. `--blas openmp` is the best set-up we know: the build of
+OpenBLAS that shares PyTorch's threads (libopenblas0-openmp), which has to be asked for. Either chooses its own kernels.
+The reference BLAS computes 2 GFLOP/s where OpenBLAS computes 200: a comparison with it is refused.
 """
 
 import argparse
@@ -47,30 +48,37 @@ def peer_python():
     for python in dict.fromkeys([sys.executable, "/usr/bin/python3"]):
         if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0:
             return python
-    sys.exit("peers: no Python with torch: apt-get install python3-torch libopenblas0-openmp")
+    sys.exit("peers: no Python with torch: apt-get install python3-torch libopenblas0")
 
 
-def environment(threads, for_peer, best_blas=True):
+BLAS_FOLDERS = {"debian": "/usr/lib/*/openblas-pthread", "openmp": "/usr/lib/*/openblas-openmp"}
+# Threads of either side that spin after a round are asleep after this.
+SETTLE_SECONDS = 0.25
+
+
+def environment(threads, for_peer, blas):
     result = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
-    if for_peer and best_blas:
+    if for_peer:
         result.pop("OPENBLAS_CORETYPE", None)  # a forced older kernel set would slow the peer
         result["OPENBLAS_NUM_THREADS"] = str(threads)
-        directories = glob.glob("/usr/lib/*/openblas-openmp")
-        if directories:
-            result["LD_LIBRARY_PATH"] = ":".join(directories + [result.get("LD_LIBRARY_PATH", "")]).rstrip(":")
+        folders = glob.glob(BLAS_FOLDERS[blas])
+        if not folders:
+            package = "libopenblas0-openmp" if blas == "openmp" else "libopenblas0"
+            sys.exit(f"peers: --blas {blas} is not installed: apt-get install {package}")
+        result["LD_LIBRARY_PATH"] = ":".join(folders + [result.get("LD_LIBRARY_PATH", "")]).rstrip(":")
     return result
 
 
 class Worker:
     """A process that answers one line per round."""
 
-    def __init__(self, command, threads, for_peer, best_blas=True):
+    def __init__(self, command, threads, for_peer, blas):
         self.command = [str(part) for part in command]
         if not os.access(self.command[0], os.X_OK):
             program = Path(self.command[0]).name
             sys.exit(f"peers: {self.command[0]} is missing: cmake --build --preset release --target {program}")
         self.process = subprocess.Popen(
-            self.command, env=environment(threads, for_peer, best_blas), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            self.command, env=environment(threads, for_peer, blas), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.started = self._read()
 
@@ -81,6 +89,7 @@ class Worker:
         return json.loads(line)
 
     def round(self):
+        time.sleep(SETTLE_SECONDS)
         self.process.stdin.write("round\n")
         self.process.stdin.flush()
         return self._read()
@@ -114,14 +123,14 @@ def prepare_torch(threads):
     a @ a
     loaded = {Path(line.split()[-1]).name for line in open("/proc/self/maps") if "blas" in line or "mkl_rt" in line}
     if not any("openblas" in name or "mkl" in name or "blis" in name for name in loaded):
-        sys.exit(f"peers: PyTorch runs on the reference BLAS {sorted(loaded)}: apt-get install libopenblas0-openmp")
+        sys.exit(f"peers: PyTorch runs on the reference BLAS {sorted(loaded)}: apt-get install libopenblas0")
     return torch, f"PyTorch {torch.__version__}, {', '.join(sorted(loaded))}, {torch.get_num_threads()} threads"
 
 
-def compare(case, rounds, threads, best_blas=True):
+def compare(case, rounds, threads, blas):
     """All rows of one case."""
-    ours = Worker(case.ours, threads, for_peer=False)
-    peer = Worker(case.peer, threads, for_peer=True, best_blas=best_blas)
+    ours = Worker(case.ours, threads, for_peer=False, blas=blas)
+    peer = Worker(case.peer, threads, for_peer=True, blas=blas)
     answers = []
     for _ in range(rounds):
         answers.append((ours.round(), peer.round()))
@@ -157,15 +166,13 @@ def compare_all(description, make_cases, rounds=7):
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release", help="where our programs are built")
     parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument(
-        "--stock-blas", action="store_true", help="the peer's BLAS as the system has it, not the OpenMP build of OpenBLAS"
-    )
+    parser.add_argument("--blas", choices=list(BLAS_FOLDERS), default="debian", help="what the peer computes products with")
     options = parser.parse_args()
     header_shown = options.json
     for case in make_cases(options.build, options.threads):
         if options.only not in case.name:
             continue
-        rows, ours, peer = compare(case, options.rounds, options.threads, not options.stock_blas)
+        rows, ours, peer = compare(case, options.rounds, options.threads, options.blas)
         if not header_shown:
             print(f"{platform.processor() or platform.machine()}; peer: {peer.get('about', '')}")
             print(f"{'work':<46} {'ours':>11} {'peer':>11}  {'unit':<9} {'ratio':>6}  {'low':>6} {'high':>6}  wanted")
