@@ -37,12 +37,18 @@ CapacityRounding parse_capacity_rounding(std::string_view name) {
 }
 
 std::int64_t expert_capacity(const CapacityRule& rule, std::int64_t requested, std::int64_t num_experts) {
-  WITAN_ASSERT(requested >= 0 && num_experts > 0 && rule.factor >= 0.0);
+  WITAN_ASSERT(requested >= 0 && num_experts > 0 && rule.factor >= 0.0 && rule.multiple >= 1);
   if (rule.factor == 0.0) return kUnlimitedCapacity;
   const double exact = rule.factor * static_cast<double>(requested) / static_cast<double>(num_experts);
   // More than `requested` rows can never be asked of an expert, so a huge factor need not fit an integer.
   const double capacity = std::min(rounded(exact, rule.rounding), static_cast<double>(requested));
-  return std::max(rule.minimum, static_cast<std::int64_t>(capacity));
+  const std::int64_t least = std::max(rule.minimum, static_cast<std::int64_t>(capacity));
+  return (least + rule.multiple - 1) / rule.multiple * rule.multiple;
+}
+
+std::int64_t fraction_capacity(double fraction, std::int64_t rows) {
+  WITAN_ASSERT(fraction > 0.0 && rows >= 0);
+  return static_cast<std::int64_t>(rounded(fraction * static_cast<double>(rows), CapacityRounding::kCeil));
 }
 
 }  // namespace witan

@@ -7,7 +7,10 @@
 // clang-format off
 #define WITAN_DROP_POLICIES(policy) \
   policy(position) \
-  policy(choice)
+  policy(choice) \
+  policy(probability) \
+  policy(priority) \
+  policy(random)
 // clang-format on
 
 namespace witan {

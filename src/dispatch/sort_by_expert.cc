@@ -2,6 +2,7 @@
 #include "dispatch/sort_by_expert.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -19,16 +20,27 @@ PooledVector<std::int64_t> requested_per_expert(const Choices& choices) {
   return counts;
 }
 
-// One flag per slot: whether it is served. Called only when some expert is asked for more than its capacity.
-PooledVector<char> serve(const Choices& choices, std::span<const float> weights, const DropRule& drop) {
-  WITAN_ASSERT(drop.policy != nullptr);
+bool exceeds(const Choices& choices, const DropRule& drop) {
+  if (drop.capacity == kUnlimitedCapacity) return false;
+  const PooledVector<std::int64_t> requested = requested_per_expert(choices);
+  return *std::max_element(requested.begin(), requested.end()) > drop.capacity;
+}
+
+// Serves slots in the order of the policy; otherwise(slot, load) names another expert for a slot whose own is full, or
+// kNoExpert.
+template <class Otherwise>
+ServedSlots serve_in_order(const Choices& choices, std::span<const float> weights, const DropRule& drop,
+                           const Otherwise& otherwise) {
+  WITAN_ASSERT(drop.policy != nullptr && weights.size() == choices.experts.size());
   PooledVector<std::int32_t> order(index(choices.num_slots()));
   drop.policy->order(choices, weights, drop.random, order);
-  PooledVector<char> served(order.size(), 0);
+  ServedSlots served(order.size(), 0);
   PooledVector<std::int64_t> load(index(choices.num_experts), 0);
   for (const std::int32_t slot : order) {
-    const std::int32_t expert = choices.experts[index(slot)];
-    if (expert == kNoExpert || load[index(expert)] == drop.capacity) continue;
+    std::int32_t expert = choices.experts[index(slot)];
+    if (expert == kNoExpert) continue;
+    if (load[index(expert)] == drop.capacity) expert = otherwise(slot, load);
+    if (expert == kNoExpert) continue;
     ++load[index(expert)];
     served[index(slot)] = 1;
   }
@@ -37,24 +49,56 @@ PooledVector<char> serve(const Choices& choices, std::span<const float> weights,
 
 }  // namespace
 
+ServedSlots serve(const Choices& choices, std::span<const float> weights, const DropRule& drop) {
+  if (!exceeds(choices, drop)) return {};
+  return serve_in_order(choices, weights, drop, [](std::int32_t, const auto&) { return kNoExpert; });
+}
+
+ServedSlots serve_or_reroute(Choices& choices, ConstMatrix selection, std::span<const float> weights,
+                             const DropRule& drop) {
+  if (!exceeds(choices, drop)) return {};
+  const auto next_best = [&](std::int32_t slot, const PooledVector<std::int64_t>& load) {
+    const std::int64_t row = slot / choices.experts_per_row;
+    const auto chosen = choices.experts.begin() + row * choices.experts_per_row;
+    std::int32_t best = kNoExpert;
+    float best_score = -std::numeric_limits<float>::infinity();
+    for (std::int32_t expert = 0; expert < choices.num_experts; ++expert) {
+      if (selection(row, expert) <= best_score || load[index(expert)] == drop.capacity) continue;
+      if (std::find(chosen, chosen + choices.experts_per_row, expert) != chosen + choices.experts_per_row) continue;
+      best = expert;
+      best_score = selection(row, expert);
+    }
+    if (best != kNoExpert) choices.experts[index(slot)] = best;
+    return best;
+  };
+  return serve_in_order(choices, weights, drop, next_best);
+}
+
 SortedChoices sort_by_expert(const Choices& choices, std::span<const float> weights, const DropRule& drop) {
+  return sort_served(choices, weights, serve(choices, weights, drop));
+}
+
+SortedChoices sort_served(const Choices& choices, std::span<const float> weights, const ServedSlots& served) {
   WITAN_ASSERT(index(choices.num_slots()) == choices.experts.size() && weights.size() == choices.experts.size());
+  const bool drops = !served.empty();
+  WITAN_ASSERT(!drops || served.size() == choices.experts.size());
   const auto assignment = std::allocate_shared<Assignment>(PoolAllocator<Assignment>());
   assignment->num_rows = choices.num_rows;
   assignment->num_experts = choices.num_experts;
 
-  const PooledVector<std::int64_t> requested = requested_per_expert(choices);
-  const bool drops = *std::max_element(requested.begin(), requested.end()) > drop.capacity;
-  const PooledVector<char> served = drops ? serve(choices, weights, drop) : PooledVector<char>();
+  PooledVector<std::int64_t> loads = requested_per_expert(choices);
+  for (std::size_t slot = 0; slot < served.size(); ++slot) {
+    if (served[slot] == 0 && choices.experts[slot] != kNoExpert) --loads[index(choices.experts[slot])];
+  }
 
   // Where the next entry of each expert goes.
   PooledVector<std::int64_t> next(index(choices.num_experts), 0);
   auto& offsets = assignment->expert_offsets;
   offsets.resize(index(choices.num_experts) + 1);
   offsets[0] = 0;
-  for (std::size_t expert = 0; expert < requested.size(); ++expert) {
+  for (std::size_t expert = 0; expert < loads.size(); ++expert) {
     next[expert] = offsets[expert];
-    offsets[expert + 1] = offsets[expert] + std::min(requested[expert], drop.capacity);
+    offsets[expert + 1] = offsets[expert] + loads[expert];
   }
 
   const std::size_t assigned = index(offsets.back());

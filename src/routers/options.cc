@@ -28,7 +28,14 @@ Fields RouterOptions::fields() {
       .real("eval_capacity_factor", eval_capacity_factor, kRouterDefault, 1e6, "The same in evaluation")
       .choice("capacity_rounding", capacity_rounding, capacity_rounding_names(), "Rounding of the capacity")
       .integer("min_capacity", min_capacity, 1, kManyExperts, "Least capacity of an expert")
-      .choice("drop_policy", drop_policy, drop_policy_names(), "Who is served when an expert is full");
+      .real(
+          "eval_capacity_fraction", eval_capacity_fraction, 0.0, 1.0,
+          "In evaluation an expert serves this share of all rows, instead of eval_capacity_factor (NLLB: 0.25); 0: off")
+      .choice("drop_policy", drop_policy, drop_policy_names(), "Who is served when an expert is full")
+      .choice(
+          "overflow", overflow, {"drop", "next_best"},
+          "A choice whose expert is full is dropped, or goes to the row's next best expert with room (no token left "
+          "behind; routers whose rows choose by score)");
   router_extra.add_to(fields);
   return fields;
 }

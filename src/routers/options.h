@@ -22,7 +22,10 @@ struct RouterOptions {
   double eval_capacity_factor = kRouterDefault;
   std::string capacity_rounding = "ceil";
   std::int64_t min_capacity = 4;
+  // NLLB: in evaluation an expert serves this share of the rows; 0: eval_capacity_factor decides.
+  double eval_capacity_fraction = 0.0;
   std::string drop_policy = "position";  // dispatch/drop_policies.h
+  std::string overflow = "drop";         // what becomes of a choice whose expert is full: "drop" or "next_best"
   ExtraOptions router_extra;
 
   static constexpr double kRouterDefault = -1.0;

@@ -31,12 +31,7 @@ RouterEntry switch_router() {
       .uses_weighting = false,
       .fixed_experts_per_tok = 1,
       .options = {},
-      .causal_safe =
-          [](const RouterOptions& options) {
-            const CapacityFactors factors = capacity_factors(options, kPublished);
-            return (factors.training == 0.0 && factors.evaluation == 0.0) ||
-                   find_drop_policy(options.drop_policy).causal_safe(1);
-          },
+      .causal_safe = [](const RouterOptions& options) { return drops_causally(options, kPublished); },
       .make = make_switch,
   };
 }

@@ -1,6 +1,7 @@
 // Every router of the table inside the whole layer: the one-expert case, the dense mixture, and balance at uniformity.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -65,7 +66,8 @@ TEST_P(MixtureContract, AllExpertsRenormalizedIsTheDenseMixture) {
   MoeLayer layer(kWidth, options(kExperts, kExperts), random);
   const Tensor rows = test::random_tensor({9, kWidth}, 3);
   Tape off;
-  const MoeOutput output = layer.forward(off, rows, {});
+  const bool training = !GetParam().k_per_row_in_evaluation;
+  const MoeOutput output = layer.forward(off, rows, {.training = training, .random = &random});
   Tensor expected = Tensor::zeros(rows.shape());
   for (std::int64_t e = 0; e < kExperts; ++e) {
     const Tensor one = dense_expert(layer, e, rows);
@@ -80,18 +82,21 @@ TEST_P(MixtureContract, AllExpertsRenormalizedIsTheDenseMixture) {
 }
 
 TEST_P(MixtureContract, RouterLearnsFromTheOutputAndFromBalance) {
+  if (!GetParam().entry().uses_gate) GTEST_SKIP() << "no gate to learn";
   Random random(2);
   MoeOptions moe = options(kExperts);
-  moe.router_z_loss_coef = 0.0;
   MoeLayer layer(kWidth, moe, random);
   const Tensor weight = parameters(layer).at("gate.weight");
   const Tensor rows = test::random_tensor({8, kWidth}, 3);
   for (const bool balance : {false, true}) {
+    if (balance && !GetParam().has_probabilities) continue;
     Tape tape(Tape::Mode::kRecording);
     const MoeOutput output = layer.forward(tape, rows, {.training = true, .random = &random});
     weight.grad().clear();
     if (balance) {
-      tape.backward(output.balance[0].value);
+      const auto term = std::ranges::find(output.balance, "load_balance", &BalanceTerm::name);
+      ASSERT_NE(term, output.balance.end());
+      tape.backward(term->value);
     } else {
       tape.backward(output.rows, test::random_tensor(rows.shape(), 4));
     }
@@ -134,20 +139,26 @@ TEST_P(MixtureContract, PermutingTheRowsPermutesTheOutput) {
 
 TEST_P(MixtureContract, DroppedRowsAreZeroAndCounted) {
   MoeOptions moe = options(kExperts);
-  moe.capacity_factor = 1.0;
+  moe.capacity_factor = moe.eval_capacity_factor = 0.5;
   moe.min_capacity = 1;
   Random random(2);
   MoeLayer layer(kWidth, moe, random);
-  const Tensor rows = Tensor::full({8, kWidth}, 1.0F);  // all alike: they ask for the same experts
+  const Tensor rows = Tensor::full({64, kWidth}, 1.0F);  // all alike: they ask for the same experts
   Tape off;
-  const MoeOutput output = layer.forward(off, rows, {.training = true, .random = &random});
-  EXPECT_NEAR(output.metrics.dropped_share, 1.0 - static_cast<double>(GetParam().experts_per_row) / kExperts, 1e-9);
-  EXPECT_EQ(output.metrics.dead_experts, kExperts - GetParam().experts_per_row);
-  const std::int64_t capacity = 2 * GetParam().experts_per_row;
-  for (std::int64_t row = 0; row < 8; ++row) {
+  const MoeOutput output = layer.forward(off, rows, {});
+  const Assignment& assignment = *output.routing.assignment;
+  std::vector<int> entries(64, 0);
+  for (const std::int32_t row : assignment.row_indices) ++entries[static_cast<std::size_t>(row)];
+  for (std::int64_t row = 0; row < 64; ++row) {
     const bool zero = test::max_abs({output.rows.matrix().row(row), kWidth}) == 0.0F;
-    EXPECT_EQ(zero, row >= capacity) << "row " << row;
+    EXPECT_EQ(zero, entries[static_cast<std::size_t>(row)] == 0) << "row " << row;
   }
+  const auto dropped = static_cast<double>(assignment.num_dropped());
+  const auto served = static_cast<double>(assignment.num_assigned());
+  EXPECT_NEAR(output.metrics.dropped_share, dropped / std::max(1.0, dropped + served), 1e-9);
+  if (!GetParam().k_per_row_in_evaluation) return;
+  EXPECT_EQ(served, static_cast<double>(GetParam().experts_per_row * GetParam().capacity(0.5, 64, kExperts)));
+  EXPECT_EQ(output.metrics.dead_experts, kExperts - GetParam().experts_per_row);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryRouter, MixtureContract, testing::ValuesIn(test::router_cases()),

@@ -2,11 +2,23 @@
 #include "router_cases.h"
 
 #include <algorithm>
+#include <cmath>
 #include <ostream>
 
 #include "routers/weighting.h"
 
 namespace witan::test {
+namespace {
+
+// The configurations of one router: what it does otherwise than the strictest promises is said here and nowhere else.
+std::vector<RouterCase> cases_of(const RouterEntry& entry) {
+  RouterCase base;
+  base.name = base.router = entry.name;
+  if (entry.fixed_experts_per_tok > 0) base.experts_per_row = entry.fixed_experts_per_tok;
+  return {base};
+}
+
+}  // namespace
 
 RouterOptions RouterCase::options(std::int64_t num_experts, std::int64_t k) const {
   RouterOptions options;
@@ -17,6 +29,14 @@ RouterOptions RouterCase::options(std::int64_t num_experts, std::int64_t k) cons
   options.capacity_factor = 0.0;
   options.eval_capacity_factor = 0.0;
   options.routed_scaling_factor = 2.5;
+  const Fields fields = options.fields();
+  for (const auto& [field, value] : settings) fields.find(field).set(value);
+  if (groups > 1 && num_experts % groups == 0) {
+    const std::int64_t group_size = num_experts / groups;
+    const bool fits = options.num_experts_per_tok <= groups_per_row * group_size;
+    fields.find("n_group").set(std::to_string(groups));
+    fields.find("topk_group").set(std::to_string(fits ? groups_per_row : groups));
+  }
   return options;
 }
 
@@ -28,16 +48,23 @@ bool RouterCase::accepts(std::int64_t num_experts, std::int64_t k) const {
 
 bool RouterCase::renormalizes() const { return entry().uses_weighting && is_renormalized(parse_weighting(weighting)); }
 
+std::int64_t RouterCase::capacity(double factor, std::int64_t rows, std::int64_t num_experts) const {
+  const double mean = static_cast<double>(rows * experts_per_row) / static_cast<double>(num_experts);
+  const auto exact = std::max<std::int64_t>(4, static_cast<std::int64_t>(std::ceil(factor * mean - 1e-9)));
+  return (exact + capacity_multiple - 1) / capacity_multiple * capacity_multiple;
+}
+
 std::vector<RouterCase> router_cases() {
   std::vector<RouterCase> cases;
   for (const RouterEntry& entry : router_table()) {
-    const std::int64_t k = entry.fixed_experts_per_tok > 0 ? entry.fixed_experts_per_tok : 2;
-    if (!entry.uses_weighting) {
-      cases.push_back({entry.name, entry.name, RouterOptions().weighting, k});
-      continue;
-    }
-    for (const std::string& weighting : weighting_names()) {
-      cases.push_back({entry.name + "_" + weighting, entry.name, weighting, k});
+    for (const RouterCase& one : cases_of(entry)) {
+      if (!entry.uses_weighting) cases.push_back(one);
+      for (const std::string& weighting : weighting_names()) {
+        if (!entry.uses_weighting) break;
+        cases.push_back(one);
+        cases.back().name += "_" + weighting;
+        cases.back().weighting = weighting;
+      }
     }
   }
   return cases;

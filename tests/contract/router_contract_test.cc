@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
+#include "dispatch/drop_policies.h"
 #include "router_cases.h"
 #include "support/compare.h"
 #include "support/error_message.h"
@@ -14,7 +16,7 @@
 namespace witan {
 namespace {
 
-constexpr std::int64_t kExperts = 5;
+constexpr std::int64_t kExperts = 6;  // can be cut into groups
 
 class RouterContract : public testing::TestWithParam<test::RouterCase> {
  protected:
@@ -25,11 +27,23 @@ class RouterContract : public testing::TestWithParam<test::RouterCase> {
     const Tensor rows = Tensor::full({scores.rows(), 3}, 0.5F);
     const std::vector<std::int32_t> ids(static_cast<std::size_t>(scores.rows()), 1);
     Routing routing = test::make_router(options)->route(
-        tape_, scores, {.training = training, .token_ids = ids, .row_mask = mask, .random = &random, .rows = &rows});
+        tape_, GetParam().entry().uses_gate ? scores : Tensor(),
+        {.training = training, .token_ids = ids, .row_mask = mask, .random = &random, .rows = &rows});
     routing.assignment->validate();
     EXPECT_TRUE(test::identical(routing.combine_weights.values(), routing.assignment->combine_weights));
-    EXPECT_EQ(routing.probabilities.shape(), scores.shape());
+    EXPECT_EQ(routing.probabilities.defined(), GetParam().has_probabilities);
+    if (GetParam().has_probabilities) {
+      EXPECT_EQ(routing.probabilities.shape(), scores.shape());
+    }
     return routing;
+  }
+
+  // `rows` rows are not masked.
+  static void expect_k_per_row(const Assignment& assignment, std::int64_t rows, bool training) {
+    if (GetParam().k_per_row(training)) {
+      EXPECT_EQ(requested(assignment), rows * GetParam().experts_per_row);
+    }
+    EXPECT_LE(requested(assignment), rows * assignment.num_experts);
   }
 
   // (row, expert) -> weight, 0 where there is none: independent of the order of entries.
@@ -56,18 +70,17 @@ class RouterContract : public testing::TestWithParam<test::RouterCase> {
 TEST_P(RouterContract, RoutedAndDroppedAreWhatWasRequested) {
   const Tensor scores = test::random_tensor({41, kExperts}, 1);
   for (const double capacity : {0.0, 0.5, 1.0, 1.5}) {
-    for (const std::string policy : {"position", "choice"}) {
-      RouterOptions options = GetParam().options(kExperts);
-      options.capacity_factor = capacity;
-      options.drop_policy = policy;
-      const Routing routing = route(options, scores, true);
-      EXPECT_EQ(requested(*routing.assignment), 41 * GetParam().experts_per_row);
-      const double mean = 41.0 * static_cast<double>(GetParam().experts_per_row) / kExperts;
-      for (std::int64_t e = 0; capacity > 0.0 && e < kExperts; ++e) {
-        EXPECT_LE(static_cast<double>(routing.assignment->load(e)), std::max(4.0, capacity * mean + 1.0));
-      }
-      if (capacity == 0.5) {
-        EXPECT_GT(routing.assignment->num_dropped(), 0);
+    for (const std::string& policy : drop_policy_names()) {
+      for (const std::string overflow : {"drop", "next_best"}) {
+        RouterOptions options = GetParam().options(kExperts);
+        options.capacity_factor = capacity;
+        options.drop_policy = policy;
+        options.overflow = overflow;
+        const Routing routing = route(options, scores, true);
+        expect_k_per_row(*routing.assignment, 41, true);
+        for (std::int64_t e = 0; capacity > 0.0 && e < kExperts; ++e) {
+          EXPECT_LE(routing.assignment->load(e), GetParam().capacity(capacity, 41, kExperts));
+        }
       }
     }
   }
@@ -85,6 +98,7 @@ TEST_P(RouterContract, DroplessEqualsAnyCapacityAboveTheLargestLoad) {
 }
 
 TEST_P(RouterContract, TiesGoToTheLowestIndex) {
+  if (!GetParam().k_per_row_in_evaluation || !GetParam().entry().uses_gate) GTEST_SKIP() << "no k best to tie for";
   const Routing routing = route(GetParam().options(kExperts), Tensor::full({3, kExperts}, 0.25F));
   for (std::int64_t e = 0; e < kExperts; ++e) {
     EXPECT_EQ(routing.assignment->load(e), e < GetParam().experts_per_row ? 3 : 0) << "expert " << e;
@@ -102,11 +116,18 @@ TEST_P(RouterContract, SameSeedSameRoutingAndEvaluationDrawsNothing) {
     EXPECT_TRUE(std::ranges::equal(first.assignment->row_indices, second.assignment->row_indices));
     EXPECT_TRUE(test::identical(first.combine_weights.values(), second.combine_weights.values()));
   }
-  const auto router = test::make_router(options);
-  Random random(9);
+  const std::vector<std::int32_t> ids(20, 1);
   const Tensor rows = Tensor::full({20, 3}, 0.5F);
-  router->route(tape_, scores, {.training = false, .random = &random, .rows = &rows});
-  EXPECT_EQ(random.position(), 0U);
+  const auto draws = [&](bool training) {
+    RouterOptions dropless = options;
+    dropless.capacity_factor = training ? 0.0 : 0.7;
+    Random random(9);
+    test::make_router(dropless)->route(tape_, GetParam().entry().uses_gate ? scores : Tensor(),
+                                       {.training = training, .token_ids = ids, .random = &random, .rows = &rows});
+    return random.position() > 0;
+  };
+  EXPECT_FALSE(draws(false));
+  EXPECT_EQ(draws(true), GetParam().random_in_training);
 }
 
 TEST_P(RouterContract, PermutingTheRowsPermutesTheResult) {
@@ -131,7 +152,7 @@ TEST_P(RouterContract, CausalityIsAsDeclared) {
   constexpr std::int64_t kRows = 24;
   constexpr std::int64_t kPast = 12;
   for (const double capacity : {0.0, 0.6}) {
-    for (const std::string policy : {"position", "choice"}) {
+    for (const std::string& policy : drop_policy_names()) {
       RouterOptions options = GetParam().options(kExperts);
       options.capacity_factor = capacity;
       options.eval_capacity_factor = capacity;
@@ -153,6 +174,7 @@ TEST_P(RouterContract, CausalityIsAsDeclared) {
 }
 
 TEST_P(RouterContract, WeightsAndProbabilitiesHaveTheirGradients) {
+  if (!GetParam().entry().uses_gate) GTEST_SKIP() << "no scores to differentiate";
   // Gaps of a tenth and more: no difference quotient crosses a selection boundary.
   Tensor scores = Tensor::from({3, 4}, std::vector<float>{0.3F, 1.1F, -0.6F, 0.7F, -0.5F, 0.1F, 0.8F, 1.6F,  //
                                                           2.0F, 0.2F, -0.3F, 1.3F});
@@ -160,6 +182,7 @@ TEST_P(RouterContract, WeightsAndProbabilitiesHaveTheirGradients) {
   const auto router = test::make_router(GetParam().options(4));
   const Tensor rows = Tensor::full({3, 3}, 0.5F);
   for (const bool weights : {true, false}) {
+    if (!weights && !GetParam().has_probabilities) continue;
     const auto result = [&](Tape& tape, std::span<const Tensor> x) {
       const Routing routing = router->route(tape, x[0], {.rows = &rows});
       return weights ? routing.combine_weights : routing.probabilities;
@@ -172,16 +195,18 @@ TEST_P(RouterContract, MaskedRowsAreNotRouted) {
   const Tensor scores = test::random_tensor({6, kExperts}, 4);
   const std::vector<std::uint8_t> mask = {1, 0, 1, 1, 0, 1};
   const Routing routing = route(GetParam().options(kExperts), scores, true, mask);
-  EXPECT_EQ(requested(*routing.assignment), 4 * GetParam().experts_per_row);
+  expect_k_per_row(*routing.assignment, 4, true);
   for (const std::int32_t row : routing.assignment->row_indices) EXPECT_EQ(mask[static_cast<std::size_t>(row)], 1);
 }
 
 TEST_P(RouterContract, OneRowNoRowsAndOneExpert) {
-  const std::int64_t k = GetParam().experts_per_row;
-  EXPECT_EQ(route(GetParam().options(kExperts), test::random_tensor({1, kExperts}, 5)).assignment->num_assigned(), k);
-  EXPECT_EQ(route(GetParam().options(kExperts), Tensor::zeros({0, kExperts})).assignment->num_assigned(), 0);
-  const Routing one = route(GetParam().options(1), test::random_tensor({7, 1}, 5));
-  EXPECT_EQ(one.assignment->load(0), 7);
+  for (const bool training : {true, false}) {
+    const RouterOptions options = GetParam().options(kExperts);
+    expect_k_per_row(*route(options, test::random_tensor({1, kExperts}, 5), training).assignment, 1, training);
+    EXPECT_EQ(route(options, Tensor::zeros({0, kExperts}), training).assignment->num_assigned(), 0);
+    const Routing one = route(GetParam().options(1), test::random_tensor({7, 1}, 5), training);
+    EXPECT_EQ(one.assignment->load(0), 7);
+  }
 }
 
 TEST_P(RouterContract, AllExpertsOfARow) {
@@ -189,29 +214,37 @@ TEST_P(RouterContract, AllExpertsOfARow) {
     EXPECT_NE(test::error_message([&] { test::make_router(GetParam().options(kExperts, kExperts)); }), "no error");
     return;
   }
-  const Routing routing = route(GetParam().options(kExperts, kExperts), test::random_tensor({7, kExperts}, 6));
+  const bool training = !GetParam().k_per_row_in_evaluation;
+  const Routing routing =
+      route(GetParam().options(kExperts, kExperts), test::random_tensor({7, kExperts}, 6), training);
   for (std::int64_t e = 0; e < kExperts; ++e) EXPECT_EQ(routing.assignment->load(e), 7);
 }
 
 TEST_P(RouterContract, AllRowsToOneExpert) {
+  if (!GetParam().entry().uses_gate) GTEST_SKIP() << "no scores to prefer an expert by";
   Tensor scores = test::random_tensor({30, kExperts}, 7, 0.1F);
   for (std::int64_t row = 0; row < 30; ++row) scores.matrix()(row, 3) = 50.0F;
   RouterOptions options = GetParam().options(kExperts);
   EXPECT_EQ(route(options, scores).assignment->load(3), 30);
   options.capacity_factor = 1.0;
   const Routing full = route(options, scores, true);
-  EXPECT_EQ(full.assignment->load(3), 6 * GetParam().experts_per_row);
-  EXPECT_EQ(requested(*full.assignment), 30 * GetParam().experts_per_row);
+  EXPECT_EQ(full.assignment->load(3), GetParam().capacity(1.0, 30, kExperts));
+  expect_k_per_row(*full.assignment, 30, true);
 }
 
 TEST_P(RouterContract, HugeAndInfinitelySmallScoresAreFine) {
+  if (!GetParam().entry().uses_gate) GTEST_SKIP() << "no scores";
   constexpr float kInf = std::numeric_limits<float>::infinity();
   const Tensor scores = Tensor::from(
       {3, 4}, std::vector<float>{1e30F, -1e30F, 3e38F, 0.0F, -kInf, 1.0F, -kInf, -kInf, -1e5F, -2e5F, -kInf, -3e38F});
-  route(GetParam().options(4), scores);  // validate() refuses weights that are not finite
+  for (const bool training : {true, false}) {
+    const Routing routing = route(GetParam().options(4), scores, training);  // validate() refuses infinite weights
+    for (const BalanceTerm& term : routing.terms) EXPECT_TRUE(std::isfinite(term.value.item())) << term.name;
+  }
 }
 
 TEST_P(RouterContract, ScoresThatAreNotNumbersNameTheirRow) {
+  if (!GetParam().entry().uses_gate) GTEST_SKIP() << "no scores";
   constexpr float kInf = std::numeric_limits<float>::infinity();
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   const auto message = [&](const auto& spoil) {

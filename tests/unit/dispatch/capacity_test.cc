@@ -31,6 +31,19 @@ TEST(CapacityTest, MinimumAndUnlimited) {
   EXPECT_EQ(expert_capacity({1e6, CapacityRounding::kCeil, 4}, 1000, 8), 1000);
 }
 
+TEST(CapacityTest, MultiplesAreRoundedUpTo) {
+  EXPECT_EQ(expert_capacity({1.0, CapacityRounding::kRound, 1, 4}, 49, 10), 8);
+  EXPECT_EQ(expert_capacity({1.0, CapacityRounding::kRound, 1, 4}, 80, 10), 8);
+  EXPECT_EQ(expert_capacity({1.0, CapacityRounding::kRound, 1, 4}, 0, 10), 4);
+}
+
+TEST(CapacityTest, FractionOfTheRows) {
+  EXPECT_EQ(fraction_capacity(0.25, 100), 25);
+  EXPECT_EQ(fraction_capacity(0.25, 101), 26);
+  EXPECT_EQ(fraction_capacity(0.1, 30), 3);
+  EXPECT_EQ(fraction_capacity(0.25, 0), 0);
+}
+
 TEST(CapacityTest, NamesOfRoundings) {
   for (const std::string& name : capacity_rounding_names()) EXPECT_NO_THROW(parse_capacity_rounding(name));
   EXPECT_THROW(parse_capacity_rounding("up"), Error);

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <vector>
@@ -69,6 +71,68 @@ TEST(SortByExpertTest, ChoiceServesAllFirstChoicesFirst) {
   EXPECT_EQ(list(sorted.assignment->rows_of(0)), (std::vector<std::int32_t>{0, 2}));  // not row 1's second choice
   EXPECT_EQ(list(sorted.assignment->rows_of(1)), (std::vector<std::int32_t>{0, 1}));
   EXPECT_EQ(list(sorted.assignment->dropped_rows), (std::vector<std::int32_t>{1, 2}));
+}
+
+TEST(SortByExpertTest, ProbabilityServesTheLargestWeightsFirst) {
+  const Choices choices{3, 2, 2, {0, 1, 1, 0, 0, 1}};
+  const std::vector<float> weights = {0.6F, 0.4F, 0.5F, 0.45F, 0.7F, 0.3F};
+  const SortedChoices sorted = sort_by_expert(choices, weights, {2, &find_drop_policy("probability"), nullptr});
+  EXPECT_EQ(list(sorted.assignment->rows_of(0)), (std::vector<std::int32_t>{0, 2}));
+  EXPECT_EQ(list(sorted.assignment->rows_of(1)), (std::vector<std::int32_t>{0, 1}));
+}
+
+TEST(SortByExpertTest, PriorityServesSureRowsFirstRankByRank) {
+  const Choices choices{3, 2, 2, {0, 1, 0, 1, 1, 0}};
+  const std::vector<float> weights = {0.6F, 0.4F, 0.9F, 0.1F, 0.6F, 0.4F};
+  const SortedChoices two = sort_by_expert(choices, weights, {2, &find_drop_policy("priority"), nullptr});
+  EXPECT_EQ(list(two.assignment->rows_of(0)), (std::vector<std::int32_t>{0, 1}));
+  EXPECT_EQ(list(two.assignment->rows_of(1)), (std::vector<std::int32_t>{1, 2}));  // row 2 first, then the sure row 1
+  const SortedChoices one = sort_by_expert(choices, weights, {1, &find_drop_policy("priority"), nullptr});
+  EXPECT_EQ(list(one.assignment->rows_of(0)), (std::vector<std::int32_t>{1}));
+  EXPECT_EQ(list(one.assignment->rows_of(1)), (std::vector<std::int32_t>{2}));
+}
+
+TEST(SortByExpertTest, RandomIsFairInTrainingAndByPositionInEvaluation) {
+  const Choices choices{4, 1, 1, {0, 0, 0, 0}};
+  const std::vector<float> weights = slot_weights(choices);
+  Random random(3);
+  std::array<int, 4> served{};
+  for (int trial = 0; trial < 4000; ++trial) {
+    const SortedChoices sorted = sort_by_expert(choices, weights, {2, &find_drop_policy("random"), &random});
+    for (const std::int32_t row : sorted.assignment->row_indices) ++served[static_cast<std::size_t>(row)];
+  }
+  for (const int count : served) EXPECT_NEAR(count, 2000, 5 * 32);  // five standard deviations
+  const SortedChoices still = sort_by_expert(choices, weights, {2, &find_drop_policy("random"), nullptr});
+  EXPECT_EQ(list(still.assignment->row_indices), (std::vector<std::int32_t>{0, 1}));
+}
+
+TEST(SortByExpertTest, ReroutedChoicesGoToTheNextBestWithRoom) {
+  Choices choices{4, 3, 1, {0, 0, 0, 0}};
+  constexpr float kNever = -std::numeric_limits<float>::infinity();
+  Tensor scores = Tensor::from({4, 3}, std::vector<float>{9.0F, 1.0F, 2.0F, 9.0F, 2.0F, 1.0F,  //
+                                                          9.0F, 2.0F, 1.0F, 9.0F, kNever, kNever});
+  const DropRule drop{1, &find_drop_policy("position"), nullptr, true};
+  const ServedSlots served = serve_or_reroute(choices, scores.matrix(), slot_weights(choices), drop);
+  EXPECT_EQ(list(choices.experts), (std::vector<std::int32_t>{0, 1, 2, 0}));  // row 2 finds experts 0 and 1 full
+  EXPECT_EQ(std::vector<char>(served.begin(), served.end()), (std::vector<char>{1, 1, 1, 0}));
+  const SortedChoices sorted = sort_served(choices, slot_weights(choices), served);
+  sorted.assignment->validate();
+  EXPECT_EQ(list(sorted.assignment->dropped_rows), (std::vector<std::int32_t>{3}));
+}
+
+TEST(SortByExpertTest, ReroutingLeavesNobodyBehindWhileThereIsRoom) {
+  for (const DropPolicy& policy : drop_policy_table()) {
+    Choices choices{40, 5, 2, {}};
+    for (int row = 0; row < 40; ++row) choices.experts.insert(choices.experts.end(), {0, 1});
+    const Tensor scores = test::random_tensor({40, 5}, 4);
+    Random random(3);
+    const DropRule drop{20, &policy, &random, true};
+    const ServedSlots served = serve_or_reroute(choices, scores.matrix(), slot_weights(choices), drop);
+    const SortedChoices sorted = sort_served(choices, slot_weights(choices), served);
+    sorted.assignment->validate();
+    EXPECT_EQ(sorted.assignment->num_dropped(), 0) << policy.name;  // 80 choices, 100 places
+    for (std::int64_t expert = 0; expert < 5; ++expert) EXPECT_LE(sorted.assignment->load(expert), 20);
+  }
 }
 
 TEST(SortByExpertTest, EveryPolicyAgreesWithServingSlotBySlot) {
