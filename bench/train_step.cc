@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/elementwise.h"
 #include "base/pool.h"
 #include "base/random.h"
@@ -58,7 +57,7 @@ class Steps {
     context.token_ids = ids_;
     context.random = &random_;
     const DecoderOutput output = model_.forward(tape, ids_, kBatch, kSequence, context);
-    const Tensor loss = ops::cross_entropy(tape, output.hidden, model_.head(), targets_);
+    const Tensor loss = model_.loss(tape, output.hidden, targets_);
     std::vector<Tensor> terms{loss};
     for (const BalanceTerm& term : output.balance) terms.push_back(term.value);
     tape.backward(ops::weighted_sum(tape, terms, std::vector<float>(terms.size(), 1.0F)));

@@ -9,7 +9,12 @@
 
 // clang-format off
 #define WITAN_GATES(gate) \
-  gate(linear)
+  gate(linear) \
+  gate(cosine) \
+  gate(mlp) \
+  gate(gaussian) \
+  gate(tree) \
+  gate(product_keys)
 // clang-format on
 
 namespace witan {

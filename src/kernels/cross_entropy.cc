@@ -78,21 +78,24 @@ void Scale(float* values, std::int64_t count, float factor) {
   for (; i < count; ++i) values[i] *= factor;
 }
 
-// Turns a row of logits into the gradient scale * (softmax - onehot), if that is wanted, and returns the loss. A logit
-// that is NaN or infinite makes all of it NaN.
-double SoftmaxRow(float* logits, std::int64_t count, std::int32_t target, float scale, bool with_gradient) {
+// -log softmax(logits)[target], and the sum of exp(logits - largest), whose terms take the place of the logits with
+// `keep`. A logit that is NaN or infinite makes both NaN.
+double ExpRow(float* logits, std::int64_t count, std::int32_t target, bool keep, double* sum) {
   const float largest = Largest(logits, count);
-  if (largest != largest) {
-    for (std::int64_t i = 0; with_gradient && i < count; ++i) logits[i] = largest;
-    return static_cast<double>(largest);
-  }
+  if (largest != largest) return *sum = static_cast<double>(largest);
   const auto at_target = static_cast<double>(logits[target]);
-  const double sum = ExpSum(logits, count, largest, with_gradient);
-  if (with_gradient) {
-    Scale(logits, count, static_cast<float>(static_cast<double>(scale) / sum));
-    logits[target] -= scale;
+  *sum = ExpSum(logits, count, largest, keep);
+  return std::log(*sum) + static_cast<double>(largest) - at_target;
+}
+
+// From what ExpRow kept to scale * (softmax - onehot).
+void GradientRow(float* terms, std::int64_t count, std::int32_t target, float scale, double sum) {
+  if (sum != sum) {
+    for (std::int64_t i = 0; i < count; ++i) terms[i] = static_cast<float>(sum);
+    return;
   }
-  return std::log(sum) + static_cast<double>(largest) - at_target;
+  Scale(terms, count, static_cast<float>(static_cast<double>(scale) / sum));
+  terms[target] -= scale;
 }
 
 }  // namespace witan::kernels::HWY_NAMESPACE
@@ -107,7 +110,8 @@ HWY_AFTER_NAMESPACE();
 #include "kernels/gemm.h"
 
 namespace witan::kernels {
-HWY_EXPORT(SoftmaxRow);
+HWY_EXPORT(ExpRow);
+HWY_EXPORT(GradientRow);
 
 namespace {
 
@@ -120,34 +124,103 @@ Matrix rows_of(Matrix matrix, std::int64_t begin, std::int64_t rows) {
   return {matrix.row(begin), rows, matrix.cols, matrix.stride};
 }
 
+// What one softmax of a target's mixture says.
+struct Component {
+  double prior = 1.0;
+  double loss = 0.0;  // -log of its probability of the target
+  double sum = 0.0;   // of ExpRow
+};
+
+void weigh_by_priors(const float* logits, std::span<Component> components) {
+  const double largest = static_cast<double>(*std::max_element(logits, logits + components.size()));
+  double sum = 0.0;
+  for (std::size_t i = 0; i < components.size(); ++i) {
+    sum += components[i].prior = std::exp(static_cast<double>(logits[i]) - largest);
+  }
+  for (Component& component : components) component.prior /= sum;
+}
+
+// -log (sum of prior exp(-loss)).
+double mixed_loss(std::span<const Component> components) {
+  if (components.size() == 1) return components[0].loss;
+  double least = components[0].loss;
+  for (const Component& component : components) least = std::min(least, component.loss);
+  double sum = 0.0;
+  for (const Component& component : components) sum += component.prior * std::exp(least - component.loss);
+  return least - std::log(sum);
+}
+
+// The loss of one target from its K rows of logits, which become their gradient if that is wanted.
+double mixture_rows(Matrix logits, std::int32_t target, float scale, bool with_gradient, const float* prior_logits,
+                    float* prior_gradient, std::span<Component> components) {
+  const auto exp_row = WITAN_DISPATCH(ExpRow);
+  for (std::size_t i = 0; i < components.size(); ++i) {
+    float* const row = logits.row(static_cast<std::int64_t>(i));
+    components[i].loss = exp_row(row, logits.cols, target, with_gradient, &components[i].sum);
+  }
+  if (prior_logits != nullptr) weigh_by_priors(prior_logits, components);
+  const double loss = mixed_loss(components);
+  if (!with_gradient) return loss;
+  const auto gradient_row = WITAN_DISPATCH(GradientRow);
+  for (std::size_t i = 0; i < components.size(); ++i) {
+    const Component& component = components[i];
+    // Which softmax the target came from: its share of the probability.
+    const double share = components.size() == 1 ? 1.0 : component.prior * std::exp(loss - component.loss);
+    const float row_scale = static_cast<float>(share * static_cast<double>(scale));
+    gradient_row(logits.row(static_cast<std::int64_t>(i)), logits.cols, target, row_scale, component.sum);
+    if (prior_gradient != nullptr) {
+      prior_gradient[i] = static_cast<float>((component.prior - share) * static_cast<double>(scale));
+    }
+  }
+  return loss;
+}
+
+void check(ConstMatrix hidden, ConstMatrix weight, std::span<const std::int32_t> targets, std::span<float> row_losses,
+           const SoftmaxMixture& mixture) {
+  const auto rows = static_cast<std::int64_t>(targets.size());
+  WITAN_ASSERT(hidden.cols == weight.cols && rows * mixture.count() == hidden.rows);
+  WITAN_ASSERT(row_losses.empty() || row_losses.size() == targets.size());
+  WITAN_ASSERT(mixture.prior_logits.data == nullptr ||
+               (mixture.prior_logits.rows == rows && mixture.prior_logits.contiguous()));
+}
+
 }  // namespace
 
 double cross_entropy(ConstMatrix hidden, ConstMatrix weight, std::span<const std::int32_t> targets,
-                     std::span<float> row_losses, const CrossEntropyGradients& gradients) {
-  WITAN_ASSERT(hidden.cols == weight.cols && static_cast<std::int64_t>(targets.size()) == hidden.rows);
-  WITAN_ASSERT(row_losses.empty() || row_losses.size() == targets.size());
-  const bool with_gradient = gradients.hidden.data != nullptr || gradients.weight.data != nullptr;
-  const auto softmax_row = WITAN_DISPATCH(SoftmaxRow);
-  const std::int64_t chunk_rows = std::min(kRowsOfAChunk, hidden.rows);
-  PooledVector<float> logits(static_cast<std::size_t>(chunk_rows * weight.rows));
+                     std::span<float> row_losses, const CrossEntropyGradients& gradients,
+                     const SoftmaxMixture& mixture) {
+  check(hidden, weight, targets, row_losses, mixture);
+  const Matrix& prior_gradient = mixture.prior_gradient;
+  const bool with_gradient =
+      gradients.hidden.data != nullptr || gradients.weight.data != nullptr || prior_gradient.data != nullptr;
+  const std::int64_t count = mixture.count();
+  const auto num_targets = static_cast<std::int64_t>(targets.size());
+  const std::int64_t chunk_targets = std::min(std::max<std::int64_t>(1, kRowsOfAChunk / count), num_targets);
+  PooledVector<float> logits(static_cast<std::size_t>(chunk_targets * count * weight.rows));
   PooledVector<double> losses(targets.size(), 0.0);
-  for (std::int64_t begin = 0; begin < hidden.rows; begin += chunk_rows) {
-    const std::int64_t rows = std::min(chunk_rows, hidden.rows - begin);
-    const ConstMatrix inputs(hidden.row(begin), rows, hidden.cols, hidden.stride);
-    const Matrix chunk(logits.data(), rows, weight.rows);
+  for (std::int64_t begin = 0; begin < num_targets; begin += chunk_targets) {
+    const std::int64_t rows = std::min(chunk_targets, num_targets - begin);
+    const ConstMatrix inputs(hidden.row(begin * count), rows * count, hidden.cols, hidden.stride);
+    const Matrix chunk(logits.data(), rows * count, weight.rows);
     gemm(Op::kPlain, Op::kTransposed, inputs, weight, 0.0F, chunk);
-    parallel_for(rows, kGrain / weight.rows + 1, [&](std::int64_t first, std::int64_t last) {
+    parallel_for(rows, kGrain / (weight.rows * count) + 1, [&](std::int64_t first, std::int64_t last) {
+      PooledVector<Component> components(static_cast<std::size_t>(count));
       for (std::int64_t r = first; r < last; ++r) {
-        const auto t = static_cast<std::size_t>(begin + r);
-        if (targets[t] < 0) {
-          std::fill_n(chunk.row(r), chunk.cols, 0.0F);
-        } else {
-          losses[t] = softmax_row(chunk.row(r), chunk.cols, targets[t], gradients.scale, with_gradient);
+        const std::int64_t t = begin + r;
+        const Matrix target_rows = rows_of(chunk, r * count, count);
+        float* const d_prior = prior_gradient.data == nullptr ? nullptr : prior_gradient.row(t);
+        if (targets[static_cast<std::size_t>(t)] < 0) {
+          std::fill_n(target_rows.data, target_rows.size(), 0.0F);
+          if (d_prior != nullptr) std::fill_n(d_prior, count, 0.0F);
+          continue;
         }
+        const float* const prior = mixture.prior_logits.data == nullptr ? nullptr : mixture.prior_logits.row(t);
+        losses[static_cast<std::size_t>(t)] = mixture_rows(target_rows, targets[static_cast<std::size_t>(t)],
+                                                           gradients.scale, with_gradient, prior, d_prior, components);
       }
     });
     if (gradients.hidden.data != nullptr) {
-      gemm(Op::kPlain, Op::kPlain, chunk, weight, 0.0F, rows_of(gradients.hidden, begin, rows));
+      gemm(Op::kPlain, Op::kPlain, chunk, weight, 0.0F, rows_of(gradients.hidden, begin * count, rows * count));
     }
     if (gradients.weight.data != nullptr) {
       gemm(Op::kTransposed, Op::kPlain, chunk, inputs, begin == 0 ? 0.0F : 1.0F, gradients.weight);

@@ -173,6 +173,19 @@ void sigmoid_backward(std::span<const float> y, std::span<const float> dy, std::
   });
 }
 
+void tanh(std::span<const float> x, std::span<float> y) {
+  WITAN_ASSERT(x.size() == y.size());
+  for_elements(y.size(), [&](std::size_t i) { y[i] = std::tanh(x[i]); });
+}
+
+void tanh_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx, bool accumulate) {
+  WITAN_ASSERT(y.size() == dx.size() && dy.size() == dx.size());
+  for_elements(dx.size(), [&](std::size_t i) {
+    const float value = dy[i] * (1.0F - y[i] * y[i]);
+    dx[i] = accumulate ? dx[i] + value : value;
+  });
+}
+
 double sum(std::span<const float> x) { return blocked_sum(x, WITAN_DISPATCH(SumBlock)); }
 
 double sum_of_squares(std::span<const float> x) { return blocked_sum(x, WITAN_DISPATCH(SquaresBlock)); }

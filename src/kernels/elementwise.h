@@ -28,6 +28,10 @@ void sigmoid(std::span<const float> x, std::span<float> y);
 // dx (+)= dy * y * (1 - y).
 void sigmoid_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx, bool accumulate);
 
+void tanh(std::span<const float> x, std::span<float> y);
+// dx (+)= dy * (1 - y^2).
+void tanh_backward(std::span<const float> y, std::span<const float> dy, std::span<float> dx, bool accumulate);
+
 // In double, block by block of a fixed size: the same bits for any number of threads. 0 when empty.
 double sum(std::span<const float> x);
 double sum_of_squares(std::span<const float> x);
@@ -42,6 +46,8 @@ void row_dots_reference(ConstMatrix a, ConstMatrix b, std::span<float> y, bool a
 void sigmoid_reference(std::span<const float> x, std::span<float> y);
 void sigmoid_backward_reference(std::span<const float> y, std::span<const float> dy, std::span<float> dx,
                                 bool accumulate);
+void tanh_reference(std::span<const float> x, std::span<float> y);
+void tanh_backward_reference(std::span<const float> y, std::span<const float> dy, std::span<float> dx, bool accumulate);
 double sum_reference(std::span<const float> x);
 double sum_of_squares_reference(std::span<const float> x);
 

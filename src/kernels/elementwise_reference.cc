@@ -54,6 +54,15 @@ void sigmoid_backward_reference(std::span<const float> y, std::span<const float>
   for (std::size_t i = 0; i < dx.size(); ++i) store(wide(dy[i]) * wide(y[i]) * (1.0 - wide(y[i])), dx[i], accumulate);
 }
 
+void tanh_reference(std::span<const float> x, std::span<float> y) {
+  for (std::size_t i = 0; i < y.size(); ++i) store(std::tanh(wide(x[i])), y[i], false);
+}
+
+void tanh_backward_reference(std::span<const float> y, std::span<const float> dy, std::span<float> dx,
+                             bool accumulate) {
+  for (std::size_t i = 0; i < dx.size(); ++i) store(wide(dy[i]) * (1.0 - wide(y[i]) * wide(y[i])), dx[i], accumulate);
+}
+
 double sum_reference(std::span<const float> x) {
   double total = 0.0;
   for (const float value : x) total += wide(value);

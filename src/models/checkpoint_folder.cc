@@ -78,7 +78,9 @@ double least_parameters(const DecoderConfig& config) {
   const auto layers = static_cast<double>(config.num_hidden_layers);
   const auto mixtures = static_cast<double>(config.num_hidden_layers / config.decoder_sparse_step);
   const double embeddings = static_cast<double>(config.vocab_size) * hidden * (config.tie_word_embeddings ? 1.0 : 2.0);
-  return embeddings + layers * hidden * head_dim * heads + mixtures * mixture + (layers - mixtures) * dense;
+  const double softmaxes = config.num_output_softmaxes > 1 ? static_cast<double>(config.num_output_softmaxes) : 0.0;
+  return embeddings + softmaxes * hidden * (hidden + 1.0) + layers * hidden * head_dim * heads + mixtures * mixture +
+         (layers - mixtures) * dense;
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {

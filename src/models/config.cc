@@ -11,6 +11,7 @@ namespace {
 constexpr std::int64_t kMaxWidth = 1 << 20;
 constexpr std::int64_t kMaxVocabulary = 1 << 24;
 constexpr std::int64_t kMaxLayers = 4096;
+constexpr std::int64_t kMaxOutputSoftmaxes = 256;
 constexpr std::int64_t kMaxPositions = 1 << 20;  // the tables of RoPE are made for all of them
 
 void require_between(const char* name, std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
@@ -80,6 +81,9 @@ Fields DecoderConfig::fields() {
               "RMSNorm of queries and keys: none, per head, or over the full projection")
       .real("clip_qkv", clip_qkv, 0.0, kLargeReal, "Clamps queries, keys and values to +- this; 0: off")
       .flag("tie_word_embeddings", tie_word_embeddings, "The output projection is the embedding")
+      .integer(
+          "num_output_softmaxes", num_output_softmaxes, 1, kMaxOutputSoftmaxes,
+          "Softmaxes over the vocabulary that the output mixes, weighed per token (Yang et al. 2018); 1: a plain one")
       .integer("decoder_sparse_step", decoder_sparse_step, 1, kMaxLayers,
                "A mixture in every n-th layer, a dense feed-forward layer elsewhere")
       .real("initializer_range", initializer_range, 0.0, 10.0, "Standard deviation of the initial weights")
@@ -97,6 +101,7 @@ void DecoderConfig::validate() const {
   require_between("head_dim", head_dim, 0, kMaxWidth);
   require_between("intermediate_size", intermediate_size, 1, kMaxWidth);
   require_between("max_position_embeddings", max_position_embeddings, 1, kMaxPositions);
+  require_between("num_output_softmaxes", num_output_softmaxes, 1, kMaxOutputSoftmaxes);
   require_between("decoder_sparse_step", decoder_sparse_step, 1, kMaxLayers);
   if (!(rope_theta >= 1.0) || !std::isfinite(rope_theta)) fail("model.rope_theta: {} is not at least 1", rope_theta);
   if (!(rms_norm_eps >= 0.0)) fail("model.rms_norm_eps: {} is negative", rms_norm_eps);

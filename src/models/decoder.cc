@@ -5,12 +5,14 @@
 
 #include <cmath>
 
+#include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/embedding.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/norm.h"
 #include "autograd/ops/rope.h"
 #include "base/error.h"
 #include "layers/kv_cache.h"
+#include "layers/output_mixture.h"
 #include "layers/transformer_block.h"
 #include "models/initialize.h"
 
@@ -70,6 +72,9 @@ Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, bool draw) : c
   embedding_ = trained({config_.vocab_size, config_.hidden_size}, 0.0F);
   if (!config_.tie_word_embeddings) head_ = trained({config_.vocab_size, config_.hidden_size}, 0.0F);
   final_norm_ = trained({config_.hidden_size}, 1.0F);
+  if (config_.num_output_softmaxes > 1) {
+    output_mixture_ = std::make_unique<OutputMixture>(config_.hidden_size, config_.num_output_softmaxes);
+  }
   for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     Random random = named_stream(seed, fmt::format("model.layers.{}.router", layer));
     layers_.push_back(std::make_unique<TransformerBlock>(block_options(layer), *rope_, random));
@@ -132,7 +137,14 @@ KvCache Decoder::make_cache() const {
           config_.max_position_embeddings};
 }
 
+Tensor Decoder::loss(Tape& tape, const Tensor& hidden, std::span<const std::int32_t> targets,
+                     std::span<float> row_losses) const {
+  if (output_mixture_ != nullptr) return output_mixture_->loss(tape, hidden, head(), targets, row_losses);
+  return ops::cross_entropy(tape, hidden, head(), targets, row_losses);
+}
+
 Tensor Decoder::logits(const Tensor& hidden) const {
+  if (output_mixture_ != nullptr) return output_mixture_->log_probabilities(hidden, head());
   Tape off;
   return ops::linear(off, hidden.detached(), head());
 }
@@ -142,6 +154,11 @@ std::vector<Parameter> Decoder::parameters() const {
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) append(result, layer, layers_[layer]->parameters());
   result.push_back({"model.norm.weight", final_norm_, false});
   if (head_.defined()) result.push_back({"lm_head.weight", head_});
+  if (output_mixture_ != nullptr) {
+    for (const Parameter& parameter : output_mixture_->parameters()) {
+      result.push_back({"lm_head_mixture." + parameter.name, parameter.value, parameter.decay});
+    }
+  }
   return result;
 }
 

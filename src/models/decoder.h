@@ -29,7 +29,8 @@ struct DecoderConfig {
   std::string qk_norm = "none";  // none | head (per head, as Qwen3) | full (over the whole projection, as OLMoE)
   double clip_qkv = 0.0;         // queries, keys and values are clamped to +- this, after QK-norm; 0: off
   bool tie_word_embeddings = true;
-  std::int64_t decoder_sparse_step = 1;  // a mixture in layers i with (i + 1) % step == 0, dense elsewhere
+  std::int64_t num_output_softmaxes = 1;  // above 1: the output is a mixture of that many softmaxes
+  std::int64_t decoder_sparse_step = 1;   // a mixture in layers i with (i + 1) % step == 0, dense elsewhere
   double initializer_range = 0.02;
   // Accepts a router whose choice for a token depends on later tokens of the sequence: such a model cannot generate as
   // it was trained.
@@ -55,13 +56,14 @@ struct ParameterCounts {
 
 struct BlockOptions;
 class KvCache;
+class OutputMixture;
 class TransformerBlock;
 namespace ops {
 struct RopeTable;
 }
 
 struct DecoderOutput {
-  Tensor hidden;  // [T, D], after the final norm; the loss and the logits are computed from it and head()
+  Tensor hidden;                         // [T, D], after the final norm; loss() and logits() go on from it
   std::vector<BalanceTerm> balance;      // of all layers together, see combine_balance
   std::vector<MoeMetrics> metrics;       // per mixture layer
   std::vector<std::int64_t> moe_layers;  // index of the layer of each metrics entry
@@ -94,7 +96,11 @@ class Decoder {
   KvCache make_cache() const;
   // Output projection [vocab_size, hidden_size]: the embedding when tied.
   const Tensor& head() const { return config_.tie_word_embeddings ? embedding_ : head_; }
-  // hidden [n, D] -> logits [n, V], without gradient.
+  // Mean over the counted targets [T] of the loss in nats, from hidden [T, D]; see ops::cross_entropy.
+  Tensor loss(Tape& tape, const Tensor& hidden, std::span<const std::int32_t> targets,
+              std::span<float> row_losses = {}) const;
+  // hidden [n, D] -> logits [n, V], without gradient: scores whose softmax is the distribution of the next token. With
+  // several output softmaxes these are its log-probabilities.
   Tensor logits(const Tensor& hidden) const;
 
   const DecoderConfig& config() const { return config_; }
@@ -117,6 +123,7 @@ class Decoder {
   Tensor embedding_;
   Tensor head_;  // undefined when tied
   Tensor final_norm_;
+  std::unique_ptr<OutputMixture> output_mixture_;  // null with one softmax
   std::vector<std::unique_ptr<TransformerBlock>> layers_;
 };
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "autograd/ops/cross_entropy.h"
 #include "base/error.h"
 
 namespace witan {
@@ -39,7 +38,7 @@ void add_batch(Decoder& model, const TokenStream& stream, std::span<const std::i
   const DecoderOutput output = model.forward(off, inputs, static_cast<std::int64_t>(windows.size()),
                                              windows.front().length, context, nullptr, layer_observer);
   std::vector<float> losses(targets.size());
-  ops::cross_entropy(off, output.hidden, model.head(), targets, losses);
+  model.loss(off, output.hidden, targets, losses);
   for (std::size_t i = 0; i < targets.size(); ++i) {
     DomainLoss& sum = sums[target_domains[i]];
     sum.tokens += 1;

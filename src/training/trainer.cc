@@ -8,7 +8,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "autograd/ops/cross_entropy.h"
 #include "autograd/ops/elementwise.h"
 #include "base/error.h"
 #include "text/tokenizer.h"
@@ -104,7 +103,7 @@ void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
     diverged(fmt::format("{} ({})", locate(), error.what()));
   }
   feedback->losses.resize(batch_.targets.size());
-  const Tensor loss = ops::cross_entropy(tape, output.hidden, model_->head(), batch_.targets, feedback->losses);
+  const Tensor loss = model_->loss(tape, output.hidden, batch_.targets, feedback->losses);
   PooledVector<Tensor> terms{loss};
   for (const BalanceTerm& term : output.balance) terms.push_back(term.value);
   const PooledVector<float> weights(terms.size(), share);

@@ -47,8 +47,9 @@ TEST_P(GateContract, GradientsMatchCentralDifferences) {
   std::vector<Tensor> inputs = {test::random_tensor({3, kWidth}, 2)};
   for (const Parameter& parameter : gate->parameters()) inputs.push_back(parameter.value);
   EXPECT_GT(inputs.size(), 1U);
-  EXPECT_TRUE(
-      test::gradients_match([&](Tape& tape, std::span<const Tensor> x) { return gate->scores(tape, x[0]); }, inputs));
+  // A short step: a gate may have kinks, which a difference quotient should not cross.
+  EXPECT_TRUE(test::gradients_match([&](Tape& tape, std::span<const Tensor> x) { return gate->scores(tape, x[0]); },
+                                    inputs, 1e-3F));
 }
 
 TEST_P(GateContract, ItsEntryIsFilled) {

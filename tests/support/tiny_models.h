@@ -62,6 +62,9 @@ inline std::vector<NamedConfig> tiny_configs() {
   plain.moe.num_experts_per_tok = 1;
   plain.moe.eval_capacity_factor = 0.0;
 
+  DecoderConfig softmaxes = tiny_config();
+  softmaxes.num_output_softmaxes = 3;
+
   DecoderConfig dense = tiny_config();
   dense.decoder_sparse_step = 4;  // more than layers
 
@@ -70,6 +73,7 @@ inline std::vector<NamedConfig> tiny_configs() {
           {"olmoe_normalized", "olmoe", olmoe_normalized},
           {"sparse_step_and_shared", "witan", own},
           {"switch_plain", "witan", plain},
+          {"mixture_of_softmaxes", "witan", softmaxes},
           {"dense", "witan", dense}};
 }
 

@@ -17,4 +17,10 @@ constexpr std::int32_t kIgnoreTarget = -1;
 Tensor cross_entropy(Tape& tape, const Tensor& hidden, const Tensor& weight, std::span<const std::int32_t> targets,
                      std::span<float> row_losses = {});
 
+// The same with a mixture of K softmaxes (Yang et al. 2018, "Breaking the Softmax Bottleneck", equation 4): latents
+// [T, K * D] or [T * K, D], prior_logits [T, K] -> mean of -log (sum over i of softmax(prior_logits)[i]
+// softmax(latents[i] weight')[target]). K = 1 is the plain softmax.
+Tensor mixture_cross_entropy(Tape& tape, const Tensor& latents, const Tensor& prior_logits, const Tensor& weight,
+                             std::span<const std::int32_t> targets, std::span<float> row_losses = {});
+
 }  // namespace witan::ops

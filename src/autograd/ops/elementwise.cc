@@ -59,6 +59,22 @@ Tensor scale(Tape& tape, const Tensor& x, float factor) {
   return y;
 }
 
+Tensor scale_by(Tape& tape, const Tensor& x, const Tensor& factor) {
+  if (factor.numel() != 1) fail("scale_by: factor {} is not a scalar", factor.shape().to_string());
+  Tensor y = tape.output(x.shape(), {&x, &factor});
+  kernels::scale(x.values(), factor.item(), y.values(), false);
+  tape.record(y, [dy = y.grad(), dx = x.grad(), dfactor = factor.grad(), kept_factor = factor.item(),
+                  kept_x = factor.requires_grad() ? x.detached() : Tensor()] {
+    pass_gradient(dy, kept_factor, dx);
+    if (dfactor.wanted()) {
+      const std::int64_t size = kept_x.numel();
+      const auto sink = dfactor.sink();
+      kernels::row_dots({dy.values().data(), 1, size}, {kept_x.data(), 1, size}, {sink.data, 1}, sink.accumulate);
+    }
+  });
+  return y;
+}
+
 Tensor scale_rows(Tape& tape, const Tensor& x, const Tensor& factor) {
   if (factor.numel() != x.rows()) {
     fail("scale_rows: x {} needs one factor per row ({}), got {}", x.shape().to_string(), x.rows(),
@@ -87,6 +103,16 @@ Tensor sigmoid(Tape& tape, const Tensor& x) {
   tape.record(y, [dy = y.grad(), dx = x.grad(), kept_y = y.detached()] {
     const auto sink = dx.sink();
     kernels::sigmoid_backward(kept_y.values(), dy.values(), dx.values(), sink.accumulate);
+  });
+  return y;
+}
+
+Tensor tanh(Tape& tape, const Tensor& x) {
+  Tensor y = tape.output(x.shape(), {&x});
+  kernels::tanh(x.values(), y.values());
+  tape.record(y, [dy = y.grad(), dx = x.grad(), kept_y = y.detached()] {
+    const auto sink = dx.sink();
+    kernels::tanh_backward(kept_y.values(), dy.values(), dx.values(), sink.accumulate);
   });
   return y;
 }

@@ -1,6 +1,8 @@
 // Normalisation ops: shape checks, then the kernels.
 #include "autograd/ops/norm.h"
 
+#include <cmath>
+
 #include "autograd/ops/gradient_views.h"
 #include "base/error.h"
 #include "kernels/norm.h"
@@ -56,6 +58,12 @@ Tensor layer_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Tenso
                                  dweight_sink, dbias_sink);
   });
   return y;
+}
+
+Tensor unit_norm(Tape& tape, const Tensor& x) {
+  constexpr float kEpsilon = 1e-12F;  // far below the square of any element that matters: the length is 1 to rounding
+  const float inverse_root = 1.0F / std::sqrt(static_cast<float>(x.cols()));
+  return rms_norm(tape, x, Tensor::full({x.cols()}, inverse_root), kEpsilon);
 }
 
 }  // namespace witan::ops

@@ -12,4 +12,7 @@ Tensor rms_norm(Tape& tape, const Tensor& x, const Tensor& weight, float epsilon
 // y = weight * (x - mean) / sqrt(var + epsilon) + bias over the last dimension; bias may be undefined. Ba et al. 2016.
 Tensor layer_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& bias, float epsilon);
 
+// y = x / |x| over the last dimension; a row of zeros stays zero.
+Tensor unit_norm(Tape& tape, const Tensor& x);
+
 }  // namespace witan::ops

@@ -85,7 +85,7 @@ bool is_plain_mixture(const DecoderConfig& config) {
   // The capacity factor that the paper of top-k routing asks for is none.
   const bool dropless = moe.eval_capacity_factor == 0.0 || moe.eval_capacity_factor == RouterOptions::kRouterDefault;
   return moe.router == "top_k" && moe.gate == "linear" && dropless && moe.n_shared_experts == 0 && moe.gated &&
-         moe.hidden_act == "silu" && config.decoder_sparse_step == 1;
+         moe.hidden_act == "silu" && config.decoder_sparse_step == 1 && config.num_output_softmaxes == 1;
 }
 
 }  // namespace witan

@@ -49,7 +49,7 @@ TEST(CrossEntropyKernelTest, LossAndGradientsMatchTheReference) {
     };
     const Results expected = run(cross_entropy_reference);
     test::for_each_isa([&] {
-      const Results actual = run(cross_entropy);
+      const Results actual = run([](auto&&... arguments) { return cross_entropy(arguments...); });
       const float tolerance = test::accumulation_tolerance(width, 32.0F);
       EXPECT_NEAR(actual.loss, expected.loss, 2e-6 * (1.0 + expected.loss)) << rows;
       EXPECT_TRUE(test::near(actual.losses, expected.losses, tolerance)) << rows;

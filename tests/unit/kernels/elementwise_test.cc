@@ -46,6 +46,8 @@ TEST(ElementwiseTest, AgreesWithTheReferences) {
         [](In, In, Out y, bool accumulate) { fill_reference(2.5F, y, accumulate); });
   check([](In a, In, Out y, bool) { sigmoid(a, y); }, [](In a, In, Out y, bool) { sigmoid_reference(a, y); });
   check(sigmoid_backward, sigmoid_backward_reference);
+  check([](In a, In, Out y, bool) { tanh(a, y); }, [](In a, In, Out y, bool) { tanh_reference(a, y); });
+  check(tanh_backward, tanh_backward_reference);
 }
 
 TEST(ElementwiseTest, AddMayWriteOverItsInput) {

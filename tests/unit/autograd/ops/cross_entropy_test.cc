@@ -161,5 +161,85 @@ TEST(CrossEntropyTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(message(weight, {-1, -1}), "cross_entropy: none of the 2 rows has a target that counts");
 }
 
+// -log (sum over i of softmax(priors)[i] softmax(latents[i] weight')[target]) of each row, in double.
+std::vector<float> plain_mixture_losses(const Tensor& latents, const Tensor& priors, const Tensor& weight,
+                                        std::span<const std::int32_t> targets) {
+  const std::int64_t count = priors.cols();
+  const ConstMatrix all(latents.data(), priors.rows() * count, weight.cols());
+  std::vector<float> losses;
+  for (std::int64_t t = 0; t < priors.rows(); ++t) {
+    double total = 0.0;
+    double probability = 0.0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const double prior = std::exp(static_cast<double>(priors.matrix()(t, i)));
+      total += prior;
+      probability +=
+          prior * std::exp(-plain_loss(all, weight.matrix(), t * count + i, targets[static_cast<std::size_t>(t)]));
+    }
+    losses.push_back(static_cast<float>(std::log(total) - std::log(probability)));
+  }
+  return losses;
+}
+
+TEST(MixtureCrossEntropyTest, EqualsPlainSoftmaxesMixedAcrossChunks) {
+  for (const std::int64_t count : {1, 2, 5, 300}) {
+    const std::int64_t rows = count == 300 ? 2 : 140;
+    const Tensor latents = test::random_tensor({rows, count * 7}, 1);
+    const Tensor priors = test::random_tensor({rows, count}, 2, 3.0F);
+    const Tensor weight = test::random_tensor({33, 7}, 3);
+    const std::vector<std::int32_t> targets = random_targets(rows, 33);
+    const std::vector<float> expected = plain_mixture_losses(latents, priors, weight, targets);
+    test::for_each_isa([&] {
+      std::vector<float> losses(targets.size());
+      Tape off;
+      ops::mixture_cross_entropy(off, latents, priors, weight, targets, losses);
+      EXPECT_TRUE(test::near(losses, expected, test::accumulation_tolerance(7, test::max_abs(expected) + 1.0F)))
+          << count;
+    });
+  }
+}
+
+TEST(MixtureCrossEntropyTest, OneSoftmaxIsThePlainLossBitForBit) {
+  const Tensor hidden = test::random_tensor({300, 8}, 1);
+  const Tensor weight = test::random_tensor({33, 8}, 2);
+  const Tensor priors = test::random_tensor({300, 1}, 3);
+  const std::vector<std::int32_t> targets = random_targets(300, 33);
+  std::vector<std::vector<float>> results;
+  for (const bool mixture : {false, true}) {
+    Tape tape(Tape::Mode::kRecording);
+    const Tensor loss = mixture ? ops::mixture_cross_entropy(tape, hidden, priors, weight, targets)
+                                : ops::cross_entropy(tape, hidden, weight, targets);
+    hidden.grad().clear();
+    weight.grad().clear();
+    tape.backward(loss);
+    std::vector<float>& all = results.emplace_back(1, loss.item());
+    for (const Tensor* const tensor : {&hidden, &weight}) {
+      all.insert(all.end(), tensor->grad().values().begin(), tensor->grad().values().end());
+    }
+  }
+  EXPECT_TRUE(test::identical(results[1], results[0]));
+  EXPECT_EQ(test::max_abs(priors.grad().values()), 0.0F);
+}
+
+TEST(MixtureCrossEntropyTest, GradientsMatchCentralDifferences) {
+  std::vector<std::int32_t> targets = random_targets(5, 11);
+  targets[2] = ops::kIgnoreTarget;
+  const std::vector<Tensor> inputs = {test::random_tensor({5, 3 * 4}, 1), test::random_tensor({5, 3}, 2),
+                                      test::random_tensor({11, 4}, 3)};
+  EXPECT_TRUE(test::gradients_match(
+      [&](Tape& tape, Inputs x) { return ops::mixture_cross_entropy(tape, x[0], x[1], x[2], targets); }, inputs));
+}
+
+TEST(MixtureCrossEntropyTest, ShapesThatDoNotFitAreRefused) {
+  Tape off;
+  const std::vector<std::int32_t> targets = {0, 1};
+  EXPECT_THROW(
+      ops::mixture_cross_entropy(off, Tensor::zeros({2, 7}), Tensor::zeros({2, 2}), Tensor::zeros({3, 4}), targets),
+      Error);
+  EXPECT_THROW(
+      ops::mixture_cross_entropy(off, Tensor::zeros({3, 8}), Tensor::zeros({3, 2}), Tensor::zeros({3, 4}), targets),
+      Error);
+}
+
 }  // namespace
 }  // namespace witan

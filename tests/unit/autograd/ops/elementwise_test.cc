@@ -25,6 +25,9 @@ TEST(ElementwiseOpsTest, GradientsMatchCentralDifferences) {
   EXPECT_TRUE(test::gradients_match([](Tape& t, Inputs x) { return ops::scale(t, x[0], -3.0F); }, one));
   EXPECT_TRUE(test::gradients_match([](Tape& t, Inputs x) { return ops::scale_rows(t, x[0], x[1]); }, rows));
   EXPECT_TRUE(test::gradients_match([](Tape& t, Inputs x) { return ops::sigmoid(t, x[0]); }, one));
+  EXPECT_TRUE(test::gradients_match([](Tape& t, Inputs x) { return ops::tanh(t, x[0]); }, one));
+  const std::vector<Tensor> with_factor = {one[0], test::random_tensor({1}, 8)};
+  EXPECT_TRUE(test::gradients_match([](Tape& t, Inputs x) { return ops::scale_by(t, x[0], x[1]); }, with_factor));
   EXPECT_TRUE(test::gradients_match([](Tape& t, Inputs x) { return ops::mean(t, x[0]); }, one));
   const std::vector<float> weights = {2.0F, -0.5F};
   EXPECT_TRUE(test::gradients_match([&](Tape& t, Inputs x) { return ops::weighted_sum(t, x, weights); }, scalars));
