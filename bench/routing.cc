@@ -93,6 +93,7 @@ void routing(benchmark::State& state, const RouterEntry& entry) {
 
 void register_all() {
   for (const RouterEntry& entry : router_table()) {
+    if (entry.kind != RouterKind::kChoice) continue;  // no experts are chosen of these 64
     benchmark::RegisterBenchmark(("routing/" + entry.name).c_str(), routing, entry)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond)

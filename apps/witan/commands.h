@@ -13,5 +13,6 @@ void add_train(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_report(CLI::App& app);
+void add_compare(CLI::App& app);
 
 }  // namespace witan::cli

@@ -115,7 +115,7 @@ void eval(const EvalArguments& arguments) {
 
   const EvaluationOptions options{arguments.batch_size, sequence_length(arguments, model->config()), 0};
   const auto domains = static_cast<std::int64_t>(corpus.domains.size());
-  RoutingCensus census(model->config().moe.num_experts, domains, model->config().vocab_size);
+  RoutingCensus census(observed_experts(model->config().moe), domains, model->config().vocab_size);
   const WindowObserver observer = arguments.analysis.empty() ? WindowObserver() : census.observer();
   const Evaluation evaluation =
       evaluate(*model, *tokens.heldout, bytes_per_token(*tokenizer), domains, options, observer);

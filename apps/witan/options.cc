@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "training/budget.h"
 
 namespace witan::cli {
 namespace {
@@ -85,6 +86,16 @@ std::string unknown_arguments_message(const CLI::App& command, const std::vector
   }
   if (!unknown.empty()) return fmt::format("unexpected argument '{}'", unknown.front());
   return "unexpected arguments";
+}
+
+void keep_one_budget(const CLI::App& command, BudgetOptions& budget) {
+  const bool steps = command.count("--steps") > 0;
+  const bool tokens = command.count("--tokens") > 0;
+  const bool minutes = command.count("--minutes") > 0;
+  if (!steps && !tokens && !minutes) return;
+  if (!steps) budget.steps = 0;
+  if (!tokens) budget.tokens = 0;
+  if (!minutes) budget.minutes = 0.0;
 }
 
 }  // namespace witan::cli

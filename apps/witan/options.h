@@ -10,6 +10,10 @@ namespace CLI {
 class App;
 }
 
+namespace witan {
+struct BudgetOptions;
+}
+
 namespace witan::cli {
 
 // Adds one flag per field to `command`, in the group `group` of its --help; defaults, bounds and choices are printed.
@@ -17,6 +21,9 @@ namespace witan::cli {
 // parsed: declare an option that fills many fields (a preset) first, so that single flags win over it. A wrong value
 // throws CLI::ValidationError naming the flag. Booleans get --name and --no-name.
 void bind_fields(CLI::App& command, const std::string& group, const Fields& fields);
+
+// A preset brings a budget of its own; one that was asked for on the command line takes its place.
+void keep_one_budget(const CLI::App& command, BudgetOptions& budget);
 
 // "--hidden_size=4" -> "--hidden-size=4": underscores in the names of flags are dashes. Nothing after "--" is touched.
 std::vector<std::string> normalized_arguments(std::vector<std::string> arguments);

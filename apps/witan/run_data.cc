@@ -12,20 +12,6 @@
 namespace witan::cli {
 namespace {
 
-std::unique_ptr<Tokenizer> make_tokenizer(const TrainSettings& settings, const Corpus& corpus) {
-  const std::string& name = settings.data.tokenizer;
-  if (name == "bytes") return make_byte_tokenizer();
-  if (name == "sentencepiece") {
-    std::vector<std::string_view> texts;
-    for (const Document& document : corpus.train) texts.emplace_back(document.text);
-    return train_sentencepiece(texts, settings.model.vocab_size, static_cast<std::uint64_t>(settings.seed));
-  }
-  if (!std::filesystem::is_directory(name)) {
-    fail("data.tokenizer: '{}' is neither sentencepiece nor bytes nor a folder with a tokenizer", name);
-  }
-  return load_tokenizer(name);
-}
-
 RunData tokenized(Corpus corpus, std::shared_ptr<const Tokenizer> tokenizer, const RunFolder& folder) {
   throw_if_interrupted();
   TokenizedCorpus tokens = tokenize_corpus(corpus, *tokenizer, folder.cache(), stderr_progress());
@@ -51,10 +37,24 @@ Corpus read_run_corpus(const TrainSettings& settings) {
   return read_corpus(options);
 }
 
+std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, const Corpus& corpus) {
+  const std::string& name = settings.data.tokenizer;
+  if (name == "bytes") return make_byte_tokenizer();
+  if (name == "sentencepiece") {
+    std::vector<std::string_view> texts;
+    for (const Document& document : corpus.train) texts.emplace_back(document.text);
+    return train_sentencepiece(texts, settings.model.vocab_size, static_cast<std::uint64_t>(settings.seed));
+  }
+  if (!std::filesystem::is_directory(name)) {
+    fail("data.tokenizer: '{}' is neither sentencepiece nor bytes nor a folder with a tokenizer", name);
+  }
+  return load_tokenizer(name);
+}
+
 RunData prepare_data(TrainSettings& settings, const RunFolder& folder) {
   Corpus corpus = read_run_corpus(settings);
   throw_if_interrupted();
-  std::shared_ptr<const Tokenizer> tokenizer = make_tokenizer(settings, corpus);
+  std::shared_ptr<const Tokenizer> tokenizer = make_run_tokenizer(settings, corpus);
   settings.model.vocab_size = tokenizer->vocab_size();
   return tokenized(std::move(corpus), std::move(tokenizer), folder);
 }

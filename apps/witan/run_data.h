@@ -24,6 +24,8 @@ std::vector<std::string> absolute_paths(const std::vector<std::string>& paths);
 
 // The corpus that the settings describe.
 Corpus read_run_corpus(const TrainSettings& settings);
+// Trained on the corpus, or loaded, as the settings say.
+std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, const Corpus& corpus);
 // For a new run: makes or loads the tokenizer, and sets settings.model.vocab_size to what it came to.
 RunData prepare_data(TrainSettings& settings, const RunFolder& folder);
 // For a run that goes on: its tokenizer comes from the checkpoint.

@@ -43,17 +43,6 @@ void say(const std::string& line) {
   std::fflush(stdout);
 }
 
-// A preset brings a budget of its own; one that was asked for takes its place.
-void keep_one_budget(const CLI::App& command, BudgetOptions& budget) {
-  const bool steps = command.count("--steps") > 0;
-  const bool tokens = command.count("--tokens") > 0;
-  const bool minutes = command.count("--minutes") > 0;
-  if (!steps && !tokens && !minutes) return;
-  if (!steps) budget.steps = 0;
-  if (!tokens) budget.tokens = 0;
-  if (!minutes) budget.minutes = 0.0;
-}
-
 void print_sizes(const TrainSettings& settings) {
   const Decoder model(settings.model, static_cast<std::uint64_t>(settings.seed));
   const MemoryEstimate memory = estimate_memory(settings, model.counts());
@@ -73,7 +62,7 @@ void write_results(Trainer& trainer, const RunFolder& folder, const Corpus& corp
   Analysis analysis;
   analysis.domains = corpus.domains;
   const DecoderConfig& model = trainer.settings().model;
-  RoutingCensus census(model.moe.num_experts, static_cast<std::int64_t>(corpus.domains.size()), model.vocab_size);
+  RoutingCensus census(observed_experts(model.moe), static_cast<std::int64_t>(corpus.domains.size()), model.vocab_size);
   trainer.evaluate(kAnalysedTokens, census.observer());
   analysis.layers = census.finish(trainer.tokenizer());
   analysis.samples =

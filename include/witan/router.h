@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,6 +50,12 @@ struct RouterContext {
   std::shared_ptr<const RowFeedback> feedback = nullptr;  // null when nobody will fill it
 };
 
+// Which of very many experts serve each row, by row: nothing here grows with the number of experts.
+struct Retrieval {
+  std::shared_ptr<const PooledVector<std::int32_t>> experts;  // [T * M], -1: none in this slot
+  Tensor weights;                                             // [T, M], with gradient; 0 where there is no expert
+};
+
 struct Routing {
   // Shared: the layer hands it to the tape too, because the backward pass reads it.
   std::shared_ptr<const Assignment> assignment;
@@ -65,6 +72,9 @@ struct Routing {
   // turns the combined expert outputs [S, D] into the layer's rows [T, D]. Undefined and empty otherwise.
   Tensor expert_rows = {};
   std::function<Tensor(Tape& tape, const Tensor& expert_outputs)> spread = {};
+  // Set by routers that retrieve single neurons (RouterKind::kRetrieval), and what the layer computes from then.
+  // `assignment` tells metrics and observers which groups of experts were asked, and its weights carry no gradient.
+  std::optional<Retrieval> retrieval = {};
 };
 
 class Router {

@@ -4,6 +4,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
+#include <utility>
 
 #include "base/error.h"
 #include "base/pool.h"
@@ -21,7 +24,11 @@ std::shared_ptr<float[]> allocate(std::int64_t numel) {
 
 struct GradientSlot {
   Shape shape;
-  std::shared_ptr<float[]> values;  // null until the first sink()
+  std::shared_ptr<float[]> values;  // null until the first sink() or add_rows()
+  bool in_rows = false;             // values are those of `rows` alone
+  PooledVector<std::int32_t> rows;
+
+  std::int64_t row_size() const { return shape.numel() / shape[0]; }
 };
 
 Shape::Shape(std::initializer_list<std::int64_t> dimensions) : rank_(static_cast<int>(dimensions.size())) {
@@ -57,16 +64,19 @@ const Shape& Gradient::shape() const {
 
 std::span<float> Gradient::values() const {
   WITAN_ASSERT(present());
+  fill_up();
   return {slot_->values.get(), static_cast<std::size_t>(slot_->shape.numel())};
 }
 
 Matrix Gradient::matrix() const {
   WITAN_ASSERT(present());
+  fill_up();
   return {slot_->values.get(), slot_->shape.rows(), slot_->shape.cols()};
 }
 
 Gradient::Sink Gradient::sink() const {
   WITAN_ASSERT(wanted());
+  fill_up();
   const bool accumulate = slot_->values != nullptr;
   if (!accumulate) slot_->values = allocate(slot_->shape.numel());
   return {slot_->values.get(), accumulate};
@@ -79,8 +89,73 @@ std::span<float> Gradient::accumulator() const {
   return values;
 }
 
+bool Gradient::in_rows() const { return present() && slot_->in_rows; }
+
+std::span<const std::int32_t> Gradient::stored_rows() const {
+  WITAN_ASSERT(in_rows());
+  return slot_->rows;
+}
+
+std::span<float> Gradient::stored_values() const {
+  WITAN_ASSERT(present());
+  const auto rows = static_cast<std::int64_t>(slot_->rows.size());
+  const std::int64_t size = slot_->in_rows ? rows * slot_->row_size() : slot_->shape.numel();
+  return {slot_->values.get(), static_cast<std::size_t>(size)};
+}
+
+void Gradient::fill_up() const {
+  if (!in_rows()) return;
+  const std::int64_t width = slot_->row_size();
+  const std::shared_ptr<float[]> all = allocate(slot_->shape.numel());
+  std::fill_n(all.get(), slot_->shape.numel(), 0.0F);
+  for (std::size_t i = 0; i < slot_->rows.size(); ++i) {
+    std::copy_n(slot_->values.get() + static_cast<std::int64_t>(i) * width, width, all.get() + slot_->rows[i] * width);
+  }
+  slot_->values = all;
+  slot_->in_rows = false;
+  slot_->rows.clear();
+}
+
+PooledVector<float*> Gradient::add_rows(std::span<const std::int32_t> rows) const {
+  WITAN_ASSERT(wanted() && slot_->shape.rank() > 0 && slot_->shape[0] > 0);
+  WITAN_ASSERT(std::adjacent_find(rows.begin(), rows.end(), std::greater_equal<>()) == rows.end());
+  WITAN_ASSERT(rows.empty() || (rows.front() >= 0 && rows.back() < slot_->shape[0]));
+  const std::int64_t width = slot_->row_size();
+  PooledVector<float*> places;
+  places.reserve(rows.size());
+  if (present() && !slot_->in_rows) {
+    for (const std::int32_t row : rows) places.push_back(slot_->values.get() + row * width);
+    return places;
+  }
+  const PooledVector<std::int32_t> before = std::move(slot_->rows);
+  const std::shared_ptr<float[]> old = std::move(slot_->values);
+  slot_->rows.clear();
+  std::set_union(before.begin(), before.end(), rows.begin(), rows.end(), std::back_inserter(slot_->rows));
+  slot_->values = allocate(static_cast<std::int64_t>(slot_->rows.size()) * width);
+  slot_->in_rows = true;
+  std::size_t next_before = 0;
+  std::size_t next_row = 0;
+  float* place = slot_->values.get();
+  for (const std::int32_t row : slot_->rows) {
+    if (next_before < before.size() && before[next_before] == row) {
+      std::copy_n(old.get() + static_cast<std::int64_t>(next_before++) * width, width, place);
+    } else {
+      std::fill_n(place, width, 0.0F);
+    }
+    if (next_row < rows.size() && rows[next_row] == row) {
+      places.push_back(place);
+      ++next_row;
+    }
+    place += width;
+  }
+  return places;
+}
+
 void Gradient::clear() const {
-  if (slot_ != nullptr) slot_->values = nullptr;
+  if (slot_ == nullptr) return;
+  slot_->values = nullptr;
+  slot_->in_rows = false;
+  slot_->rows.clear();
 }
 
 Tensor Tensor::uninitialized(Shape shape) {

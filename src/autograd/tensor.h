@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "base/pool.h"
 #include "base/views.h"
 
 namespace witan {
@@ -44,7 +45,7 @@ class Gradient {
   // Whether anything has been accumulated.
   bool present() const;
   const Shape& shape() const;
-  // The accumulated gradient; only when present().
+  // The accumulated gradient; only when present(). One that came in rows is filled up with zeros first.
   std::span<float> values() const;
   Matrix matrix() const;
 
@@ -58,11 +59,22 @@ class Gradient {
   Sink sink() const;
   // Like sink(), with memory that is already zero when nothing was there: for scattered additions.
   std::span<float> accumulator() const;
+  // For tables of which a batch reads few rows. A row is an index of the first dimension; `rows` ascend, each once.
+  // -> where to add to each of them, zero where nothing was. Time and memory follow the rows that were ever named:
+  // the others are zero without being stored, until somebody asks for all with values(), matrix() or sink().
+  PooledVector<float*> add_rows(std::span<const std::int32_t> rows) const;
+  // Whether only some rows are stored: stored_rows(), and one after the other in stored_values().
+  bool in_rows() const;
+  std::span<const std::int32_t> stored_rows() const;
+  // Whatever is stored; all of it unless in_rows(). Only when present().
+  std::span<float> stored_values() const;
+
   // Forgets the gradient and gives back its memory.
   void clear() const;
 
  private:
   friend class Tensor;
+  void fill_up() const;  // from in_rows() to all of it
   std::shared_ptr<GradientSlot> slot_;
 };
 

@@ -97,7 +97,7 @@ GateEntry product_keys_gate() {
       .cost = "4 (D + sqrt(E)) product_key_size + E",
       .options = {{.name = "product_key_size",
                    .value = std::int64_t{64},
-                   .help = "Width of a sub-key of the gate product_keys and of the router peer",
+                   .help = "Width of a sub-key of the gate product_keys",
                    .minimum = 1,
                    .maximum = 1 << 16}},
       .make = [](const GateOptions& options, std::int64_t hidden_size, std::int64_t num_experts,

@@ -1,6 +1,7 @@
 // The pipeline, and the options of all its parts.
 #include "layers/moe_layer.h"
 
+#include <cmath>
 #include <utility>
 
 #include "autograd/ops/activation.h"
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "dispatch/combine.h"
 #include "experts/feed_forward.h"
+#include "experts/neurons.h"
 #include "gates/table.h"
 #include "routers/table.h"
 
@@ -22,6 +24,13 @@ FeedForwardOptions expert_options(std::int64_t hidden_size, const MoeOptions& op
           .intermediate_size = options.moe_intermediate_size,
           .activation = parse_activation(options.hidden_act),
           .gated = options.gated,
+          .initializer_range = static_cast<float>(options.initializer_range)};
+}
+
+NeuronOptions neuron_options(std::int64_t hidden_size, const MoeOptions& options) {
+  return {.num_experts = options.num_experts,
+          .hidden_size = hidden_size,
+          .activation = parse_activation(options.hidden_act),
           .initializer_range = static_cast<float>(options.initializer_range)};
 }
 
@@ -54,12 +63,28 @@ Fields MoeOptions::fields() {
   return fields;
 }
 
+void MoeOptions::validate() const {
+  if (find_router(router).kind != RouterKind::kRetrieval || (moe_intermediate_size == 1 && !gated)) return;
+  fail("router.{}: moe_intermediate_size={} gated={}, expected 1 and false: its experts are single neurons", router,
+       moe_intermediate_size, gated);
+}
+
+std::int64_t observed_experts(const MoeOptions& options) {
+  if (find_router(options.router).kind != RouterKind::kRetrieval) return options.num_experts;
+  return static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(options.num_experts))));
+}
+
 MoeLayer::MoeLayer(std::int64_t hidden_size, const MoeOptions& options, Random& random)
     : hidden_size_(hidden_size), jitter_noise_(options.router_jitter_noise) {
+  options.validate();
   const RouterEntry& router = find_router(options.router);
   router_ = router.make(options, hidden_size, random);
   if (router.uses_gate) gate_ = find_gate(options.gate).make(options, hidden_size, options.num_experts, random);
-  experts_ = std::make_unique<FeedForwardExperts>(expert_options(hidden_size, options), random);
+  if (router.kind == RouterKind::kRetrieval) {
+    neurons_ = std::make_unique<NeuronExperts>(neuron_options(hidden_size, options), random);
+  } else {
+    experts_ = std::make_unique<FeedForwardExperts>(expert_options(hidden_size, options), random);
+  }
   if (options.n_shared_experts > 0) {
     shared_ = std::make_unique<FeedForwardExperts>(shared_options(hidden_size, options), random);
   }
@@ -77,12 +102,9 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
   Tensor scores;
   if (gate_ != nullptr) scores = gate_->scores(tape, gate_rows(tape, rows, context));
   Routing routing = router_->route(tape, scores, with_rows);
-  const Assignment& assignment = *routing.assignment;
   tape.keep(routing.assignment);
 
-  const Tensor& expert_rows = routing.expert_rows.defined() ? routing.expert_rows : rows;
-  Tensor mixed = combine(tape, experts_->forward(tape, expert_rows, assignment), routing.combine_weights, assignment);
-  if (routing.spread) mixed = routing.spread(tape, mixed);
+  Tensor mixed = mix(tape, rows, routing);
   if (routing.identity_weights.defined()) {
     mixed = ops::add(tape, mixed, ops::scale_rows(tape, rows, routing.identity_weights));
   }
@@ -99,6 +121,15 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
   return output;
 }
 
+Tensor MoeLayer::mix(Tape& tape, const Tensor& rows, const Routing& routing) const {
+  if (neurons_ != nullptr) return neurons_->forward(tape, rows, *routing.retrieval);
+  const Assignment& assignment = *routing.assignment;
+  const Tensor& expert_rows = routing.expert_rows.defined() ? routing.expert_rows : rows;
+  const Tensor mixed =
+      combine(tape, experts_->forward(tape, expert_rows, assignment), routing.combine_weights, assignment);
+  return routing.spread ? routing.spread(tape, mixed) : mixed;
+}
+
 Tensor MoeLayer::gate_rows(Tape& tape, const Tensor& rows, const RouterContext& context) const {
   if (jitter_noise_ == 0.0 || !context.training) return rows;
   WITAN_ASSERT(context.random != nullptr);
@@ -112,7 +143,7 @@ std::vector<Parameter> MoeLayer::parameters() const {
   std::vector<Parameter> all;
   if (gate_ != nullptr) append(all, "gate.", gate_->parameters());
   append(all, "router.", router_->parameters());
-  append(all, "experts.", experts_->parameters());
+  append(all, "experts.", neurons_ != nullptr ? neurons_->parameters() : experts_->parameters());
   if (shared_ != nullptr) append(all, "shared_expert.", shared_->parameters());
   return all;
 }

@@ -19,6 +19,7 @@ namespace witan {
 
 class BalanceRule;
 class FeedForwardExperts;
+class NeuronExperts;
 
 // What decides the mixture of one layer: num_experts, num_experts_per_tok, router, gate, router_aux_loss_coef ... (see
 // the bases). Field names are Hugging Face's where it has one.
@@ -31,7 +32,12 @@ struct MoeOptions : RouterOptions, GateOptions, BalanceOptions {
   double initializer_range = 0.02;
 
   Fields fields();  // of the bases too; refers into this object
+  // Throws Error when the experts are not of the kind that the router wants.
+  void validate() const;
 };
+
+// The experts that metrics and observers of a layer see: num_experts, or groups of them for a router that retrieves.
+std::int64_t observed_experts(const MoeOptions& options);
 
 struct MoeOutput {
   Tensor rows;                       // [T, D]
@@ -54,6 +60,8 @@ class MoeLayer {
   Router& router() { return *router_; }
 
  private:
+  // What the experts make of the rows, weighed and added up.
+  Tensor mix(Tape& tape, const Tensor& rows, const Routing& routing) const;
   // What the gate sees of the rows.
   Tensor gate_rows(Tape& tape, const Tensor& rows, const RouterContext& context) const;
 
@@ -61,7 +69,9 @@ class MoeLayer {
   double jitter_noise_;
   std::unique_ptr<Gate> gate_;  // null when the router needs no scores
   std::unique_ptr<Router> router_;
+  // One of the two: single neurons for a router that retrieves, else a bank that takes an assignment.
   std::unique_ptr<Expert> experts_;
+  std::unique_ptr<NeuronExperts> neurons_;
   std::unique_ptr<FeedForwardExperts> shared_;  // one wide expert for all; null without shared experts
   std::vector<std::unique_ptr<BalanceRule>> balance_rules_;
 };

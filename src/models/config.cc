@@ -52,6 +52,7 @@ void validate_mixture(const DecoderConfig& config) {
   if (moe.num_experts_per_tok > moe.num_experts) {
     fail("model.num_experts_per_tok: {} exceeds num_experts={}", moe.num_experts_per_tok, moe.num_experts);
   }
+  moe.validate();
   const RouterEntry& router = find_router(moe.router);
   if (!config.allow_noncausal && !router.causal_safe(moe)) {
     fail(

@@ -9,6 +9,8 @@ namespace witan {
 
 // web/dist/report.html, embedded when the program was built.
 std::string_view report_template();
+// web/dist/comparison.html, likewise.
+std::string_view comparison_template();
 
 // JSON text that is safe inside <script>: the same value, but no byte of it can end the element or a line of script.
 std::string json_for_script(const nlohmann::json& data);

@@ -10,7 +10,10 @@
 // clang-format off
 #define WITAN_ROUTERS(router) \
   router(top_k) \
-  router(switch)
+  router(switch) \
+  router(dense) \
+  router(soft_moe) \
+  router(peer)
 // clang-format on
 
 namespace witan {

@@ -14,6 +14,14 @@
 
 namespace witan {
 
+// What a router does with rows and experts.
+enum class RouterKind {
+  kChoice,       // rows and experts choose each other
+  kEveryExpert,  // every expert serves every row: num_experts_per_tok is num_experts
+  kSoft,         // experts see mixtures of rows (Routing::expert_rows)
+  kRetrieval,    // rows name some of very many single neurons (Routing::retrieval)
+};
+
 struct RouterEntry {
   std::string name;
   std::string summary;  // one line
@@ -22,6 +30,7 @@ struct RouterEntry {
   std::string causality;       // in words: when does a row depend on later rows of the batch?
   std::string inference_rule;  // what differs in evaluation
   std::string cost;
+  RouterKind kind = RouterKind::kChoice;
   bool uses_gate = true;                   // else the layer has no gate and the router gets undefined scores
   bool uses_weighting = false;             // whether options.weighting is read
   std::int64_t fixed_experts_per_tok = 0;  // the only num_experts_per_tok it accepts; 0: any

@@ -74,7 +74,8 @@ void RoutingCensus::add(const WindowBatch& batch, std::int64_t layer, const Rout
   counts.by_token.resize(num_experts_ * vocab_size_);
   const Assignment& assignment = *routing.assignment;
   WITAN_ASSERT(static_cast<std::size_t>(assignment.num_experts) == num_experts_);
-  for (std::size_t expert = 0; expert < num_experts_; ++expert) {
+  // Experts of soft routing see mixtures of rows: no row is theirs.
+  for (std::size_t expert = 0; expert < num_experts_ && !routing.expert_rows.defined(); ++expert) {
     for (const std::int32_t row : assignment.rows_of(static_cast<std::int64_t>(expert))) {
       const auto r = static_cast<std::size_t>(row);
       counts.by_domain[batch.domains[r] * num_experts_ + expert] += 1;

@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 
+#include "routers/table.h"
+
 namespace witan {
 
 std::size_t peak_resident_bytes() {
@@ -25,10 +27,13 @@ MemoryEstimate estimate_memory(const TrainSettings& settings, const ParameterCou
   // Floats per token that the backward pass reads again. Attention: two norms' inputs, the norm's output, q, k and v
   // before and after their rotation, and the heads' output.
   const std::int64_t attention = 4 * model.hidden_size + 3 * queries + 3 * keys;
-  // Per chosen expert: gate_proj, up_proj, their product, and the expert's output before it is combined.
-  const std::int64_t per_choice = 3 * model.moe.moe_intermediate_size + model.hidden_size;
-  const std::int64_t mixture =
-      (model.moe.num_experts_per_tok + model.moe.n_shared_experts) * per_choice + 3 * model.moe.num_experts;
+  // Per chosen expert: gate_proj, up_proj, their product, and the expert's output before it is combined; of a single
+  // neuron its weight, score, hidden value and name.
+  const bool neurons = find_router(model.moe.router).kind == RouterKind::kRetrieval;
+  const std::int64_t per_choice = neurons ? 4 : 3 * model.moe.moe_intermediate_size + model.hidden_size;
+  const std::int64_t scores = neurons ? 2 * model.moe.router_extra.integer("peer_heads") * observed_experts(model.moe)
+                                      : 3 * model.moe.num_experts;
+  const std::int64_t mixture = (model.moe.num_experts_per_tok + model.moe.n_shared_experts) * per_choice + scores;
   const std::int64_t dense = 3 * model.intermediate_size;
   std::int64_t floats = 2 * model.hidden_size;
   for (std::int64_t layer = 0; layer < model.num_hidden_layers; ++layer) {

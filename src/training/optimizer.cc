@@ -3,10 +3,31 @@
 
 #include <cmath>
 
+#include "base/parallel.h"
 #include "kernels/adamw.h"
 #include "kernels/elementwise.h"
 
 namespace witan {
+namespace {
+
+// The update of the rows that have a gradient.
+void step_rows(const Gradient& gradient, const Tensor& parameter, const Tensor& first, const Tensor& second,
+               const kernels::AdamWStep& step) {
+  constexpr std::int64_t kGrain = 1 << 14;  // values that pay for another thread
+  const std::span<const std::int32_t> rows = gradient.stored_rows();
+  const auto width = static_cast<std::size_t>(parameter.numel() / parameter.dim(0));
+  parallel_for(static_cast<std::int64_t>(rows.size()), kGrain / static_cast<std::int64_t>(width) + 1,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+                   const std::size_t at = static_cast<std::size_t>(rows[i]) * width;
+                   kernels::adamw(parameter.values().subspan(at, width),
+                                  gradient.stored_values().subspan(i * width, width), first.values().subspan(at, width),
+                                  second.values().subspan(at, width), step);
+                 }
+               });
+}
+
+}  // namespace
 
 Fields OptimizerOptions::fields() {
   Fields fields("optimizer");
@@ -29,7 +50,7 @@ AdamW::AdamW(std::vector<Parameter> parameters, const OptimizerOptions& options)
 double AdamW::gradient_norm() const {
   double sum = 0.0;
   for (const Parameter& parameter : parameters_) {
-    if (parameter.value.grad().present()) sum += kernels::sum_of_squares(parameter.value.grad().values());
+    if (parameter.value.grad().present()) sum += kernels::sum_of_squares(parameter.value.grad().stored_values());
   }
   return std::sqrt(sum);
 }
@@ -48,8 +69,13 @@ void AdamW::step(double learning_rate, double norm) {
     const Parameter& parameter = parameters_[i];
     if (!parameter.value.grad().present()) continue;
     step.weight_decay = parameter.decay ? static_cast<float>(options_.weight_decay) : 0.0F;
-    kernels::adamw(parameter.value.values(), parameter.value.grad().values(), first_moments_[i].values(),
-                   second_moments_[i].values(), step);
+    const Gradient& gradient = parameter.value.grad();
+    if (gradient.in_rows()) {
+      step_rows(gradient, parameter.value, first_moments_[i], second_moments_[i], step);
+    } else {
+      kernels::adamw(parameter.value.values(), gradient.values(), first_moments_[i].values(),
+                     second_moments_[i].values(), step);
+    }
   }
   forget_gradients();
 }

@@ -24,7 +24,9 @@ struct OptimizerOptions {
 // Decoupled weight decay, Loshchilov & Hutter 2019, algorithm 2, with the bias correction of Kingma & Ba 2015:
 //   m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
 //   w = w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps) - lr decay w
-// Decay reaches only the parameters marked for it. A parameter without a gradient is left as it is.
+// Decay reaches only the parameters marked for it. A parameter without a gradient is left as it is, and so is a row of
+// a table whose gradient came in rows (Gradient::add_rows): its moments do not fade and it does not decay until a batch
+// reads it again, as in PyTorch's SparseAdam. Such a step costs what the rows cost, not what the table does.
 class AdamW {
  public:
   AdamW(std::vector<Parameter> parameters, const OptimizerOptions& options);

@@ -29,6 +29,13 @@ constexpr Preset kPresets[] = {
        "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "max_position_embeddings": 256,
        "vocab_size": 512, "batch_size": 4, "sequence_length": 32, "steps": 50,
        "learning_rate": 0.003, "lr_scheduler_type": "cosine", "eval_steps": 20, "eval_tokens": 2048})"},
+    // Half a minute on two cores, once for each router of `witan compare`.
+    {"zoo", R"({
+       "hidden_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+       "num_experts": 16, "num_experts_per_tok": 2, "moe_intermediate_size": 64, "max_position_embeddings": 512,
+       "vocab_size": 2048, "batch_size": 8, "sequence_length": 128, "steps": 500,
+       "learning_rate": 0.004, "lr_scheduler_type": "wsd", "warmup_ratio": 0.05, "decay_ratio": 0.4,
+       "initializer_range": 0.06, "eval_steps": 100, "eval_tokens": 16384, "save_minutes": 1})"},
     // An evening on a desktop machine over a few hundred megabytes of text.
     {"small", R"({
        "hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8, "num_key_value_heads": 4,

@@ -129,10 +129,39 @@ class WholeRun(Case):
         self.assertEqual(self.steps(self.folder / "run"), list(range(1, done + 4)))
         self.assertTrue((self.folder / "run/model/model.safetensors").is_file())
 
+    def test_compare_goes_on_where_it_was(self):
+        folder = self.folder / "comparison"
+        routers = ["top_k", "switch:router_aux_loss_coef=0.02", "peer:peer_heads=2"]
+
+        def compare(*names, seeds=1):
+            result = self.witan("compare", self.corpus(), "--output", folder, *TINY, "--steps=4", f"--seeds={seeds}",
+                                "--routers", *names)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return result.stdout
+
+        first = compare(*routers[:2])
+        self.assertIn("2 of 2: switch:router_aux_loss_coef=0.02, seed 0", first)
+        runs = sorted((folder / "results").iterdir())
+        before = [run.read_text() for run in runs]
+        again = compare(*routers, seeds=2)
+        self.assertEqual([run.read_text() for run in runs], before)  # what is finished is not trained again
+        self.assertNotIn("1 of 6", again)
+        self.assertIn("6 of 6: peer:peer_heads=2, seed 1", again)
+        numbers = json.loads((folder / "comparison.json").read_text())
+        self.assertEqual([one["label"] for one in numbers["candidates"]], routers)
+        for one in numbers["candidates"]:
+            self.assertEqual(one["seeds"], [0, 1])
+            self.assertGreater(one["bits_per_byte"]["deviation"], 0)
+            self.assertIn(f"{one['bits_per_byte']['mean']:.4f}", again)
+        self.assertIn("</html>", (folder / "comparison.html").read_text())
+        self.assertEqual(list(folder.rglob("checkpoint")), [])
+        self.refused("compare", self.corpus(), "--output", folder, *TINY, "--routers", "soft_moe",
+                     says=["soft_moe", "allow-noncausal"])
+
     def test_help_names_every_command(self):
         result = self.witan("--help")
         self.assertEqual(result.returncode, 0)
-        for command in ("train", "generate", "eval", "report"):
+        for command in ("train", "generate", "eval", "report", "compare"):
             self.assertIn(command, result.stdout)
             self.assertEqual(self.witan(command, "--help").returncode, 0)
 

@@ -62,6 +62,14 @@ inline std::vector<NamedConfig> tiny_configs() {
   plain.moe.num_experts_per_tok = 1;
   plain.moe.eval_capacity_factor = 0.0;
 
+  DecoderConfig peer = tiny_config();
+  peer.moe.router = "peer";
+  peer.moe.num_experts = 64;
+  peer.moe.num_experts_per_tok = 16;
+  peer.moe.moe_intermediate_size = 1;
+  peer.moe.gated = false;
+  peer.moe.hidden_act = "gelu";
+
   DecoderConfig softmaxes = tiny_config();
   softmaxes.num_output_softmaxes = 3;
 
@@ -73,6 +81,7 @@ inline std::vector<NamedConfig> tiny_configs() {
           {"olmoe_normalized", "olmoe", olmoe_normalized},
           {"sparse_step_and_shared", "witan", own},
           {"switch_plain", "witan", plain},
+          {"peer", "witan", peer},
           {"mixture_of_softmaxes", "witan", softmaxes},
           {"dense", "witan", dense}};
 }

@@ -2,14 +2,22 @@
 #pragma once
 
 #include "autograd/tensor.h"
+#include "base/error.h"
 #include "kernels/gradient_view.h"
 
 namespace witan::ops {
 
-inline kernels::GradientView matrix_sink(const Gradient& gradient) {
+// As a matrix of the shape under which the op saw the tensor: a gradient itself has that of the tensor that was
+// reshaped.
+inline kernels::GradientView matrix_sink(const Gradient& gradient, const Shape& seen) {
   if (!gradient.wanted()) return {};
+  WITAN_ASSERT(gradient.shape().numel() == seen.numel());
   const Gradient::Sink sink = gradient.sink();
-  return {{sink.data, gradient.shape().rows(), gradient.shape().cols()}, sink.accumulate};
+  return {{sink.data, seen.rows(), seen.cols()}, sink.accumulate};
+}
+
+inline kernels::GradientView matrix_sink(const Gradient& gradient) {
+  return gradient.wanted() ? matrix_sink(gradient, gradient.shape()) : kernels::GradientView();
 }
 
 inline kernels::GradientRow row_sink(const Gradient& gradient) {

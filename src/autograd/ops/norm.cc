@@ -29,7 +29,7 @@ Tensor rms_norm(Tape& tape, const Tensor& x, const Tensor& weight, float epsilon
   tape.record(y, [dy = y.grad(), dx = x.grad(), dweight = weight.grad(), x = x.detached(), weight = weight.detached(),
                   inverse, width] {
     // In this order: they may be the same memory.
-    const kernels::GradientView dx_sink = matrix_sink(dx);
+    const kernels::GradientView dx_sink = matrix_sink(dx, x.shape());
     const kernels::GradientRow dweight_sink = row_sink(dweight);
     kernels::rms_norm_backward(dy.matrix(), x.matrix(), weight.data(), width, inverse.data(), dx_sink, dweight_sink);
   });
@@ -51,7 +51,7 @@ Tensor layer_norm(Tape& tape, const Tensor& x, const Tensor& weight, const Tenso
   kernels::layer_norm(x.matrix(), weight.data(), bias.data(), epsilon, y.matrix(), mean.data(), inverse.data());
   tape.record(y, [dy = y.grad(), dx = x.grad(), dweight = weight.grad(), dbias = bias.grad(), x = x.detached(),
                   weight = weight.detached(), mean, inverse] {
-    const kernels::GradientView dx_sink = matrix_sink(dx);
+    const kernels::GradientView dx_sink = matrix_sink(dx, x.shape());
     const kernels::GradientRow dweight_sink = row_sink(dweight);
     const kernels::GradientRow dbias_sink = row_sink(dbias);
     kernels::layer_norm_backward(dy.matrix(), x.matrix(), weight.data(), mean.data(), inverse.data(), dx_sink,

@@ -131,5 +131,33 @@ TEST(OptimizerTest, StateContinuesElsewhere) {
   EXPECT_TRUE(test::identical(copy.value.values(), first.value.values()));
 }
 
+TEST(OptimizerTest, RowsWithoutGradientStay) {
+  const auto make = [] {
+    Parameter table{"table", Tensor::uninitialized({5, 3})};
+    Random(1).fill_normal(table.value.values(), 0.0F, 1.0F);
+    table.value.set_requires_grad(true);
+    return table;
+  };
+  const Parameter in_rows = make();
+  const Parameter whole = make();
+  const std::vector<float> before(in_rows.value.values().begin(), in_rows.value.values().end());
+  AdamW one({in_rows}, {});
+  AdamW other({whole}, {});
+  const std::vector<std::int32_t> rows = {1, 4};
+  for (int step = 0; step < 2; ++step) {
+    for (float* const row : in_rows.value.grad().add_rows(rows)) std::fill_n(row, 3, 0.5F);
+    const std::span<float> all = whole.value.grad().accumulator();
+    for (const std::int32_t row : rows) std::fill_n(all.data() + row * 3, 3, 0.5F);
+    EXPECT_EQ(one.gradient_norm(), other.gradient_norm());
+    one.step(0.1, one.gradient_norm());
+    other.step(0.1, other.gradient_norm());
+  }
+  for (std::int64_t row = 0; row < 5; ++row) {
+    const bool named = row == 1 || row == 4;
+    const float* const expected = named ? whole.value.matrix().row(row) : before.data() + row * 3;
+    EXPECT_TRUE(test::identical({in_rows.value.matrix().row(row), 3}, {expected, 3})) << row;
+  }
+}
+
 }  // namespace
 }  // namespace witan

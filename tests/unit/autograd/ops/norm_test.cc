@@ -61,5 +61,30 @@ TEST(NormOpTest, WrongShapesSaySo) {
             "layer_norm: x=[4, 10] does not fit weight=[10] and bias=[9]; expected x [.., W] and both [W]");
 }
 
+TEST(NormOpsTest, AReshapedTensorIsNormalizedAsItIsSeen) {
+  const std::vector<Tensor> inputs = {test::random_tensor({2, 6}, 1), test::random_tensor({3}, 2),
+                                      test::random_tensor({3}, 3)};
+  EXPECT_TRUE(test::gradients_match(
+      [](Tape& tape, std::span<const Tensor> x) {
+        return ops::layer_norm(tape, x[0].reshaped({4, 3}), x[1], x[2], 1e-5F);
+      },
+      inputs));
+}
+
+TEST(NormOpsTest, UnitRowsHaveLengthOneAndZeroStaysZero) {
+  const Tensor x = test::random_tensor({3, 5}, 4, 7.0F);
+  Tape off;
+  const Tensor y = ops::unit_norm(off, x);
+  for (std::int64_t row = 0; row < 3; ++row) {
+    double sum = 0.0;
+    for (std::int64_t c = 0; c < 5; ++c)
+      sum += static_cast<double>(y.matrix()(row, c)) * static_cast<double>(y.matrix()(row, c));
+    EXPECT_NEAR(sum, 1.0, 1e-6);
+  }
+  EXPECT_EQ(ops::unit_norm(off, Tensor::zeros({1, 5})).values()[0], 0.0F);
+  EXPECT_TRUE(
+      test::gradients_match([](Tape& tape, std::span<const Tensor> z) { return ops::unit_norm(tape, z[0]); }, {&x, 1}));
+}
+
 }  // namespace
 }  // namespace witan
