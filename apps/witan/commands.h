@@ -14,5 +14,7 @@ void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_report(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_fit(CLI::App& app);
+void add_predict(CLI::App& app);
 
 }  // namespace witan::cli

@@ -12,6 +12,12 @@
 
 namespace witan::mixtures {
 
+// A parameter that is not linear, in the user's units: "sigma", "nu".
+struct ShapeValue {
+  std::string name;
+  double value = 0.0;
+};
+
 class Experts : public Part {
  public:
   // out[k] [count] = log f_k of the rows begin .. begin + count - 1; finite. count <= kBlockRows.
@@ -33,6 +39,11 @@ class Experts : public Part {
   virtual std::vector<double> variance(int expert, const double* heads) const = 0;
   // P(Y_output <= y); for one output of a number, not for classes.
   virtual double cdf(int expert, const double* heads, int output, double y) const = 0;
+  // The parameters besides the linear ones, in the units of targets of these scales and names [outputs].
+  virtual std::vector<ShapeValue> shape(int /*expert*/, const std::vector<double>& /*scales*/,
+                                        const std::vector<std::string>& /*targets*/) const {
+    return {};
+  }
   // Whether the targets are counts or classes, whose log-likelihood has no units.
   virtual bool discrete() const { return false; }
 

@@ -132,6 +132,11 @@ std::string GaussianExperts::degenerate(int expert) const {
 
 Eigen::MatrixXd GaussianExperts::covariance(int expert) const { return scale_.covariance(scale_heads(expert)); }
 
+std::vector<ShapeValue> GaussianExperts::shape(int expert, const std::vector<double>& scales,
+                                               const std::vector<std::string>& targets) const {
+  return covariance_values(covariance(expert), options_.covariance == Covariance::kFull, scales, targets);
+}
+
 std::vector<double> GaussianExperts::mean(int /*expert*/, const double* heads) const {
   return {heads, heads + outputs_};
 }

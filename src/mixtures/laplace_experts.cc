@@ -103,6 +103,16 @@ std::string LaplaceExperts::degenerate(int expert) const {
   return {};
 }
 
+std::vector<ShapeValue> LaplaceExperts::shape(int expert, const std::vector<double>& scales,
+                                              const std::vector<std::string>& targets) const {
+  std::vector<ShapeValue> values;
+  for (std::size_t d = 0; d < outputs_; ++d) {
+    const double scale = scales[d] * std::exp(*coefficients(heads_of(expert)[outputs_ + d]));
+    values.push_back({outputs_ == 1 ? "scale" : "scale(" + targets[d] + ")", scale});
+  }
+  return values;
+}
+
 std::vector<double> LaplaceExperts::mean(int /*expert*/, const double* heads) const {
   return {heads, heads + outputs_};
 }

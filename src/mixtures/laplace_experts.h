@@ -22,6 +22,8 @@ class LaplaceExperts : public Experts {
                    double* hessian) const override;
   bool smooth() const override { return false; }
   std::string degenerate(int expert) const override;
+  std::vector<ShapeValue> shape(int expert, const std::vector<double>& scales,
+                                const std::vector<std::string>& targets) const override;
   std::vector<double> mean(int expert, const double* heads) const override;
   std::vector<double> variance(int expert, const double* heads) const override;
   double cdf(int expert, const double* heads, int output, double y) const override;

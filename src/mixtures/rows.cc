@@ -9,7 +9,7 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr std::int64_t kBlocksPerThread = 4;  // below this a second thread costs more to wake than it saves
+constexpr std::int64_t kBlocksPerThread = 16;  // below this a second thread costs more to wake than it saves
 constexpr std::int64_t kMaxPieces = 64;
 constexpr std::int64_t kMaxPartialDoubles = 1 << 24;  // all partial sums together: 128 MiB
 

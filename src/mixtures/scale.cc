@@ -24,6 +24,23 @@ int count_heads(Covariance kind, int outputs) {
 
 }  // namespace
 
+std::vector<ShapeValue> covariance_values(const Eigen::MatrixXd& matrix, bool full, const std::vector<double>& scales,
+                                          const std::vector<std::string>& targets) {
+  std::vector<ShapeValue> values;
+  if (scales.size() == 1) {
+    const double sigma = scales[0] * std::sqrt(matrix(0, 0));
+    return {{"sigma", sigma}, {"log_sigma", std::log(sigma)}};
+  }
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      if (i != j && !full) continue;
+      values.push_back({"cov(" + targets[j] + ", " + targets[i] + ")",
+                        scales[i] * scales[j] * matrix(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j))});
+    }
+  }
+  return values;
+}
+
 Scale::Scale(Covariance kind, int outputs) : kind_(kind), outputs_(outputs), num_heads_(count_heads(kind, outputs)) {}
 
 bool Scale::is_diagonal(int head) const { return head < (kind_ == Covariance::kSpherical ? 1 : outputs_); }

@@ -6,9 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "mixtures/experts.h"
+
 namespace witan::mixtures {
 
 enum class Covariance { kFull, kDiagonal, kSpherical };
+
+// sigma of one target, or "cov(a, b)" of several, from a matrix in standardised units.
+std::vector<ShapeValue> covariance_values(const Eigen::MatrixXd& matrix, bool full, const std::vector<double>& scales,
+                                          const std::vector<std::string>& targets);
 
 class Scale {
  public:

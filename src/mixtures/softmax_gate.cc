@@ -11,7 +11,7 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kNewtonSteps = 3;
+constexpr int kNewtonSteps = 2;
 
 }  // namespace
 

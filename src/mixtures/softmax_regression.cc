@@ -11,7 +11,7 @@ namespace witan::mixtures {
 namespace {
 
 constexpr int kMaxHalvings = 12;
-constexpr double kGainTolerance = 1e-12;  // a predicted gain below this share of the objective is rounding
+constexpr double kGainTolerance = 1e-11;  // a predicted gain below this share of the objective is rounding
 
 class Problem {
  public:

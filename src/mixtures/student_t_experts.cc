@@ -184,6 +184,14 @@ std::string StudentTExperts::degenerate(int expert) const {
   return scale_.at_floor(scale_heads(expert), floor_) ? "its scale reached the floor" : "";
 }
 
+std::vector<ShapeValue> StudentTExperts::shape(int expert, const std::vector<double>& scales,
+                                               const std::vector<std::string>& targets) const {
+  std::vector<ShapeValue> values =
+      covariance_values(scale(expert), scale_.num_heads() > scale_.outputs(), scales, targets);
+  values.push_back({"nu", degrees_of_freedom(expert)});
+  return values;
+}
+
 std::vector<double> StudentTExperts::mean(int /*expert*/, const double* heads) const {
   // A t distribution with one degree of freedom has no mean; its centre stands for it.
   return {heads, heads + outputs_};

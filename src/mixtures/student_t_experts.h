@@ -22,6 +22,8 @@ class StudentTExperts : public Experts {
   void derivatives(int expert, const double* values, const double* targets, double* gradient,
                    double* hessian) const override;
   std::string degenerate(int expert) const override;
+  std::vector<ShapeValue> shape(int expert, const std::vector<double>& scales,
+                                const std::vector<std::string>& targets) const override;
   std::vector<double> mean(int expert, const double* heads) const override;
   std::vector<double> variance(int expert, const double* heads) const override;
   double cdf(int expert, const double* heads, int output, double y) const override;

@@ -1,0 +1,341 @@
+// Short runs from many starts, long runs of the best, Newton at the end.
+#include "mixtures/fit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "kernels/columns.h"
+#include "mixtures/families.h"
+#include "mixtures/gaussian_gate.h"
+#include "mixtures/softmax_gate.h"
+#include "mixtures/start.h"
+
+namespace witan::mixtures {
+namespace {
+
+constexpr std::int64_t kSubsampleAbove = 60'000;  // rows: beyond, several starts are compared on a part of them
+constexpr std::int64_t kSubsampleRows = 20'000;
+constexpr int kShortIterations = 60;
+constexpr double kShortTolerance = 1e-7;
+constexpr int kFinalists = 4;
+constexpr int kEmBeforeNewton = 120;  // iterations after which Newton's method is the faster one
+constexpr double kToleranceBeforeNewton = 1e-7;
+constexpr int kNewtonSteps = 100;
+constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the same maximum
+
+int restarts_for(std::int64_t rows, std::int64_t experts) {
+  if (experts == 1) return 1;
+  if (rows <= 2'000) return 60;
+  return rows <= 20'000 ? 25 : 15;
+}
+
+// log-likelihood in the user's units minus that in standardised ones.
+double unit_shift(const Prepared& prepared, bool joint) {
+  const Frame& frame = prepared.frame();
+  double shift = 0.0;
+  if (frame.target_kind == TargetKind::kNumber) {
+    for (const ColumnScale& scale : frame.target_scales) shift -= std::log(scale.scale);
+  }
+  if (joint) {
+    for (const int column : frame.gate_inputs) {
+      shift -= std::log(frame.column_scales[static_cast<std::size_t>(column)].scale);
+    }
+  }
+  return shift * prepared.total_weight();
+}
+
+std::string degenerate_reason(const Model& model) {
+  for (int k = 0; k < model.num_experts(); ++k) {
+    std::string reason = model.experts().degenerate(k);
+    if (const auto* gate = dynamic_cast<const GaussianGate*>(&model.gate()); reason.empty() && gate != nullptr) {
+      reason = gate->degenerate(k);
+    }
+    if (!reason.empty()) return fmt::format("expert {}: {}", k + 1, reason);
+  }
+  return {};
+}
+
+// A run in progress: where it stands, and how it got there.
+struct Candidate {
+  Restart restart;
+  Eigen::VectorXd parameters;
+  std::vector<double> history;
+  bool converged = false;
+  bool monotone = true;
+  bool starved = false;
+  std::string reason;  // of degeneracy
+  Certificate certificate;
+
+  bool sound() const { return !restart.degenerate; }
+};
+
+// Degenerate runs come last, whatever their likelihood.
+bool ranks_before(const Candidate& a, const Candidate& b) {
+  if (a.sound() != b.sound()) return a.sound();
+  return a.restart.objective > b.restart.objective;
+}
+
+class Runs {
+ public:
+  Runs(const FitOptions& options, const Frame& frame)
+      : options_(options),
+        model_(make_model(frame, options)),
+        router_(make_router(options.router, static_cast<std::uint64_t>(options.seed))),
+        // Fewer records than this decide nothing about a regression.
+        least_mass_(model_->num_experts() > 1 ? static_cast<double>(frame.expert_input_names().size()) + 2.0 : 0.0) {}
+
+  bool can_polish() const {
+    return router_->exact_posterior() && model_->experts().smooth() && options_.sigma_convention == "ml";
+  }
+
+  Candidate start(const Prepared& prepared, int number, int max_iterations, double tolerance) {
+    Candidate candidate;
+    candidate.restart.number = number;
+    candidate.restart.start = start_of_run(options_.start, number);
+    const auto seed = static_cast<std::uint64_t>(options_.seed);
+    Weights weights = starting_weights(candidate.restart.start, prepared.data(), model_->num_experts(), seed, number);
+    model_->set_parameters(model_->initial_parameters());
+    climb(candidate, prepared, weights, max_iterations, tolerance);
+    return candidate;
+  }
+
+  // On from the candidate's parameters, to a maximum.
+  void finish(Candidate& candidate, const Prepared& prepared) {
+    model_->set_parameters(candidate.parameters);
+    const bool newton = can_polish();
+    Weights weights(prepared.data().count(), model_->num_experts());
+    expectation_step(*model_, prepared.data(), *router_, weights);
+    candidate.history.clear();
+    climb(candidate, prepared, weights,
+          newton ? static_cast<int>(std::min<std::int64_t>(kEmBeforeNewton, options_.max_iterations))
+                 : static_cast<int>(std::min<std::int64_t>(options_.max_iterations, std::numeric_limits<int>::max())),
+          newton ? std::max(kToleranceBeforeNewton, options_.tolerance) : options_.tolerance);
+    candidate.restart.finished = true;
+    if (!newton) {
+      candidate.certificate.reason = !router_->exact_posterior() ? "the router is not the exact posterior"
+                                     : !model_->experts().smooth()
+                                         ? "the density has kinks: the gradient need not vanish at the maximum"
+                                         : "sigma_convention=unbiased does not maximise the likelihood";
+      return;
+    }
+    if (!candidate.sound()) {
+      candidate.certificate.reason = candidate.reason;
+      return;
+    }
+    candidate.certificate = polish(*model_, prepared.data(), kNewtonSteps);
+    candidate.parameters = model_->parameters();
+    candidate.restart.objective = log_likelihood(*model_, prepared.data()) - model_->penalty_value();
+    candidate.restart.iterations += candidate.certificate.newton_steps;
+    candidate.history.push_back(candidate.restart.objective);
+    candidate.converged = candidate.converged || candidate.certificate.maximum;
+    judge(candidate);
+  }
+
+  const Model& at(const Eigen::VectorXd& parameters) {
+    model_->set_parameters(parameters);
+    return *model_;
+  }
+  std::unique_ptr<Model> release(const Eigen::VectorXd& parameters) {
+    model_->set_parameters(parameters);
+    return std::move(model_);
+  }
+
+ private:
+  void climb(Candidate& candidate, const Prepared& prepared, Weights& weights, int max_iterations, double tolerance) {
+    EmOptions em;
+    em.max_iterations = max_iterations;
+    em.tolerance = tolerance;
+    em.least_mass = least_mass_ * prepared.total_weight() / static_cast<double>(prepared.data().count());
+    const EmRun run = run_em(*model_, prepared.data(), *router_, em, weights);
+    candidate.parameters = model_->parameters();
+    candidate.restart.objective = run.objective();
+    candidate.restart.iterations += static_cast<int>(run.history.size());
+    candidate.restart.note = run.note;
+    if (run.rescues > 0) {
+      if (!candidate.restart.note.empty()) candidate.restart.note += "; ";
+      candidate.restart.note += fmt::format("{} times an expert was re-seeded from the worst-fitted rows", run.rescues);
+    }
+    candidate.history.insert(candidate.history.end(), run.history.begin(), run.history.end());
+    candidate.converged = run.converged;
+    candidate.monotone = candidate.monotone && run.monotone;
+    candidate.starved = run.starved;
+    judge(candidate);
+  }
+
+  void judge(Candidate& candidate) const {
+    candidate.reason = degenerate_reason(*model_);
+    if (candidate.reason.empty() && candidate.starved) {
+      candidate.reason = fmt::format("an expert is left with fewer than {:.0f} records", least_mass_);
+    }
+    candidate.restart.degenerate = !candidate.reason.empty();
+  }
+
+  const FitOptions& options_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Router> router_;
+  double least_mass_;
+};
+
+// Likelihoods, criteria and sizes of the fitted model.
+void summarize(Fit& fit, const Prepared& prepared) {
+  const Data& data = prepared.data();
+  const auto experts = static_cast<Eigen::Index>(fit.model->num_experts());
+  // joint, conditional, sum of the largest terms, entropy; then sizes and members.
+  Eigen::VectorXd sums(4 + 2 * experts);
+  sum_blocks(data.count(), sums.size(), sums.data(), [&](std::int64_t begin, std::int64_t count, double* partial) {
+    Eigen::MatrixXd joint(kBlockRows, experts);
+    Eigen::MatrixXd gates(kBlockRows, experts);
+    std::vector<double*> columns;
+    std::vector<double*> gate_columns;
+    for (Eigen::Index k = 0; k < experts; ++k) {
+      columns.push_back(joint.col(k).data());
+      gate_columns.push_back(gates.col(k).data());
+    }
+    std::vector<double> log_sums(kBlockRows);
+    std::vector<double> input_log_density(kBlockRows);
+    fit.model->log_joint(data, begin, count, columns);
+    const Eigen::MatrixXd terms = joint;
+    kernels::column_softmax(columns, count, log_sums.data());
+    fit.model->gate().log_probabilities(data.gate_rows, begin, count, gate_columns);
+    kernels::column_softmax(gate_columns, count, input_log_density.data());
+    const Columns weights = block_of({data.weights}, begin);
+    for (Eigen::Index i = 0; i < count; ++i) {
+      const double c = weights[0][i];
+      Eigen::Index best = 0;
+      partial[0] += c * log_sums[static_cast<std::size_t>(i)];
+      partial[1] += c * (log_sums[static_cast<std::size_t>(i)] - input_log_density[static_cast<std::size_t>(i)]);
+      partial[2] += c * terms.row(i).maxCoeff(&best);
+      for (Eigen::Index k = 0; k < experts; ++k) {
+        const double h = joint(i, k);
+        if (h > 0.0) partial[3] -= c * h * std::log(h);
+        partial[4 + k] += c * h;
+      }
+      partial[4 + experts + best] += 1.0;
+    }
+  });
+  const bool joint = fit.model->gate().joint();
+  const double shift = unit_shift(prepared, joint);
+  fit.rows = prepared.total_weight();
+  fit.joint_log_likelihood = sums(0) + shift;
+  fit.log_likelihood = joint ? sums(1) + unit_shift(prepared, false) : fit.joint_log_likelihood;
+  fit.df = static_cast<int>(fit.model->parameters().size());
+  fit.aic = -2.0 * fit.joint_log_likelihood + 2.0 * fit.df;
+  fit.bic = -2.0 * fit.joint_log_likelihood + fit.df * std::log(fit.rows);
+  fit.icl = -2.0 * (sums(2) + shift) + fit.df * std::log(fit.rows);
+  fit.entropy = sums(3);
+  for (Eigen::Index k = 0; k < experts; ++k) {
+    fit.sizes.push_back(sums(4 + k));
+    fit.members.push_back(static_cast<std::int64_t>(sums(4 + experts + k)));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Model> make_model(const Frame& frame, const FitOptions& options) {
+  const FamilyInfo& family = find_family(options.family);
+  const auto experts = static_cast<int>(options.experts);
+  std::unique_ptr<Gate> gate;
+  if (options.gate == "gaussian") {
+    if (frame.gate_inputs.empty()) fail("fit.gate_kind: gate_kind=gaussian needs an input, and the gate has none");
+    const Covariance covariance = options.gate_covariance == "full"       ? Covariance::kFull
+                                  : options.gate_covariance == "diagonal" ? Covariance::kDiagonal
+                                                                          : Covariance::kSpherical;
+    gate = std::make_unique<GaussianGate>(experts, static_cast<int>(frame.gate_inputs.size()), covariance,
+                                          options.variance_floor);
+  } else {
+    std::vector<bool> penalized;
+    if (frame.gate_intercept) penalized.push_back(false);
+    penalized.insert(penalized.end(), frame.gate_inputs.size(), true);
+    gate = std::make_unique<SoftmaxGate>(options.tree.empty() ? Tree::flat(experts) : Tree::parse(options.tree),
+                                         penalized, options.gate_ridge);
+  }
+  const ExpertShape shape{experts, static_cast<int>(frame.expert_input_names().size()),
+                          static_cast<int>(frame.targets.size()), static_cast<int>(frame.classes.size())};
+  if (shape.inputs == 0) fail("fit: the experts have neither inputs nor an intercept");
+  return std::make_unique<Model>(std::move(gate), family.make(shape, options));
+}
+
+Fit fit_mixture(Sample sample, FitOptions options, const FitProgress& progress) {
+  options.validate();
+  if (options.gate == "constant") {
+    sample.gate_inputs.clear();
+    sample.gate_intercept = true;
+  }
+  const FamilyInfo& family = find_family(options.family);
+  if (sample.targets.size() > 1 && !family.several_outputs) {
+    fail("fit.family: family={} takes one target, and there are {}", options.family, sample.targets.size());
+  }
+  const Prepared prepared = Prepared::from(std::move(sample), family.target, options.experts);
+  return fit_mixture(prepared, options, progress);
+}
+
+Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress& progress) {
+  options.validate();
+  Runs runs(options, prepared.frame());
+  const std::int64_t rows = prepared.data().count();
+  const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options.experts);
+  const bool whole = wanted == 1 || rows <= kSubsampleAbove;
+  std::vector<Candidate> candidates;
+  const auto report = [&](int done) {
+    double best = -std::numeric_limits<double>::infinity();
+    for (const Candidate& candidate : candidates) {
+      if (candidate.sound()) best = std::max(best, candidate.restart.objective);
+    }
+    if (progress.run) progress.run(done, wanted, best);
+  };
+  {
+    const Prepared part =
+        whole ? prepared.subsample(0, 0) : prepared.subsample(kSubsampleRows, static_cast<std::uint64_t>(options.seed));
+    const Prepared& used = whole ? prepared : part;
+    const int iterations = static_cast<int>(std::min<std::int64_t>(options.max_iterations, kShortIterations));
+    const double scale = prepared.total_weight() / used.total_weight();
+    for (int run = 0; run < wanted; ++run) {
+      report(run);
+      candidates.push_back(runs.start(used, run, iterations, std::max(options.tolerance, kShortTolerance)));
+      candidates.back().restart.objective *= scale;
+    }
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), ranks_before);
+  int finished = 0;
+  double last = std::numeric_limits<double>::quiet_NaN();
+  for (Candidate& candidate : candidates) {
+    if (finished == (whole ? kFinalists : 2)) break;
+    const double objective = candidate.restart.objective;
+    if (std::fabs(objective - last) < kSameMaximum * (1.0 + std::fabs(objective))) continue;
+    last = objective;
+    runs.finish(candidate, prepared);
+    ++finished;
+  }
+  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    if (a.restart.finished != b.restart.finished) return a.restart.finished;
+    return ranks_before(a, b);
+  });
+  report(wanted);
+
+  Candidate& best = candidates.front();
+  Fit fit;
+  fit.options = options;
+  fit.frame = prepared.frame();
+  fit.notes = prepared.notes();
+  if (!best.restart.note.empty()) fit.notes.push_back(best.restart.note);
+  fit.model = runs.release(best.parameters);
+  summarize(fit, prepared);
+  const double shift = unit_shift(prepared, fit.model->gate().joint());
+  fit.objective = best.restart.objective + shift;
+  for (Candidate& candidate : candidates) {
+    candidate.restart.objective += shift;
+    fit.restarts.push_back(candidate.restart);
+  }
+  for (const double value : best.history) fit.history.push_back(value + shift);
+  fit.converged = best.converged;
+  fit.monotone = best.monotone;
+  fit.degenerate = best.restart.degenerate;
+  fit.degenerate_reason = best.reason;
+  fit.certificate = std::move(best.certificate);
+  return fit;
+}
+
+}  // namespace witan::mixtures

@@ -1,0 +1,70 @@
+// From a sample to what models are fitted to: checked, rows of weight 0 left out, columns standardised.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mixtures/families.h"
+#include "mixtures/model.h"
+#include "mixtures/sample.h"
+
+namespace witan::mixtures {
+
+// standardised = (value - center) / scale
+struct ColumnScale {
+  double center = 0.0;
+  double scale = 1.0;
+};
+
+// Everything about the columns that outlives the rows: what a model file keeps.
+struct Frame {
+  std::vector<std::string> columns;  // names
+  std::vector<ColumnScale> column_scales;
+  std::vector<int> expert_inputs;  // of columns
+  std::vector<int> gate_inputs;
+  bool expert_intercept = true;
+  bool gate_intercept = true;
+  std::vector<std::string> targets;
+  std::vector<ColumnScale> target_scales;
+  std::vector<std::string> classes;
+  TargetKind target_kind = TargetKind::kNumber;
+
+  // Names of the inputs as the models see them: "(intercept)" first where there is one.
+  std::vector<std::string> expert_input_names() const;
+  std::vector<std::string> gate_input_names() const;
+};
+
+// Owns standardised columns.
+class Prepared {
+ public:
+  // The model's view of the columns; good as long as this lives.
+  const Data& data() const { return data_; }
+  const Frame& frame() const { return frame_; }
+  // What was left out and why: collinear columns, rows of weight 0.
+  const std::vector<std::string>& notes() const { return notes_; }
+  // Case weights together: the number of records n.
+  double total_weight() const { return data_.total_weight; }
+
+  // Checks and standardises a sample for a family; consumes it, since tables are large. Throws Error naming column and
+  // row for values that are not finite, negative weights, counts that are none, a constant column or target, a single
+  // class, or fewer rows than experts.
+  static Prepared from(Sample sample, TargetKind target, std::int64_t experts);
+  // `count` of the rows, drawn without replacement.
+  Prepared subsample(std::int64_t count, std::uint64_t seed) const;
+  // Rows in the user's units under an existing frame: for prediction. Targets may be missing.
+  static Prepared under(const Frame& frame, Sample sample);
+
+ private:
+  void connect();
+
+  Frame frame_;
+  std::vector<std::vector<double>> columns_;
+  std::vector<std::vector<double>> targets_;
+  std::vector<double> weights_;
+  std::int64_t rows_ = 0;
+  std::vector<std::string> notes_;
+  Data data_;
+};
+
+}  // namespace witan::mixtures
