@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "kernels/columns.h"
 #include "mixtures/families.h"
 #include "mixtures/gaussian_gate.h"
@@ -25,6 +26,7 @@ constexpr int kEmBeforeNewton = 120;  // iterations after which Newton's method 
 constexpr double kToleranceBeforeNewton = 1e-7;
 constexpr int kNewtonSteps = 100;
 constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the same maximum
+constexpr int kShakes = 30;            // of a maximum with kinks, among many others nearby
 
 int restarts_for(std::int64_t rows, std::int64_t experts) {
   if (experts == 1) return 1;
@@ -114,6 +116,7 @@ class Runs {
                  : static_cast<int>(std::min<std::int64_t>(options_.max_iterations, std::numeric_limits<int>::max())),
           newton ? std::max(kToleranceBeforeNewton, options_.tolerance) : options_.tolerance);
     candidate.restart.finished = true;
+    if (!model_->experts().smooth() && router_->monotone() && candidate.sound()) shake(candidate, prepared);
     if (!newton) {
       candidate.certificate.reason = !router_->exact_posterior() ? "the router is not the exact posterior"
                                      : !model_->experts().smooth()
@@ -163,6 +166,29 @@ class Runs {
     candidate.monotone = candidate.monotone && run.monotone;
     candidate.starved = run.starved;
     judge(candidate);
+  }
+
+  // Densities with kinks have a maximum near every few rows. From case weights that are moved a little, EM arrives at
+  // others nearby; the highest is kept.
+  void shake(Candidate& candidate, const Prepared& prepared) {
+    Weights weights(prepared.data().count(), model_->num_experts());
+    for (int shake = 0; shake < kShakes; ++shake) {
+      Random random(static_cast<std::uint64_t>(options_.seed), 0x5a4eULL + static_cast<std::uint64_t>(shake));
+      const double size = std::pow(0.5, shake % 5);
+      model_->set_parameters(candidate.parameters);
+      expectation_step(*model_, prepared.data(), *router_, weights);
+      for (Eigen::Index n = 0; n < weights.rows(); ++n) {
+        weights.row(n) *= std::pow(-std::log(random.uniform_open()), size);  // Rubin's Bayesian bootstrap at size 1
+      }
+      Candidate moved = candidate;
+      climb(moved, prepared, weights, kShortIterations, options_.tolerance);
+      if (!moved.sound() || moved.restart.objective <= candidate.restart.objective) continue;
+      candidate.parameters = moved.parameters;
+      candidate.restart.objective = moved.restart.objective;
+      candidate.restart.iterations = moved.restart.iterations;
+      candidate.history.push_back(moved.restart.objective);
+    }
+    model_->set_parameters(candidate.parameters);
   }
 
   void judge(Candidate& candidate) const {
