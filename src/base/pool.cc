@@ -10,6 +10,8 @@
 #include <mutex>
 #include <new>
 
+#include "base/pool_spares.h"
+
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #else
@@ -26,9 +28,11 @@ constexpr int kClassesPerDoubling = 8;
 // of 4 KiB cost it an eighth of its time in address translation.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-// Small blocks come several at a time: how many of a size a step needs at once varies with the routing.
-constexpr std::size_t kSmallBlock = std::size_t{16} << 10;
-constexpr std::size_t kBlocksOfSlab = 8;
+// Blocks up to half of this come several at a time: how many of a size a step needs at once varies with the routing,
+// and with how many threads happen to want scratch memory at the same moment. Pages that nobody writes to take no
+// memory.
+constexpr std::size_t kSlab = std::size_t{1} << 20;
+constexpr std::size_t kMostBlocksOfSlab = 8;
 
 struct SizeClass {
   int index;
@@ -44,8 +48,9 @@ SizeClass size_class(std::size_t bytes) {
   return {shift * kClassesPerDoubling + static_cast<int>(rounded) - 1, (rounded << shift) * kAlignment};
 }
 
-char* system_memory(std::size_t bytes) {
-  const bool huge = bytes >= kHugePage;
+// `block`: into which sizes the memory will be cut.
+char* system_memory(std::size_t bytes, std::size_t block) {
+  const bool huge = block >= kHugePage;
   void* memory = nullptr;
   if (posix_memalign(&memory, huge ? kHugePage : kAlignment, bytes) != 0) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
@@ -64,14 +69,15 @@ class Pool {
   void* allocate(std::size_t bytes) {
     const SizeClass size = size_class(bytes);
     const std::scoped_lock lock(mutex_);
-    FreeBlock*& list = free_.at(static_cast<std::size_t>(size.index));
-    void* block = list;
-    if (block != nullptr) {
-      ASAN_UNPOISON_MEMORY_REGION(block, sizeof(FreeBlock));
-      list = list->next;
-    } else {
-      block = from_system(size);
+    Class& blocks = classes_.at(static_cast<std::size_t>(size.index));
+    if (blocks.free == nullptr) {
+      add_from_system(blocks, size.bytes, std::clamp<std::size_t>(kSlab / size.bytes, 1, kMostBlocksOfSlab));
     }
+    void* block = blocks.free;
+    ASAN_UNPOISON_MEMORY_REGION(block, sizeof(FreeBlock));
+    blocks.free = blocks.free->next;
+    ++blocks.in_use;
+    blocks.most_in_use = std::max(blocks.most_in_use, blocks.in_use);
     // Under AddressSanitizer only what was asked for may be touched.
     ASAN_POISON_MEMORY_REGION(block, size.bytes);
     ASAN_UNPOISON_MEMORY_REGION(block, bytes);
@@ -86,11 +92,22 @@ class Pool {
     const std::scoped_lock lock(mutex_);
     ASAN_UNPOISON_MEMORY_REGION(block, sizeof(FreeBlock));
     auto* freed = static_cast<FreeBlock*>(block);
-    FreeBlock*& list = free_[static_cast<std::size_t>(size.index)];
-    freed->next = list;
-    list = freed;
+    Class& blocks = classes_[static_cast<std::size_t>(size.index)];
+    freed->next = blocks.free;
+    blocks.free = freed;
+    --blocks.in_use;
     ASAN_POISON_MEMORY_REGION(block, size.bytes);
     statistics_.bytes_in_use -= size.bytes;
+  }
+
+  void add_spares(std::size_t count) {
+    const std::scoped_lock lock(mutex_);
+    for (Class& blocks : classes_) {
+      // The first byte written takes a whole huge page.
+      if (blocks.bytes == 0 || blocks.bytes >= kHugePage) continue;
+      const std::size_t spare = blocks.blocks - blocks.most_in_use;
+      if (spare < count) add_from_system(blocks, blocks.bytes, count - spare);
+    }
   }
 
   PoolStatistics statistics() {
@@ -104,19 +121,29 @@ class Pool {
   }
 
  private:
-  // A block of the class; of a small class a slab, whose other blocks go to the free list.
-  void* from_system(const SizeClass& size) {
-    const std::size_t blocks = size.bytes <= kSmallBlock ? kBlocksOfSlab : 1;
-    char* memory = system_memory(blocks * size.bytes);
-    statistics_.bytes_reserved += blocks * size.bytes;
+  struct Class {
+    FreeBlock* free = nullptr;
+    std::size_t bytes = 0;  // of a block; 0: never used
+    std::size_t blocks = 0;
+    std::size_t in_use = 0;
+    std::size_t most_in_use = 0;
+  };
+
+  // One slab of new blocks, all of them free.
+  void add_from_system(Class& blocks, std::size_t bytes, std::size_t count) {
+    char* memory = system_memory(count * bytes, bytes);
+    statistics_.bytes_reserved += count * bytes;
     ++statistics_.system_allocations;
-    FreeBlock*& list = free_[static_cast<std::size_t>(size.index)];
-    for (std::size_t i = 1; i < blocks; ++i) list = new (memory + i * size.bytes) FreeBlock{list};
-    return memory;
+    for (std::size_t i = 0; i < count; ++i) {
+      blocks.free = new (memory + i * bytes) FreeBlock{blocks.free};
+      ASAN_POISON_MEMORY_REGION(memory + i * bytes, bytes);
+    }
+    blocks.bytes = bytes;
+    blocks.blocks += count;
   }
 
   std::mutex mutex_;
-  std::array<FreeBlock*, 64 * kClassesPerDoubling> free_{};
+  std::array<Class, 64 * kClassesPerDoubling> classes_{};
   PoolStatistics statistics_;
 };
 
@@ -130,6 +157,7 @@ Pool& pool() {
 
 void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
 void pool_free(void* block, std::size_t bytes) noexcept { pool().release(block, bytes); }
+void pool_add_spares(std::size_t count) { pool().add_spares(count); }
 PoolStatistics pool_statistics() { return pool().statistics(); }
 void pool_reset_peak() { pool().reset_peak(); }
 

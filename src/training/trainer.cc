@@ -10,6 +10,9 @@
 
 #include "autograd/ops/elementwise.h"
 #include "base/error.h"
+#include "base/parallel.h"
+#include "base/pool_spares.h"
+#include "kernels/isa.h"
 #include "text/tokenizer.h"
 #include "training/divergence.h"
 #include "training/memory.h"
@@ -17,13 +20,15 @@
 namespace witan {
 namespace {
 
+constexpr std::size_t kSparesPerThread = 2;             // blocks of one size that a thread wants at the same moment
 constexpr std::uint64_t kRoutingStream = 0x726F757465;  // of the random numbers that routing noise is drawn from
 
 TrainSettings checked(TrainSettings settings, const Tokenizer& tokenizer) {
   settings.validate();
   WITAN_ASSERT(settings.model.vocab_size == tokenizer.vocab_size());
   settings.model.bos_token_id = tokenizer.bos_id();
-  settings.model.eos_token_id = tokenizer.eos_id();
+  settings.model.eos_token_ids.clear();
+  if (tokenizer.eos_id() >= 0) settings.model.eos_token_ids.push_back(tokenizer.eos_id());
   return settings;
 }
 
@@ -130,7 +135,8 @@ void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
 
 StepReport Trainer::step() {
   const Clock::time_point begin = Clock::now();
-  if (!start_) start_ = begin;
+  const bool first = !start_;
+  if (first) start_ = begin;
   StepReport report;
   report.step = before_.steps + 1;
   report.learning_rate = learning_rate_at(
@@ -161,6 +167,7 @@ StepReport Trainer::step() {
   const std::chrono::duration<double> taken = Clock::now() - begin;
   report.tokens_per_second = static_cast<double>(settings_.tokens_per_step()) / taken.count();
   report.peak_memory_bytes = peak_resident_bytes();
+  if (first) pool_add_spares(kSparesPerThread * static_cast<std::size_t>(num_threads()));
   return report;
 }
 
@@ -170,7 +177,7 @@ void Trainer::diverged(const std::string& what) {
 }
 
 Evaluation Trainer::evaluate(std::int64_t max_tokens, const WindowObserver& observer) {
-  const EvaluationOptions options{settings_.data.batch_size, settings_.data.sequence_length, max_tokens};
+  const EvaluationOptions options{settings_.data.batch_size, settings_.data.sequence_length, max_tokens, {}};
   return witan::evaluate(*model_, *corpus_.heldout, token_bytes_, static_cast<std::int64_t>(corpus_.domains.size()),
                          options, observer);
 }
@@ -203,6 +210,8 @@ void Trainer::save(const std::filesystem::path& checkpoint) const {
   state.updates = optimizer_.updates();
   state.next_batch = next_batch_;
   state.routing_position = routing_noise_.position();
+  state.threads = num_threads();
+  state.instruction_set = kernels::isa_name(kernels::active_isa());
   save_checkpoint(checkpoint, state, saved_tensors(), *tokenizer_);
 }
 
