@@ -230,16 +230,9 @@ const Field& Fields::find(std::string_view name) const {
   fail("{}: unknown field '{}'{}", scope_, name, suggestion(name, known));
 }
 
-void Fields::set_all(const nlohmann::json& object, bool tolerate_unknown) const {
+void Fields::set_all(const nlohmann::json& object) const {
   if (!object.is_object()) fail("{}: expected a JSON object, got {}", scope_, object.type_name());
-  for (const auto& [key, value] : object.items()) {
-    if (tolerate_unknown) {
-      const auto known = std::find_if(fields_.begin(), fields_.end(), [&](const Field& f) { return f.name == key; });
-      if (known != fields_.end() && !value.is_null()) known->set_json(value);
-    } else {
-      find(key).set_json(value);
-    }
-  }
+  for (const auto& [key, value] : object.items()) find(key).set_json(value);
 }
 
 nlohmann::json Fields::to_json() const {

@@ -52,9 +52,8 @@ class Fields {
   const std::vector<Field>& all() const { return fields_; }
   // Throws Error for an unknown name, naming the nearest known ones.
   const Field& find(std::string_view name) const;
-  // Sets every key of an object. Unknown keys throw Error, unless tolerated: released checkpoints carry others' keys,
-  // and write null for "not given", which then leaves the default.
-  void set_all(const nlohmann::json& object, bool tolerate_unknown = false) const;
+  // Sets every key of an object. Unknown keys throw Error.
+  void set_all(const nlohmann::json& object) const;
   nlohmann::json to_json() const;
 
  private:

@@ -64,12 +64,6 @@ std::string shown(const Json& value) {
   return text;
 }
 
-std::string shape_text(std::span<const std::int64_t> shape) {
-  std::string text = "[";
-  for (const std::int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
-}
-
 std::optional<std::int64_t> non_negative(const Json& value) {
   if (!value.is_number_unsigned()) return std::nullopt;
   const auto number = value.get<std::uint64_t>();
@@ -194,6 +188,12 @@ std::size_t dtype_bytes(DType dtype) { return entry(dtype).bytes; }
 
 std::int64_t StoredTensor::numel() const {
   return static_cast<std::int64_t>(bytes.size()) / static_cast<std::int64_t>(dtype_bytes(dtype));
+}
+
+std::string shape_text(std::span<const std::int64_t> shape) {
+  std::string text = "[";
+  for (const std::int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + "]";
 }
 
 SafetensorsContent parse_safetensors(std::span<const std::byte> bytes, const std::string& file) {

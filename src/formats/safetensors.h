@@ -31,6 +31,8 @@ struct SafetensorsContent {
   std::map<std::string, std::string> metadata;
 };
 
+std::string shape_text(std::span<const std::int64_t> shape);  // "[2, 3]"
+
 // Reads a whole file that lies in memory; the tensors point into it. `file` is its name, for messages.
 // The header's length is at most 100 MB and inside the file; names are unique; dtypes known; shapes non-negative,
 // without overflow, and shape x dtype is the byte count; the tensors cover the data without overlap, holes or rest, as

@@ -6,30 +6,21 @@
 #include "autograd/ops/linear.h"
 #include "autograd/ops/norm.h"
 #include "base/error.h"
+#include "layers/parameters.h"
 
 namespace witan {
-namespace {
-
-Tensor trained(Shape shape, float value) {
-  Tensor tensor = Tensor::full(shape, value);
-  tensor.set_requires_grad(true);
-  return tensor;
-}
-
-}  // namespace
-
 SelfAttention::SelfAttention(const AttentionOptions& options, const ops::RopeTable& rope)
     : options_(options), rope_(rope) {
   const std::int64_t q_width = options.heads * options.head_dim;
   const std::int64_t kv_width = options.kv_heads * options.head_dim;
-  q_proj_ = trained({q_width, options.hidden_size}, 0.0F);
-  k_proj_ = trained({kv_width, options.hidden_size}, 0.0F);
-  v_proj_ = trained({kv_width, options.hidden_size}, 0.0F);
-  o_proj_ = trained({options.hidden_size, q_width}, 0.0F);
+  q_proj_ = trained_tensor({q_width, options.hidden_size}, 0.0F);
+  k_proj_ = trained_tensor({kv_width, options.hidden_size}, 0.0F);
+  v_proj_ = trained_tensor({kv_width, options.hidden_size}, 0.0F);
+  o_proj_ = trained_tensor({options.hidden_size, q_width}, 0.0F);
   if (options.qk_norm == "none") return;
   const bool per_head = options.qk_norm == "head";
-  q_norm_ = trained({per_head ? options.head_dim : q_width}, 1.0F);
-  k_norm_ = trained({per_head ? options.head_dim : kv_width}, 1.0F);
+  q_norm_ = trained_tensor({per_head ? options.head_dim : q_width}, 1.0F);
+  k_norm_ = trained_tensor({per_head ? options.head_dim : kv_width}, 1.0F);
 }
 
 Tensor SelfAttention::forward(Tape& tape, const Tensor& rows, const SequenceLayout& layout, std::int64_t layer) const {

@@ -5,26 +5,13 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/norm.h"
 #include "experts/feed_forward.h"
+#include "layers/parameters.h"
 
 namespace witan {
-namespace {
-
-Tensor norm_weight(std::int64_t width) {
-  Tensor weight = Tensor::full({width}, 1.0F);
-  weight.set_requires_grad(true);
-  return weight;
-}
-
-void append(std::vector<Parameter>& to, const std::string& prefix, const std::vector<Parameter>& from) {
-  for (const Parameter& parameter : from) to.push_back({prefix + parameter.name, parameter.value, parameter.decay});
-}
-
-}  // namespace
-
 TransformerBlock::TransformerBlock(const BlockOptions& options, const ops::RopeTable& rope, Random& random)
     : epsilon_(options.attention.norm_epsilon),
-      input_norm_(norm_weight(options.attention.hidden_size)),
-      post_attention_norm_(norm_weight(options.attention.hidden_size)),
+      input_norm_(trained_tensor({options.attention.hidden_size}, 1.0F)),
+      post_attention_norm_(trained_tensor({options.attention.hidden_size}, 1.0F)),
       attention_(options.attention, rope) {
   const std::int64_t hidden = options.attention.hidden_size;
   if (options.mixture) {
@@ -36,6 +23,7 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, const ops::RopeT
   dense.intermediate_size = options.intermediate_size;
   dense.activation = parse_activation(options.moe.hidden_act);
   dense.gated = options.moe.gated;
+  dense.initializer_range = 0.0F;  // the owner fills it
   dense_ = std::make_unique<FeedForwardExperts>(dense, random);
 }
 
@@ -59,15 +47,15 @@ BlockOutput TransformerBlock::forward(Tape& tape, const Tensor& rows, const Sequ
 std::vector<Parameter> TransformerBlock::parameters() const {
   std::vector<Parameter> result;
   result.push_back({"input_layernorm.weight", input_norm_, false});
-  append(result, "self_attn.", attention_.parameters());
+  append_prefixed(result, "self_attn.", attention_.parameters());
   result.push_back({"post_attention_layernorm.weight", post_attention_norm_, false});
-  append(result, "mlp.", moe_ != nullptr ? moe_->parameters() : dense_->parameters());
+  append_prefixed(result, "mlp.", moe_ != nullptr ? moe_->parameters() : dense_->parameters());
   return result;
 }
 
 std::vector<Parameter> TransformerBlock::buffers() const {
   std::vector<Parameter> result;
-  if (moe_ != nullptr) append(result, "mlp.", moe_->buffers());
+  if (moe_ != nullptr) append_prefixed(result, "mlp.", moe_->buffers());
   return result;
 }
 

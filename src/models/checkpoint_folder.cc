@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "formats/safetensors.h"
 #include "models/arch/architecture.h"
+#include "models/parameter_counts.h"
 #include "models/stored_pieces.h"
 
 namespace witan {
@@ -36,13 +37,46 @@ std::vector<Parameter> saved_parameters(const Decoder& model) {
 
 nlohmann::json token_id(std::int64_t id) { return id < 0 ? nlohmann::json() : nlohmann::json(id); }
 
+// One id stands by itself, as readers that know no lists expect.
+nlohmann::json token_ids(const std::vector<std::int64_t>& ids) {
+  if (ids.empty()) return {};
+  return ids.size() == 1 ? nlohmann::json(ids.front()) : nlohmann::json(ids);
+}
+
+std::int64_t token_id_of(const nlohmann::json& json, const char* key) {
+  if (!json.is_number_unsigned() || json > std::numeric_limits<std::int32_t>::max()) {
+    fail("key '{}': expected a token id, got {}", key, json.dump());
+  }
+  return json.get<std::int64_t>();
+}
+
 std::int64_t read_token_id(const nlohmann::json& json, const char* key) {
   const auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return -1;
-  if (!found->is_number_unsigned() || *found > std::numeric_limits<std::int32_t>::max()) {
-    fail("key '{}': expected a token id, got {}", key, found->dump());
+  return found == json.end() || found->is_null() ? -1 : token_id_of(*found, key);
+}
+
+// Released models name one id or a list of them.
+std::vector<std::int64_t> read_token_ids(const nlohmann::json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return {};
+  if (!found->is_array()) return {token_id_of(*found, key)};
+  std::vector<std::int64_t> ids;
+  for (const nlohmann::json& id : *found) ids.push_back(token_id_of(id, key));
+  return ids;
+}
+
+// How a model is meant to generate may be said apart from its architecture, and then counts.
+void read_generation_config(const std::filesystem::path& path, DecoderConfig& config) {
+  if (!std::filesystem::exists(path)) return;
+  const nlohmann::json json = read_json_file(path);
+  if (!json.is_object()) fail("{}: expected an object, got {}", path.string(), json.type_name());
+  try {
+    if (std::vector<std::int64_t> ids = read_token_ids(json, "eos_token_id"); !ids.empty()) {
+      config.eos_token_ids = std::move(ids);
+    }
+  } catch (const Error& error) {
+    fail("{}: {}", path.string(), error.what());
   }
-  return found->get<std::int64_t>();
 }
 
 void write_json(const std::filesystem::path& path, const nlohmann::json& json) {
@@ -54,7 +88,7 @@ DecoderConfig parse_config(const nlohmann::json& json, const Architecture& archi
   for (const std::string_view key : kEnvelope) inner.erase(std::string(key));
   DecoderConfig config = architecture.read_config(inner);
   config.bos_token_id = read_token_id(json, "bos_token_id");
-  config.eos_token_id = read_token_id(json, "eos_token_id");
+  config.eos_token_ids = read_token_ids(json, "eos_token_id");
   config.validate();
   return config;
 }
@@ -66,44 +100,22 @@ const Architecture& read_architecture(const nlohmann::json& json) {
   return find_architecture(type->get_ref<const std::string&>());
 }
 
-// A lower bound of the number of parameters, in double since the product of allowed sizes exceeds 64 bits.
-double least_parameters(const DecoderConfig& config) {
-  const auto hidden = static_cast<double>(config.hidden_size);
-  const auto head_dim = static_cast<double>(config.dim_per_head());
-  const double heads = 2.0 * static_cast<double>(config.num_attention_heads + config.num_key_value_heads);
-  const double matrices = config.moe.gated ? 3.0 : 2.0;
-  const double expert = matrices * hidden * static_cast<double>(config.moe.moe_intermediate_size);
-  const double mixture = expert * static_cast<double>(config.moe.num_experts + config.moe.n_shared_experts);
-  const double dense = matrices * hidden * static_cast<double>(config.intermediate_size);
-  const auto layers = static_cast<double>(config.num_hidden_layers);
-  const auto mixtures = static_cast<double>(config.num_hidden_layers / config.decoder_sparse_step);
-  const double embeddings = static_cast<double>(config.vocab_size) * hidden * (config.tie_word_embeddings ? 1.0 : 2.0);
-  const double softmaxes = config.num_output_softmaxes > 1 ? static_cast<double>(config.num_output_softmaxes) : 0.0;
-  return embeddings + softmaxes * hidden * (hidden + 1.0) + layers * hidden * head_dim * heads + mixtures * mixture +
-         (layers - mixtures) * dense;
-}
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text;
-  for (const std::int64_t dimension : shape) text += (text.empty() ? "" : ", ") + std::to_string(dimension);
-  return text;
-}
-
 // Before memory is taken for what the config promises.
 void check_size(const DecoderConfig& config, const SafetensorsReader& reader, const std::filesystem::path& folder) {
   const std::vector<std::int64_t> expected = {config.vocab_size, config.hidden_size};
   if (const auto found = reader.tensors().find(kEmbedding);
       found != reader.tensors().end() && found->second.shape != expected) {
-    fail("{}: '{}' has the shape [{}], but vocab_size={} and hidden_size={} of {}", folder.string(), kEmbedding,
+    fail("{}: '{}' has the shape {}, but vocab_size={} and hidden_size={} of {}", folder.string(), kEmbedding,
          shape_text(found->second.shape), config.vocab_size, config.hidden_size, kConfigFile);
   }
   double stored = 0.0;
   for (const auto& [name, tensor] : reader.tensors()) stored += static_cast<double>(tensor.numel());
-  if (least_parameters(config) > stored) {
+  const double least = parameters_without_routing(config);
+  if (least > stored) {
     fail(
         "{}: {} describes a model of at least {:.0f} parameters, but the files hold {:.0f}: tensors are missing, or "
         "their shapes are not those of the config",
-        folder.string(), kConfigFile, least_parameters(config), stored);
+        folder.string(), kConfigFile, least, stored);
   }
 }
 
@@ -153,11 +165,11 @@ void save_model(const Decoder& model, const std::filesystem::path& folder) {
   json["torch_dtype"] = "float32";
   json["use_cache"] = true;
   json["bos_token_id"] = token_id(config.bos_token_id);
-  json["eos_token_id"] = token_id(config.eos_token_id);
+  json["eos_token_id"] = token_ids(config.eos_token_ids);
   write_json(folder / kConfigFile, json);
   write_json(folder / kGenerationFile, {{"_from_model_config", true},
                                         {"bos_token_id", token_id(config.bos_token_id)},
-                                        {"eos_token_id", token_id(config.eos_token_id)}});
+                                        {"eos_token_id", token_ids(config.eos_token_ids)}});
   std::vector<TensorToStore> tensors;
   for (StoredPiece& piece : stored_pieces(architecture, saved_parameters(model))) {
     tensors.push_back({std::move(piece.name), std::move(piece.shape), piece.values});
@@ -179,6 +191,7 @@ std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder) {
   } catch (const Error& error) {
     fail("{}: {}", config_path.string(), error.what());
   }
+  read_generation_config(folder / kGenerationFile, config);
   const SafetensorsReader reader(folder);
   check_size(config, reader, folder);
   std::unique_ptr<Decoder> model = Decoder::with_zeros(config);

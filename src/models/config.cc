@@ -93,6 +93,11 @@ Fields DecoderConfig::fields() {
   return fields;
 }
 
+void DecoderConfig::complete(const std::set<std::string>& chosen) {
+  const std::int64_t only = find_router(moe.router).fixed_experts_per_tok;
+  if (only > 0 && !chosen.contains("num_experts_per_tok")) moe.num_experts_per_tok = only;
+}
+
 void DecoderConfig::validate() const {
   require_between("vocab_size", vocab_size, 1, kMaxVocabulary);
   require_between("hidden_size", hidden_size, 1, kMaxWidth);

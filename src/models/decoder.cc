@@ -13,23 +13,14 @@
 #include "base/error.h"
 #include "layers/kv_cache.h"
 #include "layers/output_mixture.h"
+#include "layers/parameters.h"
 #include "layers/transformer_block.h"
 #include "models/initialize.h"
 
 namespace witan {
 namespace {
 
-Tensor trained(Shape shape, float value) {
-  Tensor tensor = Tensor::full(shape, value);
-  tensor.set_requires_grad(true);
-  return tensor;
-}
-
-void append(std::vector<Parameter>& to, std::size_t layer, const std::vector<Parameter>& from) {
-  for (const Parameter& parameter : from) {
-    to.push_back({fmt::format("model.layers.{}.{}", layer, parameter.name), parameter.value, parameter.decay});
-  }
-}
+std::string layer_prefix(std::size_t layer) { return fmt::format("model.layers.{}.", layer); }
 
 void check_pass(const DecoderConfig& config, std::span<const std::int32_t> ids, std::int64_t batch,
                 std::int64_t sequence, const KvCache* cache) {
@@ -69,9 +60,9 @@ Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, bool draw) : c
   config_.validate();
   rope_ = std::make_unique<ops::RopeTable>(
       ops::make_rope_table(config_.dim_per_head(), config_.max_position_embeddings, config_.rope_theta));
-  embedding_ = trained({config_.vocab_size, config_.hidden_size}, 0.0F);
-  if (!config_.tie_word_embeddings) head_ = trained({config_.vocab_size, config_.hidden_size}, 0.0F);
-  final_norm_ = trained({config_.hidden_size}, 1.0F);
+  embedding_ = trained_tensor({config_.vocab_size, config_.hidden_size}, 0.0F);
+  if (!config_.tie_word_embeddings) head_ = trained_tensor({config_.vocab_size, config_.hidden_size}, 0.0F);
+  final_norm_ = trained_tensor({config_.hidden_size}, 1.0F);
   if (config_.num_output_softmaxes > 1) {
     output_mixture_ = std::make_unique<OutputMixture>(config_.hidden_size, config_.num_output_softmaxes);
   }
@@ -151,20 +142,20 @@ Tensor Decoder::logits(const Tensor& hidden) const {
 
 std::vector<Parameter> Decoder::parameters() const {
   std::vector<Parameter> result = {{"model.embed_tokens.weight", embedding_}};
-  for (std::size_t layer = 0; layer < layers_.size(); ++layer) append(result, layer, layers_[layer]->parameters());
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    append_prefixed(result, layer_prefix(layer), layers_[layer]->parameters());
+  }
   result.push_back({"model.norm.weight", final_norm_, false});
   if (head_.defined()) result.push_back({"lm_head.weight", head_});
-  if (output_mixture_ != nullptr) {
-    for (const Parameter& parameter : output_mixture_->parameters()) {
-      result.push_back({"lm_head_mixture." + parameter.name, parameter.value, parameter.decay});
-    }
-  }
+  if (output_mixture_ != nullptr) append_prefixed(result, "lm_head_mixture.", output_mixture_->parameters());
   return result;
 }
 
 std::vector<Parameter> Decoder::buffers() const {
   std::vector<Parameter> result;
-  for (std::size_t layer = 0; layer < layers_.size(); ++layer) append(result, layer, layers_[layer]->buffers());
+  for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
+    append_prefixed(result, layer_prefix(layer), layers_[layer]->buffers());
+  }
   return result;
 }
 

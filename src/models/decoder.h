@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,12 +37,15 @@ struct DecoderConfig {
   // it was trained.
   bool allow_noncausal = false;
   MoeOptions moe;
-  // Of the tokenizer the model was trained with, -1: none. Written into the checkpoint; not fields, since nobody
-  // chooses them.
+  // Of the tokenizer the model was trained with, -1: none; any of several may end a text. Written into the checkpoint;
+  // not fields, since nobody chooses them.
   std::int64_t bos_token_id = -1;
-  std::int64_t eos_token_id = -1;
+  std::vector<std::int64_t> eos_token_ids;
 
   Fields fields();  // Hugging Face's names; refers into this object
+  // Sets what follows from other fields, unless somebody chose it: num_experts_per_tok to what a router that accepts
+  // only one number asks for. `chosen`: names of the fields that were set by a person or a file.
+  void complete(const std::set<std::string>& chosen);
   // Throws Error with the values when sizes do not fit together.
   void validate() const;
 

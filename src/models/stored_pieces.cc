@@ -21,12 +21,6 @@ std::size_t local_begin(std::string_view name) {
   return dot + 1;
 }
 
-std::vector<std::int64_t> dimensions(const Shape& shape, int first) {
-  std::vector<std::int64_t> result;
-  for (int i = first; i < shape.rank(); ++i) result.push_back(shape[i]);
-  return result;
-}
-
 void add_experts(const std::string& prefix, std::string_view pattern, const Tensor& bank,
                  std::vector<StoredPiece>& pieces) {
   const std::size_t at = pattern.find(kExpert);
@@ -41,6 +35,12 @@ void add_experts(const std::string& prefix, std::string_view pattern, const Tens
 
 }  // namespace
 
+std::vector<std::int64_t> dimensions(const Shape& shape, int first) {
+  std::vector<std::int64_t> result;
+  for (int i = first; i < shape.rank(); ++i) result.push_back(shape[i]);
+  return result;
+}
+
 std::vector<StoredPiece> stored_pieces(const Architecture& architecture, const std::vector<Parameter>& parameters) {
   std::vector<StoredPiece> pieces;
   for (const Parameter& parameter : parameters) {
@@ -51,7 +51,7 @@ std::vector<StoredPiece> stored_pieces(const Architecture& architecture, const s
                                    [&](const TensorRule& candidate) { return candidate.ours == local; });
     const Tensor& value = parameter.value;
     if (local.empty() || rule == architecture.tensors.end()) {
-      pieces.push_back({parameter.name, dimensions(value.shape(), 0), value.values()});
+      pieces.push_back({parameter.name, dimensions(value.shape()), value.values()});
     } else if (rule->stored.find(kExpert) != std::string_view::npos) {
       add_experts(prefix, rule->stored, value, pieces);
     } else {

@@ -10,6 +10,9 @@
 
 namespace witan {
 
+// The sizes of a shape from dimension `first` on, as files hold them.
+std::vector<std::int64_t> dimensions(const Shape& shape, int first = 0);
+
 // A tensor of the checkpoint, and where its values stand in the decoder.
 struct StoredPiece {
   std::string name;

@@ -29,7 +29,7 @@ inline DecoderConfig tiny_config() {
   config.moe.num_experts_per_tok = 2;
   config.moe.moe_intermediate_size = 12;
   config.bos_token_id = 1;
-  config.eos_token_id = 2;
+  config.eos_token_ids = {2};
   return config;
 }
 

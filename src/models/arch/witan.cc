@@ -26,6 +26,9 @@ nlohmann::json write_config(const DecoderConfig& config) {
 DecoderConfig read_config(const nlohmann::json& json) {
   DecoderConfig config;
   config.fields().set_all(json);
+  std::set<std::string> keys;
+  for (const auto& [key, value] : json.items()) keys.insert(key);
+  config.complete(keys);
   return config;
 }
 

@@ -40,7 +40,7 @@ TEST_P(CheckpointFolderTest, LoadsBackWithIdenticalLogits) {
   const std::unique_ptr<Decoder> loaded = load_model(folder.path());
   EXPECT_TRUE(test::identical(logits(*loaded), logits(model)));
   EXPECT_EQ(loaded->config().bos_token_id, 1);
-  EXPECT_EQ(loaded->config().eos_token_id, 2);
+  EXPECT_EQ(loaded->config().eos_token_ids, (std::vector<std::int64_t>{2}));
   EXPECT_EQ(loaded->counts().active, model.counts().active);
   if (GetParam().model_type == "witan") {
     DecoderConfig before = model.config();
@@ -51,6 +51,33 @@ TEST_P(CheckpointFolderTest, LoadsBackWithIdenticalLogits) {
 
 INSTANTIATE_TEST_SUITE_P(Tiny, CheckpointFolderTest, testing::ValuesIn(test::tiny_configs()),
                          [](const auto& given) { return given.param.name; });
+
+TEST(EndTokensTest, MayBeSeveralAndTheGenerationConfigCounts) {
+  const test::TemporaryFolder folder;
+  DecoderConfig config = test::tiny_config();
+  config.eos_token_ids = {2, 7};
+  save_model(Decoder(config, 5), folder.path());
+  const nlohmann::json saved = read_json_file(folder / "config.json");
+  EXPECT_EQ(saved.at("eos_token_id"), nlohmann::json::array({2, 7}));
+  const auto loaded_ends = [&](const nlohmann::json& of_config, const nlohmann::json& of_generation) {
+    nlohmann::json json = saved;
+    json["eos_token_id"] = of_config;
+    write_file(folder / "config.json", json.dump());
+    write_file(folder / "generation_config.json", nlohmann::json{{"eos_token_id", of_generation}}.dump());
+    return load_model(folder.path())->config().eos_token_ids;
+  };
+  using Ids = std::vector<std::int64_t>;
+  EXPECT_EQ(loaded_ends({2, 7}, nullptr), (Ids{2, 7}));
+  EXPECT_EQ(loaded_ends(2, {3, 4}), (Ids{3, 4}));
+  EXPECT_EQ(loaded_ends(nullptr, 5), Ids{5});
+  EXPECT_EQ(loaded_ends(nlohmann::json::array(), nullptr), Ids{});
+  for (const nlohmann::json& wrong : {nlohmann::json("</s>"), nlohmann::json(-1), nlohmann::json::array({2, 1e12})}) {
+    const std::string in_config = test::error_message([&] { loaded_ends(wrong, nullptr); });
+    EXPECT_NE(in_config.find("config.json: key 'eos_token_id': expected a token id"), std::string::npos) << in_config;
+    const std::string elsewhere = test::error_message([&] { loaded_ends(2, wrong); });
+    EXPECT_NE(elsewhere.find("generation_config.json: key 'eos_token_id'"), std::string::npos) << elsewhere;
+  }
+}
 
 TEST(ExpressibleTest, OnlyWhatAReleasedArchitectureComputesIsCalledSo) {
   const auto type = [](void (*change)(DecoderConfig&)) {

@@ -27,6 +27,12 @@ const std::vector<Wrong> kWrong = {
     {"theta", [](DecoderConfig& c) { c.rope_theta = 0.0; }, {"rope_theta", "0"}},
     {"qk_norm", [](DecoderConfig& c) { c.qk_norm = "heads"; }, {"qk_norm", "heads", "full"}},
     {"clip", [](DecoderConfig& c) { c.clip_qkv = -1.0; }, {"clip_qkv", "-1"}},
+    {"rope_cap",
+     [](DecoderConfig& c) {
+       c.max_position_embeddings = 1 << 20;
+       c.head_dim = 256;
+     },
+     {"max_position_embeddings", "1048576", "head_dim=256", "134217728"}},
     {"router", [](DecoderConfig& c) { c.moe.router = "topk"; }, {"topk", "top_k"}},
 };
 
@@ -45,6 +51,17 @@ TEST_P(WrongConfigTest, IsRefusedWithItsValues) {
 
 INSTANTIATE_TEST_SUITE_P(Decoder, WrongConfigTest, testing::ValuesIn(kWrong),
                          [](const auto& given) { return std::string(given.param.name); });
+
+TEST(DecoderConfigTest, ARouterOfOneNumberDecidesItUnlessSomebodyChose) {
+  DecoderConfig config = test::tiny_config();
+  config.complete({});
+  EXPECT_EQ(config.moe.num_experts_per_tok, 2) << "top_k takes any";
+  config.moe.router = "switch";
+  config.complete({"num_experts_per_tok"});
+  EXPECT_EQ(config.moe.num_experts_per_tok, 2) << "chosen: the router will refuse it";
+  config.complete({"router"});
+  EXPECT_EQ(config.moe.num_experts_per_tok, 1);
+}
 
 TEST(DecoderConfigTest, FieldsRoundTripThroughJson) {
   for (const test::NamedConfig& named : test::tiny_configs()) {

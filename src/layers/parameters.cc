@@ -1,0 +1,20 @@
+// Parameters of layers.
+#include "layers/parameters.h"
+
+#include <string>
+
+namespace witan {
+
+Tensor trained_tensor(Shape shape, float value) {
+  Tensor tensor = Tensor::full(shape, value);
+  tensor.set_requires_grad(true);
+  return tensor;
+}
+
+void append_prefixed(std::vector<Parameter>& whole, std::string_view prefix, const std::vector<Parameter>& part) {
+  for (const Parameter& parameter : part) {
+    whole.push_back({std::string(prefix) + parameter.name, parameter.value, parameter.decay});
+  }
+}
+
+}  // namespace witan

@@ -1,0 +1,17 @@
+// Making and naming the parameters of layers.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "witan/parameter.h"
+
+namespace witan {
+
+// A tensor that training changes, every element `value` at first.
+Tensor trained_tensor(Shape shape, float value);
+
+// Adds the parameters of a part under `prefix` ("self_attn.") to those of the whole.
+void append_prefixed(std::vector<Parameter>& whole, std::string_view prefix, const std::vector<Parameter>& part);
+
+}  // namespace witan
