@@ -19,8 +19,7 @@ namespace {
 
 constexpr int kUserError = 1;
 constexpr int kWrongCommandLine = 2;
-constexpr int kBug = 70;           // EX_SOFTWARE of sysexits.h
-constexpr int kInterrupted = 130;  // 128 + SIGINT, as shells report it
+constexpr int kBug = 70;  // EX_SOFTWARE of sysexits.h
 
 int report(int code, const std::string& message) {
   fmt::print(stderr, "witan: error: {}\n", message);
@@ -64,8 +63,8 @@ int run(CLI::App& app, const std::vector<std::string>& arguments) {
     return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {
     return report(kWrongCommandLine, command_line_message(app, error));
-  } catch (const Interrupted&) {
-    return kInterrupted;
+  } catch (const Interrupted& interrupt) {
+    return interrupt.exit_code();
   } catch (const Error& error) {
     return report(kUserError, error.what());
   } catch (const std::filesystem::filesystem_error& error) {

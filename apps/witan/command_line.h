@@ -1,4 +1,5 @@
-// From arguments to an exit code: 0 done, 1 a user's mistake, 2 a wrong command line, 70 a bug, 130 interrupted.
+// From arguments to an exit code: 0 done, 1 a user's mistake, 2 a wrong command line, 70 a bug, 130 interrupted by
+// Ctrl-C, 143 by SIGTERM.
 #pragma once
 
 #include <string>

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct CompareArguments {
   std::vector<std::string> routers;
   std::int64_t num_seeds = 1;
   std::string output;
+  std::set<std::string> chosen;  // the fields that were set on the command line
 };
 
 void say(const std::string& line) {
@@ -56,7 +58,7 @@ struct SharedText {
 };
 
 // The tokenizer that is trained on the text is kept, so that a comparison that goes on has the same one at once.
-SharedText read_text(TrainSettings& settings, const ComparisonFolder& folder) {
+SharedText read_text(TrainSettings& settings, const std::set<std::string>& chosen, const ComparisonFolder& folder) {
   SharedText text{read_run_corpus(settings), nullptr};
   throw_if_interrupted();
   const fs::path saved = folder.path / fmt::format("tokenizer-{}-{}-{}", text.corpus.content_key,
@@ -65,7 +67,7 @@ SharedText read_text(TrainSettings& settings, const ComparisonFolder& folder) {
   if (trained && fs::exists(saved)) {
     text.tokenizer = load_tokenizer(saved);
   } else {
-    text.tokenizer = make_run_tokenizer(settings, text.corpus);
+    text.tokenizer = make_run_tokenizer(settings, vocab_size_rule(chosen), text.corpus);
     if (trained) write_folder(saved, [&](const fs::path& temporary) { text.tokenizer->save(temporary); });
   }
   settings.model.vocab_size = text.tokenizer->vocab_size();
@@ -150,7 +152,7 @@ void compare(CompareArguments& arguments) {
   const InterruptScope interrupts;
   const ComparisonFolder folder{arguments.output};
   fs::create_directories(folder.path);
-  const SharedText text = read_text(settings, folder);
+  const SharedText text = read_text(settings, arguments.chosen, folder);
   const std::vector<ComparisonRun> runs = plan_comparison(settings, candidates, arguments.num_seeds);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (!is_finished(runs[i], folder, text.corpus.content_key)) {
@@ -217,6 +219,7 @@ void add_compare(CLI::App& app) {
   command->callback([command, arguments] {
     arguments->settings.data.paths = absolute_paths(arguments->paths);
     keep_one_budget(*command, arguments->settings.budget);
+    arguments->chosen = chosen_fields(*command, arguments->settings.deciding_fields());
     compare(*arguments);
   });
 }

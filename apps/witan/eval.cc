@@ -81,6 +81,7 @@ Corpus read_text(const EvalArguments& arguments) {
   options.paths.assign(arguments.paths.begin(), arguments.paths.end());
   options.lossy = arguments.lossy;
   options.heldout_share = 0.0;
+  options.progress = stderr_progress();
   Corpus corpus = read_corpus(options);
   std::swap(corpus.train, corpus.heldout);
   std::swap(corpus.train_bytes, corpus.heldout_bytes);
@@ -109,24 +110,32 @@ void eval(const EvalArguments& arguments) {
   const fs::path folder = find_model_folder(arguments.model);
   const std::unique_ptr<Decoder> model = load_model(folder);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
-  const Corpus corpus = read_text(arguments);
+  const std::int64_t length = sequence_length(arguments, model->config());
+  const InterruptScope interrupts;
   const ScratchFolder scratch;
-  const TokenizedCorpus tokens = tokenize_corpus(corpus, *tokenizer, scratch.path());
+  const TokenizedCorpus tokens = tokenize_corpus(read_text(arguments), *tokenizer, scratch.path(), stderr_progress());
 
-  const EvaluationOptions options{arguments.batch_size, sequence_length(arguments, model->config()), 0};
-  const auto domains = static_cast<std::int64_t>(corpus.domains.size());
+  Progress progress("evaluate", static_cast<std::int64_t>(tokens.heldout->tokens().size()) - 1, stderr_progress(),
+                    "k tokens", 1e3);
+  const auto on_batch = [&](std::int64_t done) {
+    progress.update(done);
+    throw_if_interrupted();
+  };
+  const EvaluationOptions options{arguments.batch_size, length, 0, on_batch};
+  const auto domains = static_cast<std::int64_t>(tokens.domains.size());
   RoutingCensus census(observed_experts(model->config().moe), domains, model->config().vocab_size);
   const WindowObserver observer = arguments.analysis.empty() ? WindowObserver() : census.observer();
   const Evaluation evaluation =
       evaluate(*model, *tokens.heldout, bytes_per_token(*tokenizer), domains, options, observer);
+  progress.finish();
 
   if (arguments.json) {
-    fmt::print("{}\n", evaluation_json(evaluation, corpus.domains));
+    fmt::print("{}\n", evaluation_json(evaluation, tokens.domains));
   } else {
-    fmt::print("{}", evaluation_table(evaluation, corpus.domains));
+    fmt::print("{}", evaluation_table(evaluation, tokens.domains));
   }
   if (!arguments.analysis.empty()) {
-    write_analysis(arguments.analysis, {corpus.domains, census.finish(*tokenizer), {}});
+    write_analysis(arguments.analysis, {tokens.domains, census.finish(*tokenizer), {}});
   }
 }
 
@@ -145,7 +154,8 @@ void add_eval(CLI::App& app) {
       ->default_str("16");
   command->add_option("--sequence-length", arguments->sequence_length, "tokens per sequence; 0: as in training")
       ->check(CLI::Range(0, 1 << 20));
-  command->add_option("--threads", arguments->threads, "0: as many as there are cores")->check(CLI::Range(0, 4096));
+  command->add_option("--threads", arguments->threads, "0: as many as there are cores")
+      ->check(CLI::Range(std::int64_t{0}, kMostThreads));
   command->add_option("--analysis", arguments->analysis, "write who serves what to this file, as analysis.json");
   command->callback([arguments] { eval(*arguments); });
 }

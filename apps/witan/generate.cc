@@ -1,5 +1,6 @@
 // `witan generate`: continues a prompt.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include "witan/expert_painter.h"
 #include "witan/model_folder.h"
 #include "witan/options.h"
+#include "witan/terminal_text.h"
 
 namespace witan::cli {
 namespace {
@@ -105,16 +107,20 @@ void run_generate(GenerateCommand& command) {
   ExpertPainter painter(detect_color_mode(), model->config().moe.num_experts);
   const std::string prompt = command.has_prompt ? command.prompt : prompt_from_stdin();
 
+  // A program that reads the output gets every byte; a terminal would obey some of them.
+  const bool to_terminal = ::isatty(STDOUT_FILENO) == 1;
+  const auto shown = [&](const std::string& text) { return to_terminal ? visible_controls(text) : text; };
+
   const InterruptScope scope;
   bool echoed = !command.echo;
   const auto echo = [&] {  // only when nothing can be refused any more
-    if (!echoed) print(prompt);
+    if (!echoed) print(shown(prompt));
     echoed = true;
   };
   const Generation generation = generator.generate(prompt, command.sampling, options, [&](const GeneratedToken& token) {
     echo();
     const std::int32_t expert = token.experts.experts.empty() ? -1 : token.experts.experts.front();
-    print(painter.paint(token.text, expert));
+    print(painter.paint(shown(token.text), expert));
     return !interrupted();
   });
   echo();

@@ -7,9 +7,8 @@
 namespace witan::cli {
 
 std::filesystem::path find_model_folder(const std::filesystem::path& folder) {
-  const std::filesystem::path inner = folder / "model";
   if (std::filesystem::is_regular_file(folder / "config.json")) return folder;
-  if (std::filesystem::is_directory(folder)) recover_folder(inner);
+  const std::filesystem::path inner = whole_folder(folder / "model");
   if (std::filesystem::is_regular_file(inner / "config.json")) return inner;
   if (!std::filesystem::is_directory(folder)) fail("{}: no such folder", folder.string());
   fail("{}: no model there; expected {} or {}", folder.string(), (folder / "config.json").string(),

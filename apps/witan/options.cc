@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <memory>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/suggest.h"
@@ -32,6 +34,17 @@ void set(const Field& field, const std::string& text) {
   }
 }
 
+// Without "{false}" behind the negative name of a flag, CLI11's note on what it sets.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    constexpr std::string_view kNote = "{false}";
+    std::string name = CLI::Formatter::make_option_name(option, is_positional);
+    if (const std::size_t note = name.find(kNote); note != std::string::npos) name.erase(note, kNote.size());
+    return name;
+  }
+};
+
 void add_flag(CLI::App& command, const std::string& group, const Field& field) {
   const std::string negative = "!--no-" + field.flag().substr(2);
   command
@@ -55,6 +68,7 @@ void add_option(CLI::App& command, const std::string& group, const Field& field)
 }  // namespace
 
 void bind_fields(CLI::App& command, const std::string& group, const Fields& fields) {
+  command.formatter(std::make_shared<HelpFormatter>());
   for (const Field& field : fields.all()) {
     if (std::holds_alternative<bool*>(field.target)) {
       add_flag(command, group, field);
@@ -62,6 +76,14 @@ void bind_fields(CLI::App& command, const std::string& group, const Fields& fiel
       add_option(command, group, field);
     }
   }
+}
+
+std::set<std::string> chosen_fields(const CLI::App& command, const Fields& fields) {
+  std::set<std::string> names;
+  for (const Field& field : fields.all()) {
+    if (command.count(field.flag()) > 0) names.insert(field.name);
+  }
+  return names;
 }
 
 std::vector<std::string> normalized_arguments(std::vector<std::string> arguments) {

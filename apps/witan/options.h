@@ -1,6 +1,7 @@
 // Command-line flags from declared config fields, and the nearest names for a flag that does not exist.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ void bind_fields(CLI::App& command, const std::string& group, const Fields& fiel
 
 // A preset brings a budget of its own; one that was asked for on the command line takes its place.
 void keep_one_budget(const CLI::App& command, BudgetOptions& budget);
+
+// The names of the fields whose flags stood on the command line of `command`.
+std::set<std::string> chosen_fields(const CLI::App& command, const Fields& fields);
 
 // "--hidden_size=4" -> "--hidden-size=4": underscores in the names of flags are dashes. Nothing after "--" is touched.
 std::vector<std::string> normalized_arguments(std::vector<std::string> arguments);

@@ -1,22 +1,45 @@
 // From paths to tokens.
 #include "witan/run_data.h"
 
+#include <fmt/core.h>
+
+#include <bit>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "models/checkpoint_folder.h"
+#include "witan/samples.h"
 #include "witan/training_display.h"
 
 namespace witan::cli {
 namespace {
 
-RunData tokenized(Corpus corpus, std::shared_ptr<const Tokenizer> tokenizer, const RunFolder& folder) {
+RunData tokenized(Corpus corpus, std::shared_ptr<const Tokenizer> tokenizer, const TrainSettings& settings,
+                  const RunFolder& folder) {
   throw_if_interrupted();
-  TokenizedCorpus tokens = tokenize_corpus(corpus, *tokenizer, folder.cache(), stderr_progress());
+  RunData data;
+  data.tokens = tokenize_corpus(corpus, *tokenizer, folder.cache(), stderr_progress());
   throw_if_interrupted();
-  return {std::move(corpus), std::move(tokenizer), std::move(tokens)};
+  data.heldout_text = heldout_text(corpus);
+  data.prompts = choose_prompts(corpus, *tokenizer, settings.model.max_position_embeddings);
+  data.domains = std::move(corpus.domains);
+  data.train_bytes = corpus.train_bytes;
+  data.heldout_bytes = corpus.heldout_bytes;
+  data.content_key = std::move(corpus.content_key);
+  data.tokenizer = std::move(tokenizer);
+  return data;
+}
+
+// The longest power of two of which the text holds one sequence and the token after it.
+void shorten_sequences(TrainSettings& settings, RunData& data) {
+  const std::size_t tokens = data.tokens.train->tokens().size();
+  std::int64_t& length = settings.data.sequence_length;
+  if (tokens < 2 || tokens > static_cast<std::size_t>(length)) return;
+  const auto shorter = static_cast<std::int64_t>(std::bit_floor(tokens - 1));
+  data.notes.push_back(fmt::format("sequences: {} tokens, not {}: the text has {} tokens", shorter, length, tokens));
+  length = shorter;
 }
 
 }  // namespace
@@ -34,16 +57,18 @@ Corpus read_run_corpus(const TrainSettings& settings) {
   options.paths.assign(settings.data.paths.begin(), settings.data.paths.end());
   options.lossy = settings.data.lossy;
   options.heldout_share = settings.data.heldout_share;
+  options.progress = stderr_progress();
   return read_corpus(options);
 }
 
-std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, const Corpus& corpus) {
+std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, VocabSize how, const Corpus& corpus) {
   const std::string& name = settings.data.tokenizer;
   if (name == "bytes") return make_byte_tokenizer();
   if (name == "sentencepiece") {
     std::vector<std::string_view> texts;
     for (const Document& document : corpus.train) texts.emplace_back(document.text);
-    return train_sentencepiece(texts, settings.model.vocab_size, static_cast<std::uint64_t>(settings.seed));
+    return train_sentencepiece(texts, settings.model.vocab_size, static_cast<std::uint64_t>(settings.seed), how,
+                               stderr_progress());
   }
   if (!std::filesystem::is_directory(name)) {
     fail("data.tokenizer: '{}' is neither sentencepiece nor bytes nor a folder with a tokenizer", name);
@@ -51,16 +76,28 @@ std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, con
   return load_tokenizer(name);
 }
 
-RunData prepare_data(TrainSettings& settings, const RunFolder& folder) {
+VocabSize vocab_size_rule(const std::set<std::string>& chosen) {
+  return chosen.contains("vocab_size") ? VocabSize::kExactly : VocabSize::kAtMost;
+}
+
+RunData prepare_data(TrainSettings& settings, const std::set<std::string>& chosen, const RunFolder& folder) {
   Corpus corpus = read_run_corpus(settings);
   throw_if_interrupted();
-  std::shared_ptr<const Tokenizer> tokenizer = make_run_tokenizer(settings, corpus);
+  const std::int64_t wanted = settings.model.vocab_size;
+  std::shared_ptr<const Tokenizer> tokenizer = make_run_tokenizer(settings, vocab_size_rule(chosen), corpus);
   settings.model.vocab_size = tokenizer->vocab_size();
-  return tokenized(std::move(corpus), std::move(tokenizer), folder);
+  RunData data = tokenized(std::move(corpus), std::move(tokenizer), settings, folder);
+  if (settings.data.tokenizer == "sentencepiece" && settings.model.vocab_size < wanted) {
+    data.notes.push_back(fmt::format("vocabulary: {} tokens, not {}: as many as {} of text support",
+                                     settings.model.vocab_size, wanted,
+                                     size_text(static_cast<double>(data.train_bytes))));
+  }
+  if (!chosen.contains("sequence_length")) shorten_sequences(settings, data);
+  return data;
 }
 
 RunData resume_data(const TrainSettings& settings, const RunFolder& folder) {
-  return tokenized(read_run_corpus(settings), load_tokenizer(folder.checkpoint()), folder);
+  return tokenized(read_run_corpus(settings), load_tokenizer(folder.checkpoint()), settings, folder);
 }
 
 void save_model_folder(const Decoder& model, const Tokenizer& tokenizer, const std::filesystem::path& folder) {

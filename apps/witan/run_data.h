@@ -3,19 +3,28 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "models/decoder.h"
 #include "text/tokenizer.h"
+#include "training/analysis.h"
 #include "training/dataset.h"
 #include "training/run_folder.h"
 #include "training/settings.h"
 
 namespace witan::cli {
 
+// The text itself is gone by now: a run needs its tokens, and this.
 struct RunData {
-  Corpus corpus;
+  std::vector<std::string> domains;
+  std::int64_t train_bytes = 0;
+  std::int64_t heldout_bytes = 0;
+  std::string content_key;
+  std::string heldout_text;        // of all domains, for the run folder
+  std::vector<Sample> prompts;     // without continuations
+  std::vector<std::string> notes;  // what was made smaller for a short text, in words
   std::shared_ptr<const Tokenizer> tokenizer;
   TokenizedCorpus tokens;
 };
@@ -24,10 +33,13 @@ std::vector<std::string> absolute_paths(const std::vector<std::string>& paths);
 
 // The corpus that the settings describe.
 Corpus read_run_corpus(const TrainSettings& settings);
-// Trained on the corpus, or loaded, as the settings say.
-std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, const Corpus& corpus);
-// For a new run: makes or loads the tokenizer, and sets settings.model.vocab_size to what it came to.
-RunData prepare_data(TrainSettings& settings, const RunFolder& folder);
+// Trained on the corpus, or loaded, as the settings say. `how` is for one that is trained.
+std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, VocabSize how, const Corpus& corpus);
+// A vocabulary size that nobody chose is the most that a short text may have.
+VocabSize vocab_size_rule(const std::set<std::string>& chosen);
+// For a new run: makes or loads the tokenizer, and sets settings.model.vocab_size to what it came to. A vocabulary and
+// a sequence length that are not among the `chosen` fields shrink to what a short text supports.
+RunData prepare_data(TrainSettings& settings, const std::set<std::string>& chosen, const RunFolder& folder);
 // For a run that goes on: its tokenizer comes from the checkpoint.
 RunData resume_data(const TrainSettings& settings, const RunFolder& folder);
 

@@ -31,25 +31,29 @@ std::string prompt_of(const std::string& text, std::size_t characters) {
   return text.substr(begin, (space > 0 ? space : end) - begin);
 }
 
-std::vector<Sample> write_samples(Decoder& model, const Tokenizer& tokenizer, const Corpus& corpus, std::uint64_t seed,
-                                  std::size_t limit) {
-  Generator generator(model, tokenizer);
-  SamplingOptions sampling;
-  sampling.seed = static_cast<std::int64_t>(seed);
-  GenerationOptions options;
-  options.max_tokens = kNewTokens;
+std::vector<Sample> choose_prompts(const Corpus& corpus, const Tokenizer& tokenizer, std::int64_t max_positions,
+                                   std::size_t limit) {
   std::vector<Sample> samples;
   for (std::size_t domain = 0; domain < corpus.domains.size() && samples.size() < limit; ++domain) {
     for (const Document& document : corpus.heldout) {
       if (static_cast<std::size_t>(document.domain) != domain) continue;
       const std::string prompt = prompt_of(document.text, kPromptCharacters);
       const auto tokens = static_cast<std::int64_t>(tokenizer.encode(prompt).size());
-      if (prompt.empty() || tokens + 2 > model.config().max_position_embeddings) continue;
-      samples.push_back({corpus.domains[domain], prompt, generator.generate(prompt, sampling, options).text});
+      if (prompt.empty() || tokens + 2 > max_positions) continue;
+      samples.push_back({corpus.domains[domain], prompt, ""});
       break;
     }
   }
   return samples;
+}
+
+void continue_prompts(std::vector<Sample>& samples, Decoder& model, const Tokenizer& tokenizer, std::uint64_t seed) {
+  Generator generator(model, tokenizer);
+  SamplingOptions sampling;
+  sampling.seed = static_cast<std::int64_t>(seed);
+  GenerationOptions options;
+  options.max_tokens = kNewTokens;
+  for (Sample& sample : samples) sample.text = generator.generate(sample.prompt, sampling, options).text;
 }
 
 }  // namespace witan::cli

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,10 @@
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "base/pool.h"
+#include "kernels/isa.h"
+#include "models/parameter_counts.h"
 #include "report/report.h"
+#include "training/checkpoint.h"
 #include "training/memory.h"
 #include "training/training_run.h"
 #include "witan/commands.h"
@@ -33,7 +37,9 @@ struct TrainArguments {
   TrainSettings settings = preset_settings("quickstart");
   std::vector<std::string> paths;
   std::string output;
-  std::string resume;  // the run folder; empty: a new run
+  std::string resume;            // the run folder; empty: a new run
+  TrainingState resumed;         // of that run
+  std::set<std::string> chosen;  // the fields that were set on the command line
   bool overwrite = false;
   bool dry_run = false;
 };
@@ -44,9 +50,9 @@ void say(const std::string& line) {
 }
 
 void print_sizes(const TrainSettings& settings) {
-  const Decoder model(settings.model, static_cast<std::uint64_t>(settings.seed));
-  const MemoryEstimate memory = estimate_memory(settings, model.counts());
-  say(counts_text(model.counts()));
+  const ParameterCounts counts = count_parameters(settings.model);
+  const MemoryEstimate memory = estimate_memory(settings, counts);
+  say(counts_text(counts));
   say(fmt::format("{} tokens per step", settings.tokens_per_step()));
   say(fmt::format("about {} of memory: weights {}, gradients {}, AdamW {}, activations {}",
                   size_text(static_cast<double>(memory.total())), size_text(static_cast<double>(memory.weights)),
@@ -54,28 +60,40 @@ void print_sizes(const TrainSettings& settings) {
                   size_text(static_cast<double>(memory.activations))));
 }
 
+// The order of sums, and with it the last bits, follows the threads and the instruction set.
+void warn_of_other_bits(const TrainingState& saved) {
+  const std::string_view isa = kernels::isa_name(kernels::active_isa());
+  if (saved.threads == num_threads() && saved.instruction_set == isa) return;
+  fmt::print(stderr,
+             "witan: warning: saved with {} threads and {}, goes on with {} and {}: the result may differ in the last "
+             "bits\n",
+             saved.threads, saved.instruction_set, num_threads(), isa);
+}
+
 // Everything that stands in the run folder once training is over, and the summary on the terminal.
-void write_results(Trainer& trainer, const RunFolder& folder, const Corpus& corpus, const Evaluation& evaluation) {
+void write_results(Trainer& trainer, const RunFolder& folder, std::vector<Sample> prompts,
+                   const Evaluation& evaluation) {
   save_model_folder(trainer.model(), trainer.tokenizer(), folder.model());
-  write_file(folder.heldout(), heldout_text(corpus));
 
   Analysis analysis;
-  analysis.domains = corpus.domains;
+  analysis.domains = trainer.corpus().domains;
   const DecoderConfig& model = trainer.settings().model;
-  RoutingCensus census(observed_experts(model.moe), static_cast<std::int64_t>(corpus.domains.size()), model.vocab_size);
+  RoutingCensus census(observed_experts(model.moe), static_cast<std::int64_t>(analysis.domains.size()),
+                       model.vocab_size);
   trainer.evaluate(kAnalysedTokens, census.observer());
   analysis.layers = census.finish(trainer.tokenizer());
-  analysis.samples =
-      write_samples(trainer.model(), trainer.tokenizer(), corpus, static_cast<std::uint64_t>(trainer.settings().seed));
+  analysis.samples = std::move(prompts);
+  continue_prompts(analysis.samples, trainer.model(), trainer.tokenizer(),
+                   static_cast<std::uint64_t>(trainer.settings().seed));
   write_analysis(folder.analysis(), analysis);
   write_report(folder.path(), folder.report());
 
   say("");
-  fmt::print("{}", evaluation_table(evaluation, corpus.domains));
+  fmt::print("{}", evaluation_table(evaluation, analysis.domains));
   if (!analysis.layers.empty()) {
     const LayerAnalysis& layer = most_telling_layer(analysis);
     say(fmt::format("\nwho serves what, layer {}:", layer.layer));
-    fmt::print("{}", expert_table(layer, corpus.domains));
+    fmt::print("{}", expert_table(layer, analysis.domains));
   }
   const Consumed consumed = trainer.consumed();
   say(fmt::format("\nmemory: {} of the process at the most, {} of tensors",
@@ -100,23 +118,29 @@ void train(TrainArguments& arguments) {
                                                      : RunFolder::Mode::kNew;
   const InterruptScope interrupts;
   RunFolder folder(resume ? arguments.resume : arguments.output, mode);
-  RunData data = resume ? resume_data(settings, folder) : prepare_data(settings, folder);
-  say(fmt::format("text: {} for training, {} held out, {} domains",
-                  size_text(static_cast<double>(data.corpus.train_bytes)),
-                  size_text(static_cast<double>(data.corpus.heldout_bytes)), data.corpus.domains.size()));
+  RunData data = resume ? resume_data(settings, folder) : prepare_data(settings, arguments.chosen, folder);
+  say(fmt::format("text: {} for training, {} held out, {} domains", size_text(static_cast<double>(data.train_bytes)),
+                  size_text(static_cast<double>(data.heldout_bytes)), data.domains.size()));
+  for (const std::string& note : data.notes) say(note);
 
-  Trainer trainer(settings, data.tokenizer, std::move(data.tokens), data.corpus.content_key);
-  if (resume) trainer.restore(folder.checkpoint());
+  Trainer trainer(settings, data.tokenizer, std::move(data.tokens), data.content_key);
+  if (resume) {
+    trainer.restore(folder.checkpoint());
+    warn_of_other_bits(arguments.resumed);
+  }
   if (trainer.done()) {
     recover_folder(folder.model());
     if (fs::exists(folder.model()) && fs::exists(folder.report())) {
       fail("{}: this run is complete: {} steps", folder.path().string(), trainer.consumed().steps);
     }
     folder.begin();
+    write_file(folder.heldout(), data.heldout_text);
     say("trained to the end, but its results are missing: writing them");
-    return write_results(trainer, folder, data.corpus, trainer.evaluate(0));
+    return write_results(trainer, folder, std::move(data.prompts), trainer.evaluate(0));
   }
   folder.begin();
+  write_file(folder.heldout(), data.heldout_text);
+  data.heldout_text = std::string();  // not held through the whole run
   say(fmt::format("model: {}", counts_text(trainer.model().counts())));
 
   TrainingDisplay display(trainer.consumed().tokens);
@@ -127,7 +151,7 @@ void train(TrainArguments& arguments) {
                folder.path().string());
     throw Interrupted();
   }
-  write_results(trainer, folder, data.corpus, display.last_evaluation());
+  write_results(trainer, folder, std::move(data.prompts), display.last_evaluation());
 }
 
 }  // namespace
@@ -153,17 +177,23 @@ void add_train(CLI::App& app) {
       "--resume",
       [arguments](const std::string& run) {
         arguments->resume = run;
-        arguments->settings = load_training_state(fs::path(run) / "checkpoint").settings;
+        arguments->resumed = load_training_state(fs::path(run) / "checkpoint");
+        arguments->settings = arguments->resumed.settings;
+        arguments->settings.threads = arguments->resumed.threads;  // for the same bits
       },
       "continue this run where it was saved, bit for bit");
   resume->excludes(preset)->type_name("RUN");
 
+  command->footer(
+      "Ctrl-C (exit code 130) and SIGTERM (143) save the run after the step that is under way; --resume goes on.");
   command->add_option("DATA", arguments->paths, "files and folders of .txt and .jsonl, also .gz");
   CLI::Option* output = command->add_option("--output", arguments->output, "folder of the run");
   output->type_name("RUN")->excludes(resume);
   command->add_flag("--overwrite", arguments->overwrite, "replace the run that --output holds")->excludes(resume);
-  command->add_flag("--dry-run", arguments->dry_run, "print the sizes of the model and of the memory, and stop");
-  command->add_option("--threads", settings.threads, "0: as many as there are cores")->check(CLI::Range(0, 4096));
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "print the sizes of the model and of the memory, and stop: makes neither");
+  command->add_option("--threads", settings.threads, "0: as many as there are cores; of a resumed run as before")
+      ->check(CLI::Range(std::int64_t{0}, kMostThreads));
 
   bind_fields(*command, "Budget (one of them)", settings.budget.fields());
   bind_fields(*command, "Data", settings.data.fields());
@@ -177,6 +207,8 @@ void add_train(CLI::App& app) {
   command->callback([command, arguments, output] {
     if (!arguments->paths.empty()) arguments->settings.data.paths = absolute_paths(arguments->paths);
     keep_one_budget(*command, arguments->settings.budget);
+    arguments->chosen = chosen_fields(*command, arguments->settings.deciding_fields());
+    arguments->settings.model.complete(arguments->chosen);
     if (arguments->resume.empty() && !arguments->dry_run && output->count() == 0) {
       throw CLI::RequiredError("--output");
     }

@@ -289,6 +289,12 @@ void write_folder(const fs::path& path, const std::function<void(const fs::path&
   if (exists) fs::remove_all(old, error);  // a leftover is removed by the next recover_folder
 }
 
+fs::path whole_folder(const fs::path& path) {
+  const fs::path old = old_sibling(resolved(path));
+  std::error_code error;
+  return !fs::exists(path, error) && fs::is_directory(old, error) ? old : path;
+}
+
 void recover_folder(const fs::path& path) {
   const fs::path target = resolved(path);
   const fs::path old = old_sibling(target);

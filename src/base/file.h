@@ -40,7 +40,11 @@ void write_file(const std::filesystem::path& path, const std::function<void(std:
 // the old one is removed: a crash in between leaves one whole folder under one of the two names, for recover_folder.
 void write_folder(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& fill);
 // Ends what a crash inside write_folder left: without a folder of that name, ".NAME.old" gets it back; with one,
-// leftovers are removed. Readers of folders written by write_folder call it first. Does nothing when all is well.
+// leftovers are removed. For whoever writes the folder: while another program does, it would undo the replacing half
+// way. Does nothing when all is well.
 void recover_folder(const std::filesystem::path& path);
+// Where a reader finds the content of a folder written by write_folder, by this program or by one that runs now: `path`
+// itself, or ".NAME.old" when only that is there. Changes nothing.
+std::filesystem::path whole_folder(const std::filesystem::path& path);
 
 }  // namespace witan

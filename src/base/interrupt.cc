@@ -9,14 +9,19 @@
 namespace witan {
 namespace {
 
-std::atomic<bool> flag{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
+std::atomic<int> received{0};  // the signal; 0: none
+static_assert(std::atomic<int>::is_always_lock_free);
 
 constexpr int kSignals[] = {SIGINT, SIGTERM};
 struct sigaction previous[2];
 bool installed = false;
 
-extern "C" void witan_note_interrupt(int) { flag.store(true, std::memory_order_relaxed); }
+extern "C" void witan_note_interrupt(int signal) { received.store(signal, std::memory_order_relaxed); }
+
+int exit_code_of(int signal) {
+  constexpr int kSignalBase = 128;
+  return kSignalBase + (signal != 0 ? signal : SIGINT);
+}
 
 }  // namespace
 
@@ -34,10 +39,13 @@ InterruptScope::InterruptScope() {
 InterruptScope::~InterruptScope() {
   for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &previous[i], nullptr);
   installed = false;
-  flag.store(false, std::memory_order_relaxed);
+  received.store(0, std::memory_order_relaxed);
 }
 
-bool interrupted() { return flag.load(std::memory_order_relaxed); }
+bool interrupted() { return received.load(std::memory_order_relaxed) != 0; }
+
+Interrupted::Interrupted()
+    : std::runtime_error("interrupted"), exit_code_(exit_code_of(received.load(std::memory_order_relaxed))) {}
 
 void throw_if_interrupted() {
   if (interrupted()) throw Interrupted();

@@ -19,10 +19,15 @@ class InterruptScope {
 // False forever when nobody installed a scope. Costs one relaxed load.
 bool interrupted();
 
-// For work that has nothing to save: thrown where it stands, and turned into exit code 130 by the program.
+// For work that has nothing to save: thrown where it stands, and turned into an exit code by the program.
 class Interrupted : public std::runtime_error {
  public:
-  Interrupted() : std::runtime_error("interrupted") {}
+  Interrupted();
+  // As shells report a signal: 128 + its number, 130 for Ctrl-C (also when nobody sent any), 143 for SIGTERM.
+  int exit_code() const { return exit_code_; }
+
+ private:
+  int exit_code_;
 };
 void throw_if_interrupted();
 

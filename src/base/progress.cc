@@ -60,6 +60,11 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
+ByteUnit byte_unit(std::int64_t bytes) {
+  constexpr std::int64_t kFewBytes = 1'000'000;
+  return bytes < kFewBytes ? ByteUnit{"kB", 1e3} : ByteUnit{"MB", 1e6};
+}
+
 Progress::Progress(std::string label, std::int64_t total, ProgressOptions options, std::string unit, double scale)
     : label_(std::move(label)), total_(total), options_(std::move(options)), unit_(std::move(unit)), scale_(scale) {
   if (!options_.now) options_.now = steady_seconds;

@@ -23,6 +23,13 @@ struct ProgressOptions {
 bool is_terminal(int descriptor);
 int terminal_columns(int descriptor);
 
+// In which unit to show progress through `bytes` bytes: "kB" or "MB", and its size.
+struct ByteUnit {
+  const char* name;
+  double bytes;
+};
+ByteUnit byte_unit(std::int64_t bytes);
+
 // "tokenize: 12.3 of 40.0 MB, 31 %, 4.1 MB/s, 7 s left, <note>".
 class Progress {
  public:

@@ -70,7 +70,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
     const Tensor logits = model_.logits(hidden);
     const auto known = static_cast<std::size_t>(tokenizer_.vocab_size());
     const std::int32_t id = sampler.sample(logits.values().first(known), history);
-    if (id == tokenizer_.eos_id()) {
+    if (ends_text(id)) {
       result.stop = StopReason::kEndOfText;
       break;
     }
@@ -99,6 +99,11 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   result.tail = decoder.finish();
   result.text += result.tail;
   return result;
+}
+
+bool Generator::ends_text(std::int32_t id) const {
+  const std::vector<std::int64_t>& ends = model_.config().eos_token_ids;
+  return id == tokenizer_.eos_id() || std::ranges::find(ends, id) != ends.end();
 }
 
 std::vector<std::int32_t> Generator::encode(std::string_view prompt) const {

@@ -57,6 +57,8 @@ class Generator {
 
  private:
   std::vector<std::int32_t> encode(std::string_view prompt) const;
+  // The tokenizer's end token, or one of those that the model names.
+  bool ends_text(std::int32_t id) const;
   // Feeds ids in chunks; the hidden row [1, D] of the last one.
   Tensor feed(std::span<const std::int32_t> ids, std::int64_t chunk, KvCache& cache, const RoutingObserver& observer);
 

@@ -94,7 +94,8 @@ Fields DecoderConfig::fields() {
 }
 
 void DecoderConfig::complete(const std::set<std::string>& chosen) {
-  const std::int64_t only = find_router(moe.router).fixed_experts_per_tok;
+  const RouterEntry& router = find_router(moe.router);
+  const std::int64_t only = router.kind == RouterKind::kEveryExpert ? moe.num_experts : router.fixed_experts_per_tok;
   if (only > 0 && !chosen.contains("num_experts_per_tok")) moe.num_experts_per_tok = only;
 }
 

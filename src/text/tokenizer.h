@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/progress.h"
+
 namespace witan {
 
 class Tokenizer {
@@ -42,10 +44,13 @@ class StreamDecoder {
 };
 
 std::unique_ptr<Tokenizer> make_byte_tokenizer();
+enum class VocabSize { kExactly, kAtMost };
 // SentencePiece BPE with byte fallback, identity normalisation, nothing lost. Sentences are sampled deterministically.
-// Throws Error when the text is too small for vocab_size, naming the largest size possible.
+// kAtMost: less for a short text, so that the rarest merge is still met about three times in it; kExactly: Error when
+// the text is too small for vocab_size, naming the largest size possible.
 std::unique_ptr<Tokenizer> train_sentencepiece(const std::vector<std::string_view>& texts, std::int64_t vocab_size,
-                                               std::uint64_t seed);
+                                               std::uint64_t seed, VocabSize how = VocabSize::kExactly,
+                                               const ProgressOptions& progress = {});
 // Reads what save() wrote. Throws Error naming the files looked for.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 

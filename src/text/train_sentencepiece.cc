@@ -14,13 +14,25 @@ namespace witan {
 namespace {
 
 constexpr std::int64_t kFixedPieces = 3 + 256;  // <unk>, <s>, </s>, and the bytes
+// Merge number k of BPE occurs about this / k times per character: measured on eight languages and code.
+constexpr double kMergeFrequency = 0.07;
+
+// The most pieces whose rarest merge occurs about three times in a text: what is met less often cannot be learned.
+std::int64_t supported_vocab_size(std::size_t text_bytes) {
+  constexpr double kLeastMeetings = 3.0;
+  constexpr std::int64_t kLeastMerges = 16;
+  const auto merges = static_cast<std::int64_t>(kMergeFrequency / kLeastMeetings * static_cast<double>(text_bytes));
+  return kFixedPieces + std::max(kLeastMerges, merges);
+}
 
 // A line with the newlines after it, so that pieces like ".\n\n" can be learned, and no piece goes on past them.
 std::size_t sentence_length(std::string_view text) {
   // Beyond this a line is cut. SentencePiece wants a limit, and its time grows with the longest word.
   constexpr std::size_t kLongest = 4096;
-  std::size_t end = std::min(text.find('\n'), text.size());
-  while (end < text.size() && text[end] == '\n') ++end;
+  const std::string_view head =
+      text.substr(0, kLongest + 1);  // a text without newlines is searched once, not each time
+  std::size_t end = std::min(head.find('\n'), head.size());
+  while (end < head.size() && head[end] == '\n') ++end;
   if (end <= kLongest) return end;
   end = kLongest;
   while (end > 1 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
@@ -36,10 +48,8 @@ std::size_t sample_bytes(std::int64_t vocab_size) {
 }
 
 // Sentences of all texts, each taken with the same probability.
-std::vector<std::string_view> sample_sentences(const std::vector<std::string_view>& texts, std::size_t bytes,
-                                               std::uint64_t seed) {
-  std::size_t total = 0;
-  for (const std::string_view text : texts) total += text.size();
+std::vector<std::string_view> sample_sentences(const std::vector<std::string_view>& texts, std::size_t total,
+                                               std::size_t bytes, std::uint64_t seed) {
   const double probability = static_cast<double>(bytes) / static_cast<double>(std::max<std::size_t>(total, 1));
   Random random(seed);
   std::vector<std::string_view> sentences;
@@ -59,8 +69,8 @@ bool reserved(std::string_view character) {
 }
 
 // The characters that get a piece. One of n bytes that occurs c times saves c * (n - 1) tokens; it earns its place when
-// this is more than the rarest merge saves, for which it takes the place. Merge number k of BPE occurs about 0.07 / k
-// times per character (measured on eight languages and code; a threshold four times as large or small costs 1 %).
+// this is more than the rarest merge saves, for which it takes the place. (A threshold four times as large or small
+// costs 1 %.)
 std::unordered_map<std::string_view, bool> choose_characters(const std::vector<std::string_view>& sentences,
                                                              std::int64_t vocab_size) {
   std::unordered_map<std::string_view, std::int64_t> counts;
@@ -80,7 +90,7 @@ std::unordered_map<std::string_view, bool> choose_characters(const std::vector<s
     std::int64_t saved = 0;
   };
   std::vector<Candidate> candidates;
-  const double threshold = 0.07 * static_cast<double>(total) / static_cast<double>(vocab_size);
+  const double threshold = kMergeFrequency * static_cast<double>(total) / static_cast<double>(vocab_size);
   for (const auto& [character, count] : counts) {
     const std::int64_t saved = count * std::max<std::int64_t>(1, static_cast<std::int64_t>(character.size()) - 1);
     if (!reserved(character) && static_cast<double>(saved) >= threshold) candidates.push_back({character, saved});
@@ -134,15 +144,27 @@ class MemorySentences : public sentencepiece::SentenceIterator {
 }  // namespace
 
 std::unique_ptr<Tokenizer> train_sentencepiece(const std::vector<std::string_view>& texts, std::int64_t vocab_size,
-                                               std::uint64_t seed) {
+                                               std::uint64_t seed, VocabSize how,
+                                               const ProgressOptions& progress_options) {
   constexpr std::int64_t kMost = 1 << 20;
   if (vocab_size <= kFixedPieces || vocab_size > kMost) {
     fail("tokenizer.vocab_size: {} is out of range (expected {} to {}: 256 bytes, 3 special tokens and some pieces)",
          vocab_size, kFixedPieces + 1, kMost);
   }
+  std::size_t text_bytes = 0;
+  for (const std::string_view text : texts) text_bytes += text.size();
+  if (how == VocabSize::kAtMost) vocab_size = std::min(vocab_size, supported_vocab_size(text_bytes));
   const std::vector<std::string> sentences =
-      training_sentences(sample_sentences(texts, sample_bytes(vocab_size), seed), vocab_size);
+      training_sentences(sample_sentences(texts, text_bytes, sample_bytes(vocab_size), seed), vocab_size);
   if (sentences.empty()) fail("tokenizer.vocab_size: no text to train on");
+  std::size_t sampled_bytes = 0;
+  for (const std::string& sentence : sentences) sampled_bytes += sentence.size();
+  // The library does not say how far it is.
+  const auto total = static_cast<std::int64_t>(sampled_bytes);
+  const ByteUnit unit = byte_unit(total);
+  Progress progress("train tokenizer", total, progress_options, unit.name, unit.bytes);
+  const std::string note = fmt::format("{} pieces", vocab_size);
+  progress.update(0, note);
   const std::unordered_map<std::string, std::string> options = {
       {"model_type", "bpe"},
       {"vocab_size", std::to_string(vocab_size)},
@@ -164,7 +186,9 @@ std::unique_ptr<Tokenizer> train_sentencepiece(const std::vector<std::string_vie
   const sentencepiece::util::Status status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &model);
   if (!status.ok()) fail("tokenizer: SentencePiece could not be trained: {}", status.ToString());
   auto tokenizer = std::make_unique<BpeTokenizer>(std::move(model), "the trained tokenizer");
-  if (tokenizer->vocab_size() < vocab_size) {
+  progress.update(total, note);
+  progress.finish(note);
+  if (how == VocabSize::kExactly && tokenizer->vocab_size() < vocab_size) {
     fail("tokenizer.vocab_size: {} exceeds {}, the most that this text gives; use a smaller one or more text",
          vocab_size, tokenizer->vocab_size());
   }

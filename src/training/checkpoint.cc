@@ -9,21 +9,16 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/safetensors.h"
+#include "models/stored_pieces.h"
 #include "text/tokenizer.h"
 
 namespace witan {
 namespace {
 
 constexpr const char* kFormat = "witan training checkpoint";
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kVersion = 2;
 constexpr const char* kStateFile = "state.json";
 constexpr const char* kTensorFile = "tensors.safetensors";
-
-std::vector<std::int64_t> dimensions(const Tensor& tensor) {
-  std::vector<std::int64_t> result;
-  for (int i = 0; i < tensor.shape().rank(); ++i) result.push_back(tensor.dim(i));
-  return result;
-}
 
 nlohmann::json state_to_json(const TrainingState& state) {
   return {{"format", kFormat},
@@ -35,7 +30,9 @@ nlohmann::json state_to_json(const TrainingState& state) {
           {"seconds", state.consumed.seconds},
           {"updates", state.updates},
           {"next_batch", state.next_batch},
-          {"routing_position", state.routing_position}};
+          {"routing_position", state.routing_position},
+          {"threads", state.threads},
+          {"instruction_set", state.instruction_set}};
 }
 
 TrainingState state_from_json(const nlohmann::json& object) {
@@ -48,6 +45,11 @@ TrainingState state_from_json(const nlohmann::json& object) {
   state.updates = object.at("updates").get<std::int64_t>();
   state.next_batch = object.at("next_batch").get<std::int64_t>();
   state.routing_position = object.at("routing_position").get<std::uint64_t>();
+  state.threads = object.at("threads").get<std::int64_t>();
+  state.instruction_set = object.at("instruction_set").get<std::string>();
+  if (state.threads < 1 || state.threads > kMostThreads) {
+    fail("threads={} is not between 1 and {}", state.threads, kMostThreads);
+  }
   if (state.consumed.steps < 0 || state.consumed.tokens < 0 || !(state.consumed.seconds >= 0.0) || state.updates < 0 ||
       state.next_batch < 0) {
     fail("a count below 0");
@@ -61,7 +63,7 @@ void save_checkpoint(const std::filesystem::path& folder, const TrainingState& s
                      const std::vector<Parameter>& tensors, const Tokenizer& tokenizer) {
   std::vector<TensorToStore> stored;
   for (const Parameter& tensor : tensors) {
-    stored.push_back({tensor.name, dimensions(tensor.value), tensor.value.values()});
+    stored.push_back({tensor.name, dimensions(tensor.value.shape()), tensor.value.values()});
   }
   write_folder(folder, [&](const std::filesystem::path& temporary) {
     write_safetensors(temporary / kTensorFile, stored, {{"format", kFormat}});
@@ -70,8 +72,8 @@ void save_checkpoint(const std::filesystem::path& folder, const TrainingState& s
   });
 }
 
-TrainingState load_training_state(const std::filesystem::path& folder) {
-  recover_folder(folder);
+TrainingState load_training_state(const std::filesystem::path& checkpoint) {
+  const std::filesystem::path folder = whole_folder(checkpoint);
   const std::filesystem::path file = folder / kStateFile;
   if (!std::filesystem::exists(file)) fail("{}: no checkpoint here: {} is missing", folder.string(), kStateFile);
   const nlohmann::json object = nlohmann::json::parse(read_text_file(file), nullptr, /*allow_exceptions=*/false);
@@ -98,7 +100,7 @@ void load_tensors(const std::filesystem::path& folder, const std::vector<Paramet
   std::set<std::string> expected;
   for (const Parameter& tensor : tensors) {
     expected.insert(tensor.name);
-    reader.read_f32(tensor.name, dimensions(tensor.value), tensor.value.values());
+    reader.read_f32(tensor.name, dimensions(tensor.value.shape()), tensor.value.values());
   }
   for (const auto& [name, stored] : reader.tensors()) {
     if (!expected.contains(name)) fail("{}: holds a tensor '{}' that this run does not have", file.string(), name);

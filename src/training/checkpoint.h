@@ -23,6 +23,9 @@ struct TrainingState {
   std::int64_t updates = 0;            // of the optimizer
   std::int64_t next_batch = 0;         // index of the next micro-batch of the sampler
   std::uint64_t routing_position = 0;  // of the stream of routing noise
+  // What the last bits of the weights depend on besides: a run goes on bit for bit only with the same two.
+  std::int64_t threads = 1;
+  std::string instruction_set;  // kernels::isa_name
 };
 
 // Writes `folder` whole or not at all: state.json, tensors.safetensors and the tokenizer's files. Throws Error (full
@@ -30,9 +33,9 @@ struct TrainingState {
 void save_checkpoint(const std::filesystem::path& folder, const TrainingState& state,
                      const std::vector<Parameter>& tensors, const Tokenizer& tokenizer);
 
-// Puts back what a crash inside save_checkpoint left. Throws Error when there is no checkpoint, or it is damaged, or
-// not one of ours.
-TrainingState load_training_state(const std::filesystem::path& folder);
+// Also of a run that goes on elsewhere, or that crashed inside save_checkpoint: nothing is changed on disk. Throws
+// Error when there is no checkpoint, or it is damaged, or not one of ours.
+TrainingState load_training_state(const std::filesystem::path& checkpoint);
 
 // Fills the tensors, which must be exactly those that were saved: Error names what is missing, extra or misshapen, and
 // the tensors may then hold anything.

@@ -3,12 +3,15 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/interrupt.h"
+#include "text/utf8.h"
 #include "training/dataset.h"
 #include "training/text_files.h"
 
@@ -144,6 +147,22 @@ std::optional<std::size_t> nearest_line_end(const std::string& text, std::size_t
   return best;
 }
 
+// Where a single line can be cut: behind the space nearest to `target`, or before the nearest character.
+std::optional<std::size_t> nearest_cut_in_line(const std::string& text, std::size_t target) {
+  const auto nearest = [&](const auto& may_cut) {
+    std::optional<std::size_t> best;
+    for (std::size_t away = 0; away < text.size() && !best; ++away) {
+      if (away <= target && may_cut(target - away)) best = target - away;
+      if (!best && may_cut(target + away)) best = target + away;
+    }
+    return best;
+  };
+  const auto inside = [&](std::size_t cut) { return cut > 0 && cut < text.size(); };
+  const auto behind_space = nearest([&](std::size_t cut) { return inside(cut) && text[cut - 1] == ' '; });
+  if (behind_space) return behind_space;
+  return nearest([&](std::size_t cut) { return inside(cut) && utf8_length(std::string_view(text).substr(cut)) > 0; });
+}
+
 struct Split {
   std::size_t document = 0;  // the first that is held out, at least in part
   std::size_t cut = 0;       // bytes of it that are trained on
@@ -170,6 +189,8 @@ Split split_section(const std::vector<std::string>& documents, double wanted) {
     if (split.document == documents.size()) {  // nothing is held out yet
       if (cut) return {split.document - 1, *cut};
       if (documents.size() > 1) return {split.document - 1, 0};
+      const auto in_line = nearest_cut_in_line(last, static_cast<std::size_t>(std::llround(target)));
+      if (in_line) return {split.document - 1, *in_line};
     }
     return split;
   }
@@ -177,14 +198,14 @@ Split split_section(const std::vector<std::string>& documents, double wanted) {
 }
 
 // One domain as runs of documents of about kSectionBytes each; a document much longer than that is cut at line ends.
-std::vector<std::vector<std::string>> into_sections(const std::vector<std::string>& documents) {
+std::vector<std::vector<std::string>> into_sections(std::vector<std::string> documents) {
   std::vector<std::vector<std::string>> sections(1);
   std::size_t filled = 0;  // bytes of the last section
   const auto start_section = [&] {
     sections.emplace_back();
     filled = 0;
   };
-  for (const std::string& document : documents) {
+  for (std::string& document : documents) {
     if (filled > kSectionBytes / 2 && filled + document.size() > kSectionBytes) start_section();
     std::string_view rest = document;
     while (rest.size() > kSectionBytes + kSectionBytes / 2) {
@@ -194,10 +215,22 @@ std::vector<std::vector<std::string>> into_sections(const std::vector<std::strin
       rest.remove_prefix(newline + 1);
       start_section();
     }
-    sections.back().emplace_back(rest);
     filled += rest.size();
+    if (rest.size() == document.size()) {
+      sections.back().push_back(std::move(document));
+    } else {
+      sections.back().emplace_back(rest);
+      document = std::string();  // text is not held twice
+    }
   }
   return sections;
+}
+
+// 0 for what has no size, such as a pipe.
+std::int64_t bytes_on_disk(const fs::path& path) {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  return error ? 0 : static_cast<std::int64_t>(size);
 }
 
 void check(const DataOptions& options) {
@@ -257,8 +290,18 @@ std::string content_key(const Corpus& corpus) {
 Corpus read_corpus(const DataOptions& options) {
   check(options);
   const std::vector<SourceFile> files = find_files(options.paths);
+  std::vector<std::int64_t> sizes;
+  for (const SourceFile& file : files) sizes.push_back(bytes_on_disk(file.path));
+  const std::int64_t total = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+  const ByteUnit unit = byte_unit(total);
+  Progress progress("read", total, options.progress, unit.name, unit.bytes);
+  std::int64_t bytes_read = 0;
   std::map<std::string, std::vector<std::string>> by_domain;
-  for (const SourceFile& file : files) {
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const SourceFile& file = files[i];
+    throw_if_interrupted();
+    progress.update(bytes_read, file.path.filename().string());
+    bytes_read += sizes[i];
     std::vector<std::string> documents = read_documents(file.path, options.lossy);
     if (documents.empty()) continue;
     std::vector<std::string>& all = by_domain[file.domain];
@@ -268,13 +311,15 @@ Corpus read_corpus(const DataOptions& options) {
     fail("{}: empty: {} without any text", options.paths.front().string(),
          files.size() == 1 ? "a file" : fmt::format("{} files", files.size()));
   }
+  progress.update(bytes_read);
+  progress.finish(fmt::format("{} file{}", files.size(), files.size() == 1 ? "" : "s"));
   constexpr std::size_t kMostDomains = 65535;
   if (by_domain.size() > kMostDomains) fail("data: {} domains exceed {}", by_domain.size(), kMostDomains);
   Corpus corpus;
   for (auto& [name, documents] : by_domain) {
     const auto domain = static_cast<std::int32_t>(corpus.domains.size());
     corpus.domains.push_back(name);
-    for (std::vector<std::string>& section : into_sections(documents)) {
+    for (std::vector<std::string>& section : into_sections(std::move(documents))) {
       add_section(std::move(section), options.heldout_share, domain, corpus);
     }
   }

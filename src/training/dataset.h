@@ -17,6 +17,7 @@ struct DataOptions {
   std::vector<std::filesystem::path> paths;  // files and folders: .txt, .jsonl ("text" field), source code; also .gz
   bool lossy = false;                        // replace invalid UTF-8 by U+FFFD instead of refusing it
   double heldout_share = 0.05;               // of each domain's bytes, cut at document or line ends; in [0, 1)
+  ProgressOptions progress = {};
 };
 
 struct Document {
@@ -45,9 +46,10 @@ struct Corpus {
 // being cut at line ends, so that the held-out text stands for all of a book and not for its appendix; a smaller domain
 // is one section. Of a section, whole documents are held out from the last backwards, then the last lines of one more,
 // cut at the line end nearest to heldout_share of its bytes. A section of two lines or documents has at least one on
-// each side; one of a single line is trained on.
+// each side; one of a single line is cut at a space, or between two characters when it has none.
 //
-// Throws Error for a missing path, no data, binary files and invalid UTF-8 (with file and byte offset).
+// Throws Error for a missing path, no data, binary files and invalid UTF-8 (with file and byte offset), Interrupted
+// between two files.
 Corpus read_corpus(const DataOptions& options);
 // The held-out text of all domains, concatenated: what compressors are compared on.
 std::string heldout_text(const Corpus& corpus);

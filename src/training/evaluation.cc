@@ -82,14 +82,17 @@ Evaluation evaluate(Decoder& model, const TokenStream& stream, std::span<const s
   const std::vector<Window> windows = evaluation_windows(tokens, options.sequence_length, options.max_tokens);
   Evaluation evaluation;
   evaluation.domains.resize(static_cast<std::size_t>(num_domains));
+  std::int64_t done = 0;
   for (std::size_t first = 0; first < windows.size();) {
     std::size_t last = first + 1;
     while (last < windows.size() && windows[last].length == windows[first].length &&
            last - first < static_cast<std::size_t>(options.batch_size)) {
       ++last;
     }
-    add_batch(model, stream, token_bytes, std::span(windows).subspan(first, last - first), observer,
-              evaluation.domains);
+    const auto batch = std::span(windows).subspan(first, last - first);
+    add_batch(model, stream, token_bytes, batch, observer, evaluation.domains);
+    for (const Window& window : batch) done += window.length;
+    if (options.on_batch) options.on_batch(done);
     first = last;
   }
   for (const DomainLoss& domain : evaluation.domains) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -36,7 +37,8 @@ using WindowObserver = std::function<void(const WindowBatch& batch, std::int64_t
 struct EvaluationOptions {
   std::int64_t batch_size = 16;
   std::int64_t sequence_length = 256;
-  std::int64_t max_tokens = 0;  // 0: all
+  std::int64_t max_tokens = 0;                           // 0: all
+  std::function<void(std::int64_t done)> on_batch = {};  // called with the targets met so far; may throw to stop
 };
 
 // Deterministic; the tape is off. Throws Error when the stream has fewer than two tokens.

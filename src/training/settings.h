@@ -38,6 +38,8 @@ struct LoggingOptions {
   Fields fields();
 };
 
+constexpr std::int64_t kMostThreads = 4096;
+
 struct TrainSettings {
   std::string preset = "quickstart";
   DecoderConfig model;

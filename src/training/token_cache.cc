@@ -108,7 +108,8 @@ void pour(const Corpus& corpus, const std::array<EncodedSplit, 2>& splits, const
 
 void write_cache(const std::filesystem::path& path, const Corpus& corpus, const Tokenizer& tokenizer,
                  const std::array<std::uint64_t, 2>& key, const ProgressOptions& options) {
-  Progress progress("tokenize", corpus.train_bytes + corpus.heldout_bytes, options, "MB", 1e6);
+  const ByteUnit unit = byte_unit(corpus.train_bytes + corpus.heldout_bytes);
+  Progress progress("tokenize", corpus.train_bytes + corpus.heldout_bytes, options, unit.name, unit.bytes);
   std::int64_t done_bytes = 0;
   const std::array<EncodedSplit, 2> splits = {encode(corpus.train, tokenizer, progress, done_bytes),
                                               encode(corpus.heldout, tokenizer, progress, done_bytes)};
@@ -126,6 +127,7 @@ void write_cache(const std::filesystem::path& path, const Corpus& corpus, const 
     write(std::as_bytes(std::span(&header, 1)));
     pour(corpus, splits, write);
   });
+  progress.update(done_bytes);
   progress.finish(fmt::format("{} tokens", splits[0].tokens + splits[1].tokens));
 }
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import pathlib
+import pty
 import resource
 import shutil
 import signal
@@ -38,13 +39,14 @@ class Case(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="witan-e2e-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def witan(self, *arguments, limit_file_bytes=None, stdin=None):
+    def witan(self, *arguments, limit_file_bytes=None, stdin=None, environment=None):
         def limit():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_bytes, limit_file_bytes))
 
         return subprocess.run([WITAN, *map(str, arguments)], capture_output=True, text=True, timeout=240, input=stdin,
-                              preexec_fn=limit if limit_file_bytes else None, check=False)
+                              preexec_fn=limit if limit_file_bytes else None, env={**os.environ, **(environment or {})},
+                              check=False)
 
     def refused(self, *arguments, says, code=1, **options):
         """Exit code, one `witan: error:` line that holds every text of `says`, and no trace of a crash."""
@@ -110,13 +112,18 @@ class WholeRun(Case):
         self.assertEqual(page.returncode, 0, page.stderr)
         self.assertIn("</html>", (self.folder / "page.html").read_text())
 
+    def wait_for_a_step(self, process):
+        metrics = self.folder / "run" / "metrics.jsonl"
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if metrics.exists() and '"kind":"step"' in metrics.read_text():
+                return
+            time.sleep(0.05)
+
     def test_interrupt_saves_and_resume_goes_on(self):
         process = subprocess.Popen([WITAN, "train", str(self.corpus()), "--output", str(self.folder / "run"), *TINY,
                                     "--steps=100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        metrics = self.folder / "run" / "metrics.jsonl"
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not (metrics.exists() and '"step"' in metrics.read_text()):
-            time.sleep(0.05)
+        self.wait_for_a_step(process)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 130, stderr)
@@ -158,19 +165,127 @@ class WholeRun(Case):
         self.refused("compare", self.corpus(), "--output", folder, *TINY, "--routers", "soft_moe",
                      says=["soft_moe", "allow-noncausal"])
 
+    def test_terminate_saves_and_says_so(self):
+        process = subprocess.Popen([WITAN, "train", str(self.corpus()), "--output", str(self.folder / "run"), *TINY,
+                                    "--steps=100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.wait_for_a_step(process)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 143, stderr)
+        self.assertTrue((self.folder / "run/checkpoint/state.json").is_file())
+
+    def run_lines(self) -> list:
+        lines = map(json.loads, (self.folder / "run/metrics.jsonl").read_text().splitlines())
+        return [line for line in lines if line["kind"] == "run"]
+
+    def test_resume_keeps_threads_and_warns_of_others(self):
+        self.assertEqual(self.train("--threads=2", steps=1).returncode, 0)
+        run = self.folder / "run"
+        # The environment is a default and no wish: the run's own number counts for more.
+        same = self.witan("train", "--resume", run, "--steps=2", environment={"OMP_NUM_THREADS": "1"})
+        self.assertEqual(same.returncode, 0, same.stderr)
+        self.assertEqual([line["threads"] for line in self.run_lines()], [2, 2])
+        self.assertNotIn("warning", same.stderr)
+        other = self.witan("train", "--resume", run, "--steps=3", "--threads=1")
+        self.assertEqual(other.returncode, 0, other.stderr)
+        self.assertIn("saved with 2 threads", other.stderr)
+        self.assertEqual(self.run_lines()[-1]["threads"], 1)
+        narrower = self.witan("train", "--resume", run, "--steps=4", environment={"WITAN_ISA": "scalar"})
+        self.assertEqual(narrower.returncode, 0, narrower.stderr)
+        self.assertIn("scalar", narrower.stderr)
+
+    def test_resume_writes_results_that_are_missing(self):
+        self.assertEqual(self.train(steps=2).returncode, 0)
+        run = self.folder / "run"
+        shutil.rmtree(run / "model")
+        for name in ("report.html", "analysis.json", "heldout.txt"):
+            (run / name).unlink()
+        late = self.witan("train", "--resume", run)
+        self.assertEqual(late.returncode, 0, late.stderr)
+        self.assertIn("results are missing", late.stdout)
+        for name in ("model/model.safetensors", "report.html", "analysis.json", "heldout.txt"):
+            self.assertTrue((run / name).is_file(), name)
+        self.refused("train", "--resume", run, says=["complete", "2 steps"])
+
+    def test_a_router_of_one_expert_per_token_needs_no_more(self):
+        result = self.witan("train", self.corpus(), "--output", self.folder / "run", "--preset=tiny", "--vocab-size=300",
+                            "--steps=1", "--router=switch")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        settings = json.loads((self.folder / "run/settings.json").read_text())
+        self.assertEqual(settings["num_experts_per_tok"], 1)
+        self.refused("train", self.corpus(), "--output", self.folder / "other", "--preset=tiny", "--router=switch",
+                     "--num-experts-per-tok=2", says=["num_experts_per_tok=2", "expected 1"])
+
+    def test_a_few_kilobytes_of_text(self):
+        text = self.write("small.txt", varied(ENGLISH, 40))
+        result = self.witan("train", text, "--output", self.folder / "run", "--steps=2")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("vocabulary: ", result.stdout)
+        self.assertEqual(self.witan("generate", self.folder / "run", "--prompt=The", "--max-tokens=3").returncode, 0)
+        self.refused("train", text, "--output", self.folder / "other", "--steps=2", "--vocab-size=4096",
+                     says=["vocab_size", "4096", "the most that this text gives"])
+        line = self.write("line.txt", "One line of a few words and no more than that.")
+        result = self.witan("train", line, "--output", self.folder / "line", "--steps=2", "--tokenizer=bytes")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("sequences: 32 tokens, not 256", result.stdout)
+
+    def test_progress_in_plain_lines(self):
+        result = self.train(steps=1)
+        for line in ("read: ", "train tokenizer: ", "tokenize: ", "train: "):
+            self.assertIn("\n" + line, "\n" + result.stderr)
+        evaluated = self.witan("eval", self.folder / "run", self.folder / "text")
+        for line in ("read: ", "tokenize: ", "evaluate: "):
+            self.assertIn("\n" + line, "\n" + evaluated.stderr)
+        self.assertNotIn("\x1b", result.stderr + evaluated.stderr)
+
+    def test_sizes_of_a_model_that_fits_nowhere(self):
+        result = self.witan("train", "--dry-run", "--steps=1", "--num-hidden-layers=400", "--hidden-size=16384",
+                            "--num-attention-heads=128", "--moe-intermediate-size=65536")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("parameters", result.stdout)
+
+    def test_reading_a_run_does_not_move_its_folders(self):
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        run = self.folder / "run"
+        os.rename(run / "model", run / ".model.old")  # as a trainer does between two renames
+        self.assertEqual(self.witan("generate", run, "--prompt=The", "--max-tokens=2").returncode, 0)
+        self.assertTrue((run / ".model.old").is_dir())
+        self.assertFalse((run / "model").exists())
+
+    def test_control_characters_reach_pipes_as_they_are_and_terminals_as_pictures(self):
+        self.assertEqual(self.train("--tokenizer=bytes", steps=1).returncode, 0)
+        command = [WITAN, "generate", str(self.folder / "run"), "--prompt=a\x1b[31mb", "--max-tokens=0"]
+        piped = subprocess.run(command, capture_output=True, timeout=120, check=True)
+        self.assertIn(b"a\x1b[31mb", piped.stdout)
+        master, terminal = pty.openpty()
+        with subprocess.Popen(command, stdout=terminal, stderr=subprocess.DEVNULL) as process:
+            os.close(terminal)
+            shown = b""
+            try:
+                while piece := os.read(master, 4096):
+                    shown += piece
+            except OSError:  # how Linux says that the other end was closed
+                pass
+            self.assertEqual(process.wait(120), 0)
+        os.close(master)
+        self.assertNotIn(b"\x1b[31m", shown)
+        self.assertIn("a\u241b[31mb".encode(), shown)
+
     def test_help_names_every_command(self):
         result = self.witan("--help")
         self.assertEqual(result.returncode, 0)
         for command in ("train", "generate", "eval", "report", "compare"):
             self.assertIn(command, result.stdout)
-            self.assertEqual(self.witan(command, "--help").returncode, 0)
+            page = self.witan(command, "--help")
+            self.assertEqual(page.returncode, 0)
+            self.assertNotIn("{false}", page.stdout)
 
 
 class WrongInput(Case):
     def train_refused(self, data, *more, says, code=1, **options):
         run = self.folder / "run"
         result = self.refused("train", data, "--output", run, *TINY, "--steps=2", *more, says=says, code=code, **options)
-        self.assertFalse((run / "model").exists(), "half a run was left behind")
+        self.assertFalse(run.exists(), "half a run was left behind")
         return result
 
     def test_missing_data(self):

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "witan/command_line.h"
 
 namespace witan::cli {
@@ -36,8 +38,13 @@ class OptionsTest : public testing::Test {
     command->callback([this] {
       ++calls_;
       if (example_.hidden_size == 13) fail("example.hidden_size: {} is unlucky", 13);
-      if (example_.hidden_size == 14) throw CLI::RuntimeError(130);
+      if (example_.hidden_size == 14) throw Interrupted();
       if (example_.hidden_size == 15) WITAN_ASSERT(example_.hidden_size != 15);
+      if (example_.hidden_size == 16) {
+        throw std::filesystem::filesystem_error("rename", "folder/file",
+                                                std::make_error_code(std::errc::no_space_on_device));
+      }
+      chosen_ = chosen_fields(*app_.get_subcommand("make"), example_.fields());
     });
   }
 
@@ -54,21 +61,27 @@ class OptionsTest : public testing::Test {
   Example example_;
   CLI::App app_{"test", "witan"};
   int calls_ = 0;
+  std::set<std::string> chosen_;
   std::string message_;
   std::string output_;
 };
 
 TEST_F(OptionsTest, SetsFieldsOfEveryType) {
-  EXPECT_EQ(run_with({"make", "--no-tied", "--hidden-size", "16", "--rate=0.25", "--kind", "hard"}), 0) << message_;
+  EXPECT_EQ(run_with({"make", "--no-tied", "--hidden-size", "17", "--rate=0.25", "--kind", "hard"}), 0) << message_;
   EXPECT_FALSE(example_.tied);
-  EXPECT_EQ(example_.hidden_size, 16);
+  EXPECT_EQ(example_.hidden_size, 17);
   EXPECT_EQ(example_.rate, 0.25);
   EXPECT_EQ(example_.kind, "hard");
   EXPECT_EQ(calls_, 1);
 }
 
+TEST_F(OptionsTest, KnowsWhichFieldsWereChosen) {
+  EXPECT_EQ(run_with({"make", "--no-tied", "--rate=0.5"}), 0) << message_;
+  EXPECT_EQ(chosen_, (std::set<std::string>{"rate", "tied"})) << "a default that was asked for counts";
+}
+
 TEST_F(OptionsTest, TakesUnderscoresAndTheLastOfRepeatedFlags) {
-  EXPECT_EQ(run_with({"make", "--hidden_size", "16", "--hidden_size=32", "--no-tied", "--tied"}), 0) << message_;
+  EXPECT_EQ(run_with({"make", "--hidden_size", "18", "--hidden_size=32", "--no-tied", "--tied"}), 0) << message_;
   EXPECT_EQ(example_.hidden_size, 32);
   EXPECT_TRUE(example_.tied);
 }
@@ -113,6 +126,7 @@ TEST_F(OptionsTest, HelpShowsDefaultsAndBoundsByGroup) {
                                "--kind NAME=soft", "soft, hard", "--tied", "--no-tied", "[default: on]"}) {
     EXPECT_NE(output_.find(expected), std::string::npos) << expected << " in\n" << output_;
   }
+  EXPECT_EQ(output_.find("{false}"), std::string::npos) << output_;
   EXPECT_EQ(calls_, 0);
 }
 
@@ -122,6 +136,8 @@ TEST_F(OptionsTest, ExitCodesTellWhoseMistakeItWas) {
   EXPECT_EQ(run_with({"make", "--hidden-size", "14"}), 130);
   EXPECT_EQ(message_, "");
   EXPECT_EQ(run_with({"make", "--hidden-size", "15"}), 70);
+  EXPECT_EQ(run_with({"make", "--hidden-size", "16"}), 1);
+  EXPECT_EQ(message_, "witan: error: folder/file: No space left on device\n");
 }
 
 }  // namespace

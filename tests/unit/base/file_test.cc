@@ -246,6 +246,17 @@ TEST(FolderTest, RecoversFromACrashBetweenTheRenames) {
   EXPECT_EQ(read_text_file(folder / "model/x"), "old");
 }
 
+TEST(FolderTest, AReaderFindsTheWholeFolderAndChangesNothing) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(whole_folder(folder / "model"), folder / "model") << "neither is there: the error names what was asked for";
+  write_file(folder / ".model.old/x", "old");
+  EXPECT_EQ(read_text_file(whole_folder(folder / "model") / "x"), "old");
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{".model.old"});
+  write_file(folder / "model/x", "new");
+  EXPECT_EQ(read_text_file(whole_folder(folder / "model") / "x"), "new");
+  EXPECT_EQ(names_in(folder.path()), (std::vector<std::string>{".model.old", "model"}));
+}
+
 TEST(FolderTest, RecoversFromACrashBeforeTheOldWasRemoved) {
   const TemporaryFolder folder;
   write_file(folder / ".model.old/x", "old");

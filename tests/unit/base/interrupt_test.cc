@@ -18,6 +18,7 @@ TEST(InterruptTest, ASignalSetsTheFlagWithinTheScopeOnly) {
       std::raise(signal);
       EXPECT_TRUE(interrupted());
       EXPECT_THROW(throw_if_interrupted(), Interrupted);
+      EXPECT_EQ(Interrupted().exit_code(), signal == SIGINT ? 130 : 143);
     }
     EXPECT_FALSE(interrupted());
     EXPECT_EQ(std::signal(signal, before), SIG_IGN);

@@ -45,6 +45,13 @@ TEST_F(ProgressTest, PlainLinesNowAndThen) {
   EXPECT_EQ(taken(), "");
 }
 
+TEST_F(ProgressTest, FewBytesAreShownInKilobytes) {
+  EXPECT_STREQ(byte_unit(999'999).name, "kB");
+  EXPECT_EQ(byte_unit(999'999).bytes, 1e3);
+  EXPECT_STREQ(byte_unit(1'000'000).name, "MB");
+  EXPECT_EQ(byte_unit(1'000'000).bytes, 1e6);
+}
+
 TEST_F(ProgressTest, OneLineOnATerminal) {
   Progress progress("train", 10, options(true), "steps");
   progress.update(0);

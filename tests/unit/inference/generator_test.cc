@@ -35,6 +35,7 @@ class GeneratorTest : public testing::Test {
     config.vocab_size = 260;
     config.initializer_range = 1.0;
     config.decoder_sparse_step = 2;
+    config.eos_token_ids = {};
     return config;
   }
   static SamplingOptions greedy() {
@@ -103,6 +104,17 @@ TEST_F(GeneratorTest, StopsAtTheEndTokenAndDoesNotSayIt) {
   const auto first = std::find(free.begin(), free.end(), free[4]) - free.begin();
   const Generation result = Generator(model_, ending).generate("q", greedy(), tokens(10));
   EXPECT_EQ(result.stop, StopReason::kEndOfText);
+  EXPECT_EQ(result.ids, std::vector<std::int32_t>(free.begin(), free.begin() + first));
+}
+
+TEST_F(GeneratorTest, StopsAtEveryEndTokenThatTheModelNames) {
+  const std::vector<std::int32_t> free = plain_loop({'q'}, 10);
+  DecoderConfig several = config();
+  several.eos_token_ids = {259, free[4]};
+  Decoder model(several, 9);
+  const Generation result = Generator(model, BytesEndingAt(-1)).generate("q", greedy(), tokens(10));
+  EXPECT_EQ(result.stop, StopReason::kEndOfText);
+  const auto first = std::find(free.begin(), free.end(), free[4]) - free.begin();
   EXPECT_EQ(result.ids, std::vector<std::int32_t>(free.begin(), free.begin() + first));
 }
 

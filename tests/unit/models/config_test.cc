@@ -61,6 +61,9 @@ TEST(DecoderConfigTest, ARouterOfOneNumberDecidesItUnlessSomebodyChose) {
   EXPECT_EQ(config.moe.num_experts_per_tok, 2) << "chosen: the router will refuse it";
   config.complete({"router"});
   EXPECT_EQ(config.moe.num_experts_per_tok, 1);
+  config.moe.router = "dense";
+  config.complete({});
+  EXPECT_EQ(config.moe.num_experts_per_tok, 5) << "every expert";
 }
 
 TEST(DecoderConfigTest, FieldsRoundTripThroughJson) {

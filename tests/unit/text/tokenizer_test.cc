@@ -5,6 +5,7 @@
 #include <sentencepiece_processor.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -135,6 +136,37 @@ TEST(TokenizerTest, TextThatLooksLikeSpecialTokensStaysText) {
   const std::vector<std::int32_t> ids = tokenizer->encode("<s>struck</s> <unk><0x41>");
   for (const std::int32_t id : ids) EXPECT_FALSE(tokenizer->token_bytes(id).empty());
   EXPECT_EQ(tokenizer->decode(ids), "<s>struck</s> <unk><0x41>");
+}
+
+TEST(TokenizerTest, AShortTextGetsAVocabularyItSupports) {
+  const auto size = [](std::size_t bytes, std::int64_t wanted) {
+    const std::string text = sample_text();
+    std::string part;
+    while (part.size() < bytes) part += text.substr(0, std::min(text.size(), bytes - part.size()));
+    return train_sentencepiece({part}, wanted, 0, VocabSize::kAtMost)->vocab_size();
+  };
+  EXPECT_EQ(size(3000, 4096), 259 + 70) << "0.07 / 3 of the bytes";
+  EXPECT_EQ(size(3000, 300), 300) << "what is wanted and supported";
+  EXPECT_EQ(size(300, 4096), 259 + 16) << "the least";
+  const std::string few = "aaaa\n";
+  EXPECT_LT(train_sentencepiece({few}, 4096, 0, VocabSize::kAtMost)->vocab_size(), 259 + 16) << "nothing more to merge";
+}
+
+TEST(TokenizerTest, LinesBeyondTheLongestAreCutBetweenCharacters) {
+  std::string text;
+  for (int i = 0; i < 6000; ++i) text += i % 3 == 0 ? "日本" : "語の";
+  const auto tokenizer = train_sentencepiece({text}, 275, 0);
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode(text)), text);
+  EXPECT_LT(tokenizer->encode(text).size(), text.size() / 3);
+}
+
+TEST(TokenizerTest, ShowsProgressOnTheStreamItIsGiven) {
+  std::ostringstream out;
+  ProgressOptions progress;
+  progress.out = &out;
+  train_sentencepiece({sample_text()}, 300, 0, VocabSize::kExactly, progress);
+  EXPECT_TRUE(out.str().starts_with("train tokenizer: ")) << out.str();
+  EXPECT_TRUE(out.str().ends_with("300 pieces\n")) << out.str();
 }
 
 TEST(TokenizerTest, SaysWhatVocabularyIsPossible) {

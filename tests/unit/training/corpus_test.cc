@@ -1,7 +1,11 @@
 // Corpora: which files become which domains, where the held-out text begins, and what is refused.
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <sstream>
+
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "support/error_message.h"
 #include "support/temporary_folder.h"
 #include "support/text_folder.h"
@@ -143,8 +147,18 @@ TEST_F(CorpusTest, EveryDomainWithTwoLinesHasBothSides) {
       EXPECT_NE(joined(corpus.heldout, domain), "") << share << " " << domain;
     }
   }
-  write("one.txt", "one line, nowhere to cut");
-  EXPECT_TRUE(read({"one.txt"}, 0.5).heldout.empty());
+}
+
+TEST_F(CorpusTest, ASingleLineIsCutAtASpaceOrBetweenCharacters) {
+  write("one.txt", "one line, nowhere else to cut");
+  EXPECT_EQ(read({"one.txt"}, 0.5).heldout.at(0).text, "else to cut");
+  EXPECT_EQ(read({"one.txt"}, 0.0001).heldout.at(0).text, "cut");
+  EXPECT_EQ(read({"one.txt"}, 0.9999).train.at(0).text, "one ");
+  write("two.txt", "日本語の文章です");
+  EXPECT_EQ(read({"two.txt"}, 0.27).heldout.at(0).text, "です");
+  EXPECT_EQ(read({"two.txt"}, 0.0001).heldout.at(0).text, "す");
+  write("three.txt", "x");
+  EXPECT_TRUE(read({"three.txt"}, 0.5).heldout.empty()) << "nowhere to cut";
 }
 
 TEST_F(CorpusTest, TheShareIsMetWithinALine) {
@@ -156,6 +170,20 @@ TEST_F(CorpusTest, TheShareIsMetWithinALine) {
       EXPECT_NEAR(static_cast<double>(corpus.heldout_bytes), share * total, 16.0);
     }
   }
+}
+
+TEST_F(CorpusTest, ShowsProgressAndStopsWhenInterrupted) {
+  write("x.txt", numbered_lines("x", 30));
+  std::ostringstream out;
+  DataOptions options;
+  options.paths = {folder_ / "x.txt"};
+  options.progress.out = &out;
+  read_corpus(options);
+  EXPECT_TRUE(out.str().starts_with("read: 0.")) << out.str();
+  EXPECT_TRUE(out.str().ends_with(", 1 file\n")) << out.str();
+  const InterruptScope scope;
+  std::raise(SIGINT);
+  EXPECT_THROW(read({"x.txt"}), Interrupted);
 }
 
 TEST_F(CorpusTest, TheContentDecidesTheKey) {

@@ -1,0 +1,13 @@
+// Text from a model, made safe to show: what it says must not command the terminal.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace witan::cli {
+
+// Control characters but for newline and tab as their pictures (ESC as U+241B), those of U+0080 to U+009F as U+FFFD.
+// `text` is valid UTF-8; so is the result.
+std::string visible_controls(std::string_view text);
+
+}  // namespace witan::cli
