@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "fuzz/overwrite.h"
 #include "fuzz/require.h"
 #include "fuzz/target.h"
 #include "report/metrics_file.h"
@@ -30,7 +30,7 @@ std::vector<std::string> seeds() {
 
 void run(std::string_view input) {
   static const test::TemporaryFolder folder;
-  write_file(folder / "metrics.jsonl", input);
+  overwrite(folder / "metrics.jsonl", input);
   try {
     const MetricsFile file(folder / "metrics.jsonl");
     std::int64_t before = -1;

@@ -1,6 +1,7 @@
 // config.json of a model whose weights are sound.
 #include "base/error.h"
 #include "base/file.h"
+#include "fuzz/overwrite.h"
 #include "fuzz/target.h"
 #include "models/checkpoint_folder.h"
 #include "support/temporary_folder.h"
@@ -27,7 +28,7 @@ struct Model {
 
 void run(std::string_view input) {
   static const Model model;
-  write_file(model.folder / "config.json", input);
+  overwrite(model.folder / "config.json", input);
   try {
     load_model(model.folder.path());
   } catch (const Error&) {

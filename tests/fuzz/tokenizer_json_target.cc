@@ -1,6 +1,7 @@
 // tokenizer.json, as load_tokenizer meets it in a folder.
 #include "base/error.h"
 #include "base/file.h"
+#include "fuzz/overwrite.h"
 #include "fuzz/require.h"
 #include "fuzz/target.h"
 #include "support/temporary_folder.h"
@@ -17,7 +18,7 @@ std::vector<std::string> seeds() {
 
 void run(std::string_view input) {
   static const test::TemporaryFolder folder;
-  write_file(folder / "tokenizer.json", input);
+  overwrite(folder / "tokenizer.json", input);
   try {
     require(load_tokenizer(folder.path())->vocab_size() == 258, "a foreign tokenizer taken for bytes");
   } catch (const Error&) {

@@ -39,6 +39,7 @@ TEST(ParameterCountsTest, HoldForEveryGateAndRouter) {
   for (const std::string& gate : gate_names()) {
     DecoderConfig config = test::tiny_config();
     config.moe.gate = gate;
+    config.moe.num_experts = 4;  // a square and a power of two, for the gates that ask for one
     expect_counted(config, gate);
   }
 }
