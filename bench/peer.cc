@@ -3,7 +3,7 @@
 // rows, 8 heads of 16 neurons, sub-keys of width 32.
 #include <benchmark/benchmark.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "layers/moe_layer.h"
 #include "routers/table.h"
@@ -27,13 +27,21 @@ MoeOptions layer_options(std::int64_t num_experts) {
   return options;
 }
 
-double seconds_of(const auto& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+// Of the processor, not of the clock: a curve over sizes must not show what else the machine did meanwhile.
+double processor_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Time: a whole training step of the layer. The counters are microseconds per row; search + experts = forward.
+double seconds_of(const auto& work) {
+  const double begin = processor_seconds();
+  work();
+  return processor_seconds() - begin;
+}
+
+// Time: a whole training step of the layer, of the processor. The counters are microseconds per row; search + experts =
+// forward.
 void peer(benchmark::State& state) {
   const MoeOptions options = layer_options(state.range(0));
   Random random(2);

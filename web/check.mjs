@@ -2,7 +2,7 @@
 // page of every kind of sample run and looks at each, narrow and wide, light and dark. Exits with 77 (skipped) where
 // there is no Chromium.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -16,6 +16,8 @@ const SECTIONS = {
   short: ["learning", "routing", "speed", "settings"],
   hostile: EVERY_SECTION,
 };
+
+const COMPARISON = ["result", "learning", "routing", "cost"];
 
 const [witan] = process.argv.slice(2);
 if (!witan) {
@@ -122,6 +124,25 @@ try {
         if (kind === "mixture") await checkControls(page, where);
       });
     }
+  }
+  // Too short to learn anything, but every part of the page has something to show.
+  const comparison = join(folder, "comparison");
+  const text = join(folder, "text.txt");
+  writeFileSync(text, Array.from({ length: 600 }, (_, i) => `line ${i} of a text about ${i * i} things\n`).join(""));
+  execFileSync(
+    witan,
+    ["compare", text, "--output", comparison, "--preset=tiny", "--tokenizer=bytes", "--steps=6", "--eval-steps=2", "--seeds=2",
+      "--routers", "top_k", "switch", "top_k:weighting=softmax_then_topk,gate=cosine,router_jitter_noise=0.1"],
+    { stdio: ["ignore", "ignore", "ignore"] },
+  );
+  for (const [width, colorScheme] of [[390, "light"], [1440, "dark"]]) {
+    await withPage(browser, join(comparison, "comparison.html"), { viewport: { width, height: 900 }, colorScheme }, async (page, where) => {
+      await checkLayout(page, where, COMPARISON);
+      const curve = page.locator("#learning svg").first();
+      const before = await curve.innerHTML();
+      await page.locator("#routing .stepper button").last().press("Enter");
+      expect((await curve.innerHTML()) !== before, `${where}: another router leaves the curves as they were`);
+    });
   }
 } finally {
   await browser.close();

@@ -167,11 +167,12 @@ export interface Bar {
 // Bars from zero with their value at the end.
 export function barChart(width: number, theme: Colours, bars: Bar[], label: string, format: (value: number) => string): Element {
   const letters = Math.min(Math.max(...bars.map((bar) => bar.name.length)), Math.floor((0.4 * width) / 7.2));
+  const room = Math.max(6, ...bars.map((bar) => format(bar.value).length)); // letters of the longest value
   return plot({
     width,
     height: 8 + 30 * bars.length,
     marginLeft: 16 + 7.2 * letters,
-    marginRight: 56,
+    marginRight: 14 + 7 * room,
     marginTop: 4,
     marginBottom: 4,
     x: { axis: null, zero: true, label },

@@ -2,7 +2,7 @@
 import { lineChart, picture, type Point } from "../../charts.ts";
 import { h } from "../../dom.ts";
 import { fixed, number, percent, roundPercent, times, whole } from "../../format.ts";
-import { figure, grid, stepper, textOf, type Section } from "../../layout.ts";
+import { figure, grid, stepper, type Section } from "../../layout.ts";
 import type { Candidate, Comparison, Curves } from "../data.ts";
 
 interface Panel {
@@ -82,9 +82,8 @@ export function overTime(comparison: Comparison): Section[] {
   if (comparison.candidates.length === 0) return [];
   const control = () =>
     h("div", { class: "choices" }, stepper("Router", comparison.candidates.map((candidate) => candidate.label), comparison.chosen));
-  const name = () => textOf(comparison.chosen, (index) => comparison.candidates[index].label);
   return [
-    { id: "learning", title: "Learning", intro: "One line per router; the chosen one is in colour.", content: [control(), h("p", {}, name()), grid(panel(comparison, LEARNING))] },
+    { id: "learning", title: "Learning", intro: "One line per router; the chosen one is in colour.", content: [control(), grid(panel(comparison, LEARNING))] },
     { id: "routing", title: "Routing", content: [control(), grid(...ROUTING.map((one) => panel(comparison, one)))] },
   ];
 }

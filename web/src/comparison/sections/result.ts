@@ -60,6 +60,9 @@ export function result(comparison: Comparison): Section {
   const finished = comparison.candidates.filter((candidate) => candidate.bits_per_byte.mean !== null);
   // What matters is how far apart they are, which bars from zero would hide.
   const least = finished[0]?.bits_per_byte.mean ?? 0;
+  const spreads = new Map(
+    finished.map(({ bits_per_byte: { mean, deviation } }) => [mean! - least, deviation === null ? "" : ` ± ${fixed(deviation, 3)}`]),
+  );
   const drawn = picture("Held-out bits per byte above the best router", (width, theme) =>
     barChart(
       width,
@@ -71,12 +74,13 @@ export function result(comparison: Comparison): Section {
         strong: i === 0,
       })),
       "bits per byte above the best",
-      (value) => `${fixed(least + value, 3)}`,
+      (value) => `${fixed(least + value, 3)}${width > 600 ? spreads.get(value) ?? "" : ""}`,
     ),
   );
   return {
     id: "result",
     title: "Result",
+    intro: "In the order of their loss on text that none of them was trained on.",
     content: [
       figure({
         title: "Bits per byte of held-out text",
