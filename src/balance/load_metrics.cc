@@ -29,6 +29,17 @@ double mean_entropy(const Tensor& probabilities, std::span<const std::uint8_t> r
 
 }  // namespace
 
+double max_violation(std::span<const std::int64_t> requested_rows) {
+  std::int64_t total = 0;
+  std::int64_t largest = 0;
+  for (const std::int64_t rows : requested_rows) {
+    total += rows;
+    largest = std::max(largest, rows);
+  }
+  if (total == 0) return 0.0;
+  return static_cast<double>(largest) * static_cast<double>(requested_rows.size()) / static_cast<double>(total) - 1.0;
+}
+
 MoeMetrics measure_load(const Routing& routing, const Tensor& log_normalizers, const RouterContext& context) {
   const Assignment& assignment = *routing.assignment;
   MoeMetrics metrics;
@@ -46,6 +57,7 @@ MoeMetrics measure_load(const Routing& routing, const Tensor& log_normalizers, c
     const auto largest = *std::max_element(metrics.rows_per_expert.begin(), metrics.rows_per_expert.end());
     metrics.max_over_mean_load = static_cast<double>(largest) * static_cast<double>(assignment.num_experts) / served;
   }
+  metrics.max_violation = max_violation(metrics.requested_rows);
   if (dropped > 0.0) metrics.dropped_share = dropped / (served + dropped);
   metrics.dead_experts = std::count(metrics.requested_rows.begin(), metrics.requested_rows.end(), 0);
 

@@ -4,7 +4,10 @@
 // clang-format off
 #define WITAN_BALANCE_RULES(rule) \
   rule(load_balance) \
-  rule(router_z)
+  rule(router_z) \
+  rule(importance) \
+  rule(device_balance) \
+  rule(communication_balance)
 // clang-format on
 
 namespace witan {

@@ -13,6 +13,7 @@
 #include "experts/feed_forward.h"
 #include "experts/neurons.h"
 #include "gates/table.h"
+#include "layers/keep_mask.h"
 #include "routers/table.h"
 
 namespace witan {
@@ -55,15 +56,26 @@ Fields MoeOptions::fields() {
   fields.include(RouterOptions::fields())
       .include(GateOptions::fields())
       .include(BalanceOptions::fields())
+      .include(CmrOptions::fields())
       .integer("moe_intermediate_size", moe_intermediate_size, 1, 1 << 20, "Width of an expert")
       .choice("hidden_act", hidden_act, {"silu", "gelu", "gelu_pytorch_tanh", "relu"}, "Nonlinearity of the experts")
       .flag("gated", gated, "Experts have three matrices, act(gate_proj x) * (up_proj x) going down; else two")
       .integer("n_shared_experts", n_shared_experts, 0, 1 << 10,
-               "Experts that serve every row, beside the routed ones and as wide as them");
+               "Experts that serve every row, beside the routed ones and as wide as them")
+      .real("expert_output_masking", expert_output_masking, 0.0, 1.0,
+            "Probability in training that what an expert says of a row is masked (NLLB: 0.2), without rescaling; in "
+            "evaluation it is scaled by 1 - this");
   return fields;
 }
 
 void MoeOptions::validate() const {
+  if (cmr_gate && n_shared_experts == 0) {
+    fail("moe: cmr_gate blends the mixture with shared experts, expected n_shared_experts of at least 1, got 0");
+  }
+  if (expert_output_masking > 0.0 && find_router(router).kind == RouterKind::kRetrieval) {
+    fail("moe: expert_output_masking={} with router '{}', expected 0: single neurons are not masked",
+         expert_output_masking, router);
+  }
   if (find_router(router).kind != RouterKind::kRetrieval || (moe_intermediate_size == 1 && !gated)) return;
   fail("router.{}: moe_intermediate_size={} gated={}, expected 1 and false: its experts are single neurons", router,
        moe_intermediate_size, gated);
@@ -75,7 +87,9 @@ std::int64_t observed_experts(const MoeOptions& options) {
 }
 
 MoeLayer::MoeLayer(std::int64_t hidden_size, const MoeOptions& options, Random& random)
-    : hidden_size_(hidden_size), jitter_noise_(options.router_jitter_noise) {
+    : hidden_size_(hidden_size),
+      jitter_noise_(options.router_jitter_noise),
+      output_masking_(options.expert_output_masking) {
   options.validate();
   const RouterEntry& router = find_router(options.router);
   router_ = router.make(options, hidden_size, random);
@@ -88,6 +102,7 @@ MoeLayer::MoeLayer(std::int64_t hidden_size, const MoeOptions& options, Random& 
   if (options.n_shared_experts > 0) {
     shared_ = std::make_unique<FeedForwardExperts>(shared_options(hidden_size, options), random);
   }
+  if (options.cmr_gate) cmr_gate_ = std::make_unique<CmrGate>(options, hidden_size);
   balance_rules_ = make_balance_rules(options);
 }
 
@@ -104,15 +119,22 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
   Routing routing = router_->route(tape, scores, with_rows);
   tape.keep(routing.assignment);
 
-  Tensor mixed = mix(tape, rows, routing);
+  Tensor mixed = mix(tape, rows, routing, context);
   if (routing.identity_weights.defined()) {
     mixed = ops::add(tape, mixed, ops::scale_rows(tape, rows, routing.identity_weights));
   }
-  if (shared_ != nullptr) mixed = ops::add(tape, mixed, shared_->forward_dense(tape, rows));
+  std::vector<BalanceTerm> terms = routing.terms;
+  if (cmr_gate_ != nullptr) {
+    CmrGate::Blend blend = cmr_gate_->blend(tape, rows, shared_->forward_dense(tape, rows), mixed, context);
+    mixed = std::move(blend.rows);
+    terms.push_back(std::move(blend.budget));
+  } else if (shared_ != nullptr) {
+    mixed = ops::add(tape, mixed, shared_->forward_dense(tape, rows));
+  }
 
   Tensor log_normalizers;
   if (scores.defined()) log_normalizers = ops::log_sum_exp(tape, scores);
-  MoeOutput output{mixed, routing.terms, measure_load(routing, log_normalizers, context), {}};
+  MoeOutput output{mixed, std::move(terms), measure_load(routing, log_normalizers, context), {}};
   for (const std::unique_ptr<BalanceRule>& rule : balance_rules_) {
     const BalanceInput input{log_normalizers, routing, with_rows};
     if (rule->applies(input)) output.balance.push_back(rule->term(tape, input));
@@ -121,12 +143,12 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
   return output;
 }
 
-Tensor MoeLayer::mix(Tape& tape, const Tensor& rows, const Routing& routing) const {
+Tensor MoeLayer::mix(Tape& tape, const Tensor& rows, const Routing& routing, const RouterContext& context) const {
   if (neurons_ != nullptr) return neurons_->forward(tape, rows, *routing.retrieval);
   const Assignment& assignment = *routing.assignment;
   const Tensor& expert_rows = routing.expert_rows.defined() ? routing.expert_rows : rows;
-  const Tensor mixed =
-      combine(tape, experts_->forward(tape, expert_rows, assignment), routing.combine_weights, assignment);
+  const Tensor mixed = combine(tape, experts_->forward(tape, expert_rows, assignment),
+                               masked_weights(tape, routing.combine_weights, context), assignment);
   return routing.spread ? routing.spread(tape, mixed) : mixed;
 }
 
@@ -139,12 +161,20 @@ Tensor MoeLayer::gate_rows(Tape& tape, const Tensor& rows, const RouterContext& 
   return ops::multiply(tape, rows, factors);
 }
 
+Tensor MoeLayer::masked_weights(Tape& tape, const Tensor& combine_weights, const RouterContext& context) const {
+  if (output_masking_ == 0.0) return combine_weights;
+  if (!context.training) return ops::scale(tape, combine_weights, static_cast<float>(1.0 - output_masking_));
+  WITAN_ASSERT(context.random != nullptr);
+  return ops::multiply(tape, combine_weights, keep_mask(combine_weights.shape(), output_masking_, *context.random));
+}
+
 std::vector<Parameter> MoeLayer::parameters() const {
   std::vector<Parameter> all;
   if (gate_ != nullptr) append(all, "gate.", gate_->parameters());
   append(all, "router.", router_->parameters());
   append(all, "experts.", neurons_ != nullptr ? neurons_->parameters() : experts_->parameters());
   if (shared_ != nullptr) append(all, "shared_expert.", shared_->parameters());
+  if (cmr_gate_ != nullptr) append(all, "cmr_gate.", cmr_gate_->parameters());
   return all;
 }
 

@@ -10,6 +10,7 @@
 #include "balance/load_metrics.h"
 #include "balance/options.h"
 #include "gates/options.h"
+#include "layers/cmr_gate.h"
 #include "routers/options.h"
 #include "witan/expert.h"
 #include "witan/gate.h"
@@ -23,16 +24,19 @@ class NeuronExperts;
 
 // What decides the mixture of one layer: num_experts, num_experts_per_tok, router, gate, router_aux_loss_coef ... (see
 // the bases). Field names are Hugging Face's where it has one.
-struct MoeOptions : RouterOptions, GateOptions, BalanceOptions {
+struct MoeOptions : RouterOptions, GateOptions, BalanceOptions, CmrOptions {
   std::int64_t moe_intermediate_size = 512;
   std::string hidden_act = "silu";    // with gated = true: SwiGLU
   bool gated = true;                  // three matrices per expert (gate_proj, up_proj, down_proj) or two
   std::int64_t n_shared_experts = 0;  // each of moe_intermediate_size, always on
+  // NLLB's expert output masking: probability that what an expert says of a row is masked in training, without
+  // rescaling; in evaluation it counts 1 - this.
+  double expert_output_masking = 0.0;
   // Standard deviation of the experts' first weights. Not a field: a model sets it from its own.
   double initializer_range = 0.02;
 
   Fields fields();  // of the bases too; refers into this object
-  // Throws Error when the experts are not of the kind that the router wants.
+  // Throws Error when the experts are not of the kind that the router wants, or parts do not fit together.
   void validate() const;
 };
 
@@ -61,18 +65,22 @@ class MoeLayer {
 
  private:
   // What the experts make of the rows, weighed and added up.
-  Tensor mix(Tape& tape, const Tensor& rows, const Routing& routing) const;
+  Tensor mix(Tape& tape, const Tensor& rows, const Routing& routing, const RouterContext& context) const;
   // What the gate sees of the rows.
   Tensor gate_rows(Tape& tape, const Tensor& rows, const RouterContext& context) const;
+  // The router's weights, with expert output masking.
+  Tensor masked_weights(Tape& tape, const Tensor& combine_weights, const RouterContext& context) const;
 
   std::int64_t hidden_size_;
   double jitter_noise_;
+  double output_masking_;
   std::unique_ptr<Gate> gate_;  // null when the router needs no scores
   std::unique_ptr<Router> router_;
   // One of the two: single neurons for a router that retrieves, else a bank that takes an assignment.
   std::unique_ptr<Expert> experts_;
   std::unique_ptr<NeuronExperts> neurons_;
   std::unique_ptr<FeedForwardExperts> shared_;  // one wide expert for all; null without shared experts
+  std::unique_ptr<CmrGate> cmr_gate_;           // null without one
   std::vector<std::unique_ptr<BalanceRule>> balance_rules_;
 };
 

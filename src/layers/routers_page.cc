@@ -46,6 +46,15 @@ std::string weightings() {
   return text;
 }
 
+// The routers that read `weighting`.
+std::string weighting_readers() {
+  std::string text;
+  for (const RouterEntry& entry : router_table()) {
+    if (entry.uses_weighting) text += (text.empty() ? "" : ", ") + code(entry.name);
+  }
+  return text;
+}
+
 std::string drop_policies() {
   std::string text = header({"drop policy", "who is served first", "looks at later rows"});
   for (const DropPolicy& policy : drop_policy_table()) {
@@ -100,13 +109,17 @@ std::string routers_page() {
          "\n\n" +
          routers() +
          "\n## Weights of the selected experts\n\n"
-         "Read by `top_k`. With k = 1 a renormalised weight is constant and the router would get no gradient: that "
+         "Read by " +
+         weighting_readers() +
+         ". With k = 1 a renormalised weight is constant and the router would get no gradient: that "
          "combination is refused.\n\n" +
          weightings() +
          "\n## Who is served when an expert is full\n\n"
-         "C = max(min_capacity, capacity_factor T k / E), rounded as `capacity_rounding` says. A row that is dropped "
-         "by "
-         "all its experts gets 0\nfrom the layer; the residual connection carries it.\n\n" +
+         "C = max(min_capacity, capacity_factor T k / E), rounded as `capacity_rounding` says; in evaluation "
+         "eval_capacity_fraction T, if that is set.\nA row that is dropped by all its experts gets 0 from the layer; "
+         "the residual connection carries it. With `overflow = next_best` a choice\nthat finds its expert full goes, "
+         "at "
+         "its turn, to the row's next best expert with room, and is counted there.\n\n" +
          drop_policies() + "\n## Gates\n\n" + gates() +
          "\n## Balance terms\n\n"
          "Added to the training loss, each times its coefficient; the log shows them without it. Padding counts "

@@ -41,7 +41,7 @@ double total(const Sizes& sizes, double experts_per_mixture) {
          sizes.mixtures * experts_per_mixture * sizes.expert;
 }
 
-// Parameters of the gate and the router of one mixture layer.
+// Parameters of the gates and the router of one mixture layer.
 double routing_parameters(const DecoderConfig& config) {
   Random random(0);
   const MoeOptions& moe = config.moe;
@@ -52,7 +52,7 @@ double routing_parameters(const DecoderConfig& config) {
     const auto gate = find_gate(moe.gate).make(moe, config.hidden_size, moe.num_experts, random);
     append_prefixed(all, "gate.", gate->parameters());
   }
-  double sum = 0.0;
+  double sum = moe.cmr_gate ? static_cast<double>(config.hidden_size + 1) : 0.0;
   for (const Parameter& parameter : all) sum += static_cast<double>(parameter.value.numel());
   return sum;
 }

@@ -11,6 +11,13 @@
 #define WITAN_ROUTERS(router) \
   router(top_k) \
   router(switch) \
+  router(gshard) \
+  router(noisy_top_k) \
+  router(hierarchical) \
+  router(strictly_balanced) \
+  router(batch_prioritized) \
+  router(group_limited) \
+  router(loss_free) \
   router(dense) \
   router(soft_moe) \
   router(peer)

@@ -19,8 +19,7 @@ namespace {
 constexpr CapacityFactors kDropless = {0.0, 0.0};
 
 std::unique_ptr<Router> make_top_k(const RouterOptions& options, std::int64_t /*hidden_size*/, Random& /*random*/) {
-  const WeightingRule rule{parse_weighting(options.weighting), static_cast<float>(options.routed_scaling_factor),
-                           static_cast<float>(options.router_extra.real("topk_norm_order"))};
+  const WeightingRule rule = weighting_rule(options);
   check_choices("top_k", options, is_renormalized(rule.weighting));
   return std::make_unique<TopKRouter>(options.num_experts_per_tok, rule,
                                       Dropping(options, capacity_factors(options, kDropless)));
@@ -39,12 +38,7 @@ RouterEntry top_k_router() {
       .cost = "E log k per row",
       .uses_weighting = true,
       .fixed_experts_per_tok = 0,
-      .options = {{.name = "topk_norm_order",
-                   .value = 1.0,
-                   .help = "Order of the norm that the weighting softmax_topk_norm divides by",
-                   .minimum = 1.0,
-                   .maximum = 64.0,
-                   .choices = {}}},
+      .options = {norm_order_option()},
       .causal_safe = [](const RouterOptions& options) { return drops_causally(options, kDropless); },
       .make = make_top_k,
   };

@@ -96,10 +96,6 @@ float norm(const Selection& row, float order) {
   return largest * std::max(1.0F, std::pow(sum, 1.0F / order));
 }
 
-bool reads_scores(Weighting weighting) {
-  return weighting == Weighting::kTopKThenSoftmax || weighting == Weighting::kSigmoidTopKNorm;
-}
-
 void weigh(const WeightingRule& rule, const Selection& row, std::span<float> weights) {
   for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = row.source[index(row.experts[i])];
   float scale = 1.0F;
@@ -180,9 +176,26 @@ std::string_view weighting_formula(Weighting weighting) {
       ->formula;
 }
 
+bool reads_scores(Weighting weighting) {
+  return weighting == Weighting::kTopKThenSoftmax || weighting == Weighting::kSigmoidTopKNorm;
+}
+
 bool is_renormalized(Weighting weighting) {
   return weighting == Weighting::kTopKThenSoftmax || weighting == Weighting::kSoftmaxTopKNorm ||
          weighting == Weighting::kSigmoidTopKNorm;
+}
+
+WeightingRule weighting_rule(const RouterOptions& options) {
+  return {parse_weighting(options.weighting), static_cast<float>(options.routed_scaling_factor),
+          static_cast<float>(options.router_extra.real("topk_norm_order"))};
+}
+
+ExtraOption norm_order_option() {
+  return {.name = "topk_norm_order",
+          .value = 1.0,
+          .help = "Order of the norm that the weighting softmax_topk_norm divides by",
+          .minimum = 1.0,
+          .maximum = 64.0};
 }
 
 Tensor routing_probabilities(Tape& tape, const Tensor& scores, Weighting weighting) {

@@ -7,6 +7,7 @@
 
 #include "autograd/tape.h"
 #include "dispatch/choices.h"
+#include "routers/options.h"
 
 namespace witan {
 
@@ -22,6 +23,8 @@ enum class Weighting {
 std::vector<std::string> weighting_names();               // "softmax_then_topk", ...
 Weighting parse_weighting(std::string_view name);         // throws Error naming the nearest
 std::string_view weighting_formula(Weighting weighting);  // for the docs
+// Whether the weights are made of the scores, not of the probabilities.
+bool reads_scores(Weighting weighting);
 // Whether the weights of a row's selection are divided by their sum (or norm). With one expert per row such a weight is
 // constant, and the router gets no gradient.
 bool is_renormalized(Weighting weighting);
@@ -31,6 +34,11 @@ struct WeightingRule {
   float scale = 1.0F;       // routed_scaling_factor
   float norm_order = 1.0F;  // at least 1
 };
+
+// The rule that the options name, of the routers whose entry says uses_weighting. Such an entry declares
+// norm_order_option among its own.
+WeightingRule weighting_rule(const RouterOptions& options);
+ExtraOption norm_order_option();  // "topk_norm_order"
 
 // scores [T, E] -> [T, E], rows sum to 1: softmax, or sigmoid(h) / sum of sigmoid(h) for kSigmoidTopKNorm.
 Tensor routing_probabilities(Tape& tape, const Tensor& scores, Weighting weighting);

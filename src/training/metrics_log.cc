@@ -22,6 +22,7 @@ Json layer_json(std::int64_t layer, const MoeMetrics& metrics) {
   return {{"layer", layer},
           {"load", metrics.rows_per_expert},
           {"max_over_mean", number(metrics.max_over_mean_load)},
+          {"max_violation", number(metrics.max_violation)},
           {"dropped_share", number(metrics.dropped_share)},
           {"router_entropy", number(metrics.router_entropy)},
           {"dead_experts", metrics.dead_experts},

@@ -53,6 +53,7 @@ void finish_metrics(MoeMetrics& metrics) {
   }
   const auto experts = static_cast<double>(metrics.rows_per_expert.size());
   metrics.max_over_mean_load = total > 0 ? static_cast<double>(largest) * experts / static_cast<double>(total) : 0.0;
+  metrics.max_violation = max_violation(metrics.requested_rows);
   metrics.dead_experts = std::ranges::count(metrics.requested_rows, 0);
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
 #include "autograd/ops/softmax.h"
 #include "balance/table.h"
@@ -22,6 +23,7 @@ class BalanceContract : public testing::TestWithParam<BalanceEntry> {
     for (const Field& field : fields.all()) {
       if (field.name.ends_with("_coef")) field.set("1");
     }
+    fields.find("balance_devices").set("2");
     return options;
   }
 
@@ -38,7 +40,13 @@ class BalanceContract : public testing::TestWithParam<BalanceEntry> {
                           const RouterContext& context) {
     const std::vector<float> weights(choices.experts.size(), 1.0F);
     const SortedChoices sorted = sort_by_expert(choices, weights, {});
-    const Routing routing{sorted.assignment, {}, ops::softmax(tape, scores), {}};
+    const Tensor probabilities = ops::softmax(tape, scores);
+    const Assignment& assignment = *sorted.assignment;
+    PooledVector<std::int32_t> places;  // the weight of an entry is its probability
+    for (std::int32_t e = 0; e < kExperts; ++e) {
+      for (const std::int32_t row : assignment.rows_of(e)) places.push_back(row * kExperts + e);
+    }
+    const Routing routing{sorted.assignment, gather_slots(tape, probabilities, std::move(places)), probabilities, {}};
     const std::unique_ptr<BalanceRule> rule = GetParam().make(options);
     EXPECT_NE(rule, nullptr);
     return rule->term(tape, {ops::log_sum_exp(tape, scores), routing, context});

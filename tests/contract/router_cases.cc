@@ -15,6 +15,53 @@ std::vector<RouterCase> cases_of(const RouterEntry& entry) {
   RouterCase base;
   base.name = base.router = entry.name;
   if (entry.fixed_experts_per_tok > 0) base.experts_per_row = entry.fixed_experts_per_tok;
+  const auto variant = [&base](const std::string& suffix, const auto& change) {
+    RouterCase one = base;
+    one.name += "_" + suffix;
+    change(one);
+    return one;
+  };
+  if (entry.name == "gshard") {
+    const auto policy = [&](const char* second_policy) {
+      return variant(second_policy, [&](RouterCase& one) {
+        one.settings = {{"second_policy", second_policy}};
+        one.k_per_row_in_training = one.settings[0].second == "all";
+        one.k_per_row_in_evaluation = one.settings[0].second != "none";
+        one.random_in_training = one.settings[0].second == "random";
+      });
+    };
+    return {policy("random"), policy("threshold"), policy("all"), policy("none")};
+  }
+  if (entry.name == "noisy_top_k") {
+    const auto noise = [&](const char* kind) {
+      return variant(kind, [&](RouterCase& one) {
+        one.settings = {{"router_noise", kind}};
+        one.random_in_training = one.settings[0].second != "none";
+      });
+    };
+    return {noise("learned"), noise("fixed"), noise("none")};
+  }
+  if (entry.name == "hierarchical") {
+    base.experts_per_row = 4;
+    base.random_in_training = true;
+    base.always_renormalizes = true;
+    const auto two_groups = [](RouterCase& one) { one.groups = one.groups_per_row = 2; };
+    return {base, variant("two_groups", two_groups)};
+  }
+  if (entry.name == "strictly_balanced") {
+    base.k_per_row_in_training = base.k_per_row_in_evaluation = false;
+    base.equal_loads_in_training = true;
+  }
+  if (entry.name == "batch_prioritized") base.capacity_multiple = 4;
+  if (entry.name == "group_limited" || entry.name == "loss_free") {
+    const auto groups = [&](const char* group_score) {
+      return variant(group_score, [&](RouterCase& one) {
+        one.settings = {{"group_score", group_score}};
+        one.groups = 2;
+      });
+    };
+    return {base, groups("max"), groups("sum_of_two")};
+  }
   return {base};
 }
 
@@ -46,7 +93,9 @@ bool RouterCase::accepts(std::int64_t num_experts, std::int64_t k) const {
   return k <= num_experts && (fixed == 0 || fixed == k) && !constant;
 }
 
-bool RouterCase::renormalizes() const { return entry().uses_weighting && is_renormalized(parse_weighting(weighting)); }
+bool RouterCase::renormalizes() const {
+  return always_renormalizes || (entry().uses_weighting && is_renormalized(parse_weighting(weighting)));
+}
 
 std::int64_t RouterCase::capacity(double factor, std::int64_t rows, std::int64_t num_experts) const {
   const double mean = static_cast<double>(rows * experts_per_row) / static_cast<double>(num_experts);

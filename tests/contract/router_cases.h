@@ -27,7 +27,9 @@ struct RouterCase {
   // Each row that is not masked asks for exactly k experts.
   bool k_per_row_in_training = true;
   bool k_per_row_in_evaluation = true;
-  bool random_in_training = false;     // even when nobody is dropped; else the seed decides nothing but dropping
+  bool random_in_training = false;  // even when nobody is dropped; else the seed decides nothing but dropping
+  bool equal_loads_in_training = false;
+  bool always_renormalizes = false;    // else `weighting` says so, if the entry reads it
   bool has_probabilities = true;       // else no balance loss applies
   std::int64_t capacity_multiple = 1;  // the capacity is rounded up to a multiple of this
 

@@ -62,6 +62,15 @@ inline std::vector<NamedConfig> tiny_configs() {
   plain.moe.num_experts_per_tok = 1;
   plain.moe.eval_capacity_factor = 0.0;
 
+  DecoderConfig loss_free = tiny_config();
+  loss_free.moe.router = "loss_free";
+  loss_free.moe.weighting = "sigmoid_topk_norm";
+  loss_free.moe.num_experts = 6;
+  loss_free.moe.fields().find("n_group").set("3");
+  loss_free.moe.n_shared_experts = 1;
+  loss_free.moe.cmr_gate = true;
+  loss_free.moe.expert_output_masking = 0.2;
+
   DecoderConfig peer = tiny_config();
   peer.moe.router = "peer";
   peer.moe.num_experts = 64;
@@ -81,6 +90,7 @@ inline std::vector<NamedConfig> tiny_configs() {
           {"olmoe_normalized", "olmoe", olmoe_normalized},
           {"sparse_step_and_shared", "witan", own},
           {"switch_plain", "witan", plain},
+          {"loss_free_and_cmr_gate", "witan", loss_free},
           {"peer", "witan", peer},
           {"mixture_of_softmaxes", "witan", softmaxes},
           {"dense", "witan", dense}};

@@ -84,8 +84,9 @@ bool is_plain_mixture(const DecoderConfig& config) {
   const MoeOptions& moe = config.moe;
   // The capacity factor that the paper of top-k routing asks for is none.
   const bool dropless = moe.eval_capacity_factor == 0.0 || moe.eval_capacity_factor == RouterOptions::kRouterDefault;
-  return moe.router == "top_k" && moe.gate == "linear" && dropless && moe.n_shared_experts == 0 && moe.gated &&
-         moe.hidden_act == "silu" && config.decoder_sparse_step == 1 && config.num_output_softmaxes == 1;
+  return moe.router == "top_k" && moe.gate == "linear" && dropless && moe.eval_capacity_fraction == 0.0 &&
+         moe.expert_output_masking == 0.0 && moe.n_shared_experts == 0 && moe.gated && moe.hidden_act == "silu" &&
+         config.decoder_sparse_step == 1 && config.num_output_softmaxes == 1;
 }
 
 }  // namespace witan

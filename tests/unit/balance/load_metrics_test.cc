@@ -23,6 +23,7 @@ TEST(LoadMetricsTest, CountsLoadAndDropping) {
   EXPECT_EQ(metrics.rows_per_expert, (std::vector<std::int64_t>{2, 0, 1, 0}));
   EXPECT_EQ(metrics.requested_rows, (std::vector<std::int64_t>{3, 0, 1, 0}));
   EXPECT_DOUBLE_EQ(metrics.max_over_mean_load, 2.0 * 4.0 / 3.0);
+  EXPECT_DOUBLE_EQ(metrics.max_violation, 2.0);  // 3 requested, 1 in the mean
   EXPECT_DOUBLE_EQ(metrics.dropped_share, 0.25);
   EXPECT_EQ(metrics.dead_experts, 2);
   EXPECT_NEAR(metrics.router_entropy, std::log(4.0), 1e-6);
@@ -42,6 +43,7 @@ TEST(LoadMetricsTest, EntropyOfACertainRowIsZeroAndPaddingIsNotCounted) {
 TEST(LoadMetricsTest, NoRows) {
   const MoeMetrics metrics = measure({0, 3, 2, {}}, Tensor::zeros({0, 3}), Tensor::zeros({0}), kUnlimitedCapacity);
   EXPECT_EQ(metrics.max_over_mean_load, 0.0);
+  EXPECT_EQ(metrics.max_violation, 0.0);
   EXPECT_EQ(metrics.dropped_share, 0.0);
   EXPECT_EQ(metrics.router_entropy, 0.0);
   EXPECT_EQ(metrics.dead_experts, 3);

@@ -67,6 +67,42 @@ TEST(TopKRouterTest, DroplessUnlessACapacityIsSet) {
   EXPECT_EQ(make(options)->route(off, scores, {.training = false}).assignment->num_dropped(), 0);
 }
 
+TEST(TopKRouterTest, EvaluationCapacityAsAFractionOfTheRows) {
+  Tape off;
+  RouterOptions options = top_k(4, 1, "softmax_then_topk");
+  options.eval_capacity_fraction = 0.25;
+  const Tensor scores = crowded(41, 4);
+  EXPECT_EQ(make(options)->route(off, scores, {}).assignment->load(0), 11);
+  EXPECT_EQ(make(options)->route(off, scores, {.training = true}).assignment->load(0), 41);
+  std::vector<std::uint8_t> mask(41, 1);
+  std::fill_n(mask.begin(), 21, std::uint8_t{0});
+  EXPECT_EQ(make(options)->route(off, scores, {.row_mask = mask}).assignment->load(0), 5);  // padding is no row
+  EXPECT_TRUE(find_router("top_k").causal_safe(options));
+  options.drop_policy = "probability";
+  EXPECT_FALSE(find_router("top_k").causal_safe(options));
+  options.eval_capacity_fraction = 1.5;
+  EXPECT_NE(test::error_message([&] { make(options); }).find("eval_capacity_fraction=1.5"), std::string::npos);
+}
+
+TEST(TopKRouterTest, NoTokenIsLeftBehindWhileThereIsRoom) {
+  Tape off;
+  RouterOptions options = top_k(4, 2);
+  options.capacity_factor = 1.5;  // 30 places each, 40 rows want expert 0
+  Tensor scores = crowded(40, 4);
+  for (std::int64_t row = 0; row < 40; ++row) scores.matrix()(row, row % 2 == 0 ? 1 : 2) = 0.5F;
+  EXPECT_GT(make(options)->route(off, scores, {.training = true}).assignment->num_dropped(), 0);
+  options.overflow = "next_best";
+  const Routing routing = make(options)->route(off, scores, {.training = true});
+  routing.assignment->validate();
+  EXPECT_EQ(routing.assignment->num_dropped(), 0);
+  // A rerouted row's weights are the softmax over the experts that serve it.
+  std::vector<float> sums(40, 0.0F);
+  for (std::size_t entry = 0; entry < routing.assignment->row_indices.size(); ++entry) {
+    sums[static_cast<std::size_t>(routing.assignment->row_indices[entry])] += routing.combine_weights.values()[entry];
+  }
+  for (const float sum : sums) EXPECT_NEAR(sum, 1.0F, 1e-6F);
+}
+
 TEST(SwitchRouterTest, CapacityOfThePaper) {
   Tape off;
   const Tensor scores = crowded(40, 4);
