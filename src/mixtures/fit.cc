@@ -90,7 +90,8 @@ class Runs {
         least_mass_(model_->num_experts() > 1 ? static_cast<double>(frame.expert_input_names().size()) + 2.0 : 0.0) {}
 
   bool can_polish() const {
-    return router_->exact_posterior() && model_->experts().smooth() && options_.sigma_convention == "ml";
+    return router_->exact_posterior() && model_->experts().smooth() && options_.sigma_convention == "ml" &&
+           model_->initial_parameters().size() <= kMaxPolishedParameters;
   }
 
   Candidate start(const Prepared& prepared, int number, int max_iterations, double tolerance) {
@@ -118,10 +119,12 @@ class Runs {
     candidate.restart.finished = true;
     if (!model_->experts().smooth() && router_->monotone() && candidate.sound()) shake(candidate, prepared);
     if (!newton) {
-      candidate.certificate.reason = !router_->exact_posterior() ? "the router is not the exact posterior"
-                                     : !model_->experts().smooth()
-                                         ? "the density has kinks: the gradient need not vanish at the maximum"
-                                         : "sigma_convention=unbiased does not maximise the likelihood";
+      candidate.certificate.reason =
+          !router_->exact_posterior()   ? "the router is not the exact posterior"
+          : !model_->experts().smooth() ? "the density has kinks: the gradient need not vanish at the maximum"
+          : options_.sigma_convention != "ml"
+              ? "sigma_convention=unbiased does not maximise the likelihood"
+              : fmt::format("{} parameters exceed {}: no Hessian", candidate.parameters.size(), kMaxPolishedParameters);
       return;
     }
     if (!candidate.sound()) {

@@ -132,8 +132,14 @@ FittedModel read_fields(const Json& json, const std::string& where) {
   }
   // Before a model of that size is made.
   const auto parameters = json.at("parameters").get<std::vector<double>>();
-  const double least = static_cast<double>(fitted.options.experts) * static_cast<double>(fitted.frame.targets.size());
-  if (least > static_cast<double>(parameters.size()) + 1.0) {
+  const auto experts = static_cast<double>(fitted.options.experts);
+  const bool classes = fitted.frame.target_kind == TargetKind::kClass;
+  const double outputs = static_cast<double>(classes ? fitted.frame.classes.size() : fitted.frame.targets.size());
+  const double least =
+      (experts - 1.0) *
+          static_cast<double>(fitted.options.gate == "gaussian" ? 1 : fitted.frame.gate_input_names().size()) +
+      experts * static_cast<double>(fitted.frame.expert_input_names().size()) * (classes ? outputs - 1.0 : outputs);
+  if (least > static_cast<double>(parameters.size())) {
     fail("{}: {} parameters are too few for {} experts", where, parameters.size(), fitted.options.experts);
   }
   fitted.model = make_model(fitted.frame, fitted.options);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <Eigen/SparseCore>
 #include <limits>
 #include <span>
 #include <vector>
@@ -41,7 +42,7 @@ class Part {
   virtual bool smooth() const { return true; }
 
   // The objective is the log-likelihood minus parameters' penalty parameters / 2; empty: none.
-  const Eigen::MatrixXd& penalty() const { return penalty_; }
+  const Eigen::SparseMatrix<double>& penalty() const { return penalty_; }
   double penalty_value() const;
 
   // Parameters stay within these.
@@ -58,7 +59,7 @@ class Part {
   const double* coefficients(int head) const {
     return parameters_.data() + heads_[static_cast<std::size_t>(head)].offset;
   }
-  Eigen::MatrixXd penalty_;
+  Eigen::SparseMatrix<double> penalty_;
 
  private:
   std::vector<Head> heads_;

@@ -20,7 +20,9 @@ constexpr double kLeastLogDensity = -1e290;
 
 PoissonExperts::PoissonExperts(int experts, int inputs, double ridge) : inputs_(inputs), ridge_(ridge) {
   for (int k = 0; k < experts; ++k) add_expert({add_head(true, inputs)});
-  penalty_ = ridge * Eigen::MatrixXd::Identity(parameters().size(), parameters().size());
+  penalty_.resize(parameters().size(), parameters().size());
+  penalty_.setIdentity();
+  penalty_ *= ridge;
 }
 
 void PoissonExperts::log_density(const Rows& rows, std::int64_t begin, std::int64_t count,

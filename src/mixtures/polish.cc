@@ -13,7 +13,6 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr Eigen::Index kMaxParameters = 1200;  // a Hessian of 11 MB, eigenvectors in seconds
 constexpr int kMaxHalvings = 30;
 constexpr double kMaxMove = 4.0;  // of one standardised parameter per step
 constexpr double kFlat = 1e-12;   // curvature below this share of the largest is none
@@ -123,8 +122,8 @@ bool climb(Objective& objective, Eigen::VectorXd step, Eigen::VectorXd& at) {
 Certificate polish(Model& model, const Data& data, int max_steps) {
   Certificate certificate;
   Eigen::VectorXd at = model.parameters();
-  if (at.size() > kMaxParameters) {
-    certificate.reason = fmt::format("{} parameters exceed {}: no Hessian", at.size(), kMaxParameters);
+  if (at.size() > kMaxPolishedParameters) {
+    certificate.reason = fmt::format("{} parameters exceed {}: no Hessian", at.size(), kMaxPolishedParameters);
     return certificate;
   }
   Objective objective(model, data);

@@ -9,6 +9,9 @@
 
 namespace witan::mixtures {
 
+// Beyond, a Hessian and its eigenvectors take too long: polish computes nothing and says so.
+constexpr Eigen::Index kMaxPolishedParameters = 1200;
+
 struct Certificate {
   // Of the objective (log-likelihood minus penalty), in standardised units; parameters at a bound that holds them back
   // do not count. Negative when not computed.

@@ -21,7 +21,9 @@ SoftmaxExperts::SoftmaxExperts(int experts, int inputs, int classes, double ridg
     for (int c = 1; c < classes; ++c) heads.push_back(add_head(true, inputs));
     add_expert(std::move(heads));
   }
-  penalty_ = ridge * Eigen::MatrixXd::Identity(parameters().size(), parameters().size());
+  penalty_.resize(parameters().size(), parameters().size());
+  penalty_.setIdentity();
+  penalty_ *= ridge;
 }
 
 void SoftmaxExperts::log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
@@ -47,7 +49,7 @@ void SoftmaxExperts::log_density(const Rows& rows, std::int64_t begin, std::int6
 
 void SoftmaxExperts::fit(const Rows& rows, const Weights& weights) {
   const Eigen::Index size = (classes_ - 1) * inputs_;
-  const Eigen::MatrixXd penalty = penalty_.topLeftCorner(size, size);
+  const Eigen::MatrixXd penalty = penalty_.block(0, 0, size, size);
   for (int k = 0; k < num_experts(); ++k) {
     const double* h = weights.col(k).data();
     const ClassMasses masses = [&](std::int64_t begin, std::int64_t count, std::span<double* const> out) {

@@ -31,7 +31,7 @@ SoftmaxGate::SoftmaxGate(Tree tree, const std::vector<bool>& penalized, double r
     }
     add_expert(std::move(heads_of_leaf));
   }
-  penalty_ = Eigen::MatrixXd::Zero(parameters().size(), parameters().size());
+  std::vector<Eigen::Triplet<double>> entries;
   for (std::size_t i = 0; i < tree_.nodes.size(); ++i) {
     const int children = tree_.nodes[i].children();
     for (int a = 1; a < children; ++a) {
@@ -39,11 +39,14 @@ SoftmaxGate::SoftmaxGate(Tree tree, const std::vector<bool>& penalized, double r
         const double centred = (a == b ? 1.0 : 0.0) - 1.0 / children;
         for (Eigen::Index j = 0; j < inputs_; ++j) {
           if (!penalized[static_cast<std::size_t>(j)]) continue;
-          penalty_((first_heads_[i] + a - 1) * inputs_ + j, (first_heads_[i] + b - 1) * inputs_ + j) = ridge * centred;
+          entries.emplace_back((first_heads_[i] + a - 1) * inputs_ + j, (first_heads_[i] + b - 1) * inputs_ + j,
+                               ridge * centred);
         }
       }
     }
   }
+  penalty_.resize(parameters().size(), parameters().size());
+  penalty_.setFromTriplets(entries.begin(), entries.end());
 }
 
 void SoftmaxGate::log_probabilities(const Rows& rows, std::int64_t begin, std::int64_t count,
@@ -91,7 +94,8 @@ void SoftmaxGate::fit(const Rows& rows, const Weights& weights) {
     };
     const Eigen::Index offset = heads()[static_cast<std::size_t>(first_heads_[i])].offset;
     Eigen::Map<Eigen::VectorXd> v(coefficients(first_heads_[i]), size);
-    maximize_softmax(rows, node.children(), masses, penalty_.block(offset, offset, size, size), kNewtonSteps, v);
+    const Eigen::MatrixXd penalty = penalty_.block(offset, offset, size, size);
+    maximize_softmax(rows, node.children(), masses, penalty, kNewtonSteps, v);
   }
 }
 

@@ -274,11 +274,64 @@ class WholeRun(Case):
     def test_help_names_every_command(self):
         result = self.witan("--help")
         self.assertEqual(result.returncode, 0)
-        for command in ("train", "generate", "eval", "report", "compare"):
+        for command in ("train", "generate", "eval", "report", "compare", "fit", "predict"):
             self.assertIn(command, result.stdout)
             page = self.witan(command, "--help")
             self.assertEqual(page.returncode, 0)
             self.assertNotIn("{false}", page.stdout)
+
+
+class Mixtures(Case):
+    NPREG = pathlib.Path(__file__).parent.parent / "golden" / "mixtures" / "npreg.csv"
+
+    def test_fit_and_predict(self):
+        model, numbers = self.folder / "model.json", self.folder / "fit.json"
+        result = self.witan("fit", self.NPREG, "--formula", "yn ~ x + x^2 | gate ~ x", "--output", model, "--json", numbers)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("log-likelihood -642.06387", result.stdout)
+        self.assertIn("certificate: a maximum", result.stdout)
+        fit = json.loads(numbers.read_text())
+        self.assertAlmostEqual(fit["log_likelihood"], -642.06387962, delta=6e-4)
+        self.assertAlmostEqual(fit["bic"], 1337.11093, delta=1.3e-3)
+        self.assertEqual(fit["df"], 10)
+        self.assertTrue(fit["certificate"]["maximum"])
+        self.assertTrue(all(one["standard_error"] > 0 for one in fit["parameters"]))
+
+        result = self.witan("predict", model, self.NPREG, "--interval", "0.9", "--json", self.folder / "p.json",
+                            "--output", self.folder / "p.csv")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = (self.folder / "p.csv").read_text().splitlines()
+        self.assertEqual(lines[0], "mean,sd,q0.05,q0.5,q0.95,gate_1,gate_2,responsibility_1,responsibility_2,log_density,pit")
+        rows = [dict(zip(lines[0].split(","), map(float, line.split(",")))) for line in lines[1:]]
+        self.assertEqual(len(rows), 200)
+        self.assertAlmostEqual(sum(row["log_density"] for row in rows), fit["log_likelihood"], places=6)
+        inside = sum(0.05 <= row["pit"] <= 0.95 for row in rows)
+        self.assertGreater(inside, 160)
+        self.assertEqual(len(json.loads((self.folder / "p.json").read_text())["rows"]), 200)
+
+    def test_selection_over_numbers_and_families(self):
+        numbers = self.folder / "fit.json"
+        result = self.witan("fit", self.NPREG, "--formula", "yn ~ x + x^2", "--experts", "1..3", "--family", "gaussian,laplace",
+                            "--restarts", "10", "--json", numbers)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        fit = json.loads(numbers.read_text())
+        self.assertEqual(len(fit["selection"]), 6)
+        sound = [one for one in fit["selection"] if not one["degenerate"]]
+        self.assertEqual(fit["bic"], min(one["bic"] for one in sound))
+        self.assertEqual((fit["experts"], fit["family"]), (2, "gaussian"))
+
+    def test_wrong_tables_and_options(self):
+        table = self.write("t.csv", "y,x,c\n1,2,red\n2,,blue\n3,4,red\n")
+        self.refused("fit", table, "--target", "y", says=["line 3, column 'x'", "missing"])
+        self.refused("fit", table, "--target", "z", says=["no column 'z'"])
+        self.refused("fit", table, says=["no target"])
+        self.refused("fit", table, "--formula", "y ~ x |", says=["formula: at character"])
+        self.refused("fit", table, "--target", "y", "--missing", "drop", "--experts", "7", says=["experts=7 exceeds the 2 rows"])
+        self.refused("fit", table, "--target", "y", "--tree", "2x", says=["2x"])
+        self.refused("fit", table, "--target", "y", "--family", "gausian", says=["did you mean 'gaussian'"])
+        self.refused("fit", self.write("q.csv", 'y,x\n1,"2\n'), "--target", "y", says=["ends inside the quoted field", "line 2"])
+        self.refused("fit", self.write("l.csv", b"y,x\n1,caf\xe9\n"), "--target", "y", says=["line 2, column 'x'", "UTF-8"])
+        self.refused("predict", self.write("m.json", "{}"), table, says=["m.json", "not a model"])
 
 
 class WrongInput(Case):
