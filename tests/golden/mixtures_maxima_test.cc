@@ -133,7 +133,7 @@ TEST(MixturesMaximaTest, LogisticExperts) {
   Sample sample = sample_of("logit2.csv", "y", {"x1", "x2", "x3"}, {"x1", "x2", "x3"});
   sample.classes = {"0", "1"};
   FitOptions options = exact(2, "logistic");
-  options.restarts = 2;
+  options.restarts = 5;
   const Fit fit = fit_mixture(std::move(sample), options);
   expect_reference(fit, "logit2_k2");
   expect_certified(fit);
