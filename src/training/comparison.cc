@@ -86,7 +86,17 @@ std::string folder_name(std::string_view label, std::int64_t seed) {
 std::string zoo_text(const RouterEntry& entry, const DecoderConfig& base) {
   if (entry.kind == RouterKind::kRetrieval) return entry.name + ":peer_heads=4,peer_key_size=16";
   for (const ExtraOption& option : entry.options) {
-    if (option.name == "n_group" && base.moe.num_experts % 4 == 0) return entry.name + ":n_group=4,topk_group=2";
+    if (option.name != "n_group" || base.moe.num_experts % 4 != 0) continue;
+    const std::string grouped = entry.name + ":n_group=4,topk_group=2";
+    try {
+      Random random(0);
+      entry.make(make_candidate(base, grouped).model.moe, base.hidden_size, random);
+      return grouped;
+    } catch (const Error&) {  // it wants several experts in each of a row's groups: twice as many, half as wide
+      return fmt::format("{},num_experts={},num_experts_per_tok={},moe_intermediate_size={}", grouped,
+                         2 * base.moe.num_experts, 2 * base.moe.num_experts_per_tok,
+                         std::max<std::int64_t>(1, base.moe.moe_intermediate_size / 2));
+    }
   }
   return entry.name;
 }
