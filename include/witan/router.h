@@ -26,6 +26,7 @@ struct BalanceTerm {
 // What only the end of the forward pass tells about each row, for routers that learn from it in the backward pass.
 struct RowFeedback {
   PooledVector<float> losses;  // [T] nats; filled between the forward and the backward pass, empty until then
+  float share = 0.0F;          // of each loss in the objective: d objective / d losses[t]
 };
 
 // What the data tells about the tokens before training, for routers that fix their choices then.
@@ -39,6 +40,8 @@ struct RouterContext {
   bool training = false;
   std::int64_t rows_per_sequence = 0;            // 0: all rows are one sequence
   std::span<const std::int32_t> token_ids = {};  // empty, or one id per row
+  std::span<const std::int32_t> positions = {};  // empty, or the place of each row in its sequence; see position()
+  std::int32_t token_before = -1;                // that precedes row 0, when the rows continue a sequence; -1: none
   // Empty (every row counts), or one per row: a row marked 0 is padding. It is neither routed nor counted, and its
   // output is 0.
   std::span<const std::uint8_t> row_mask = {};
@@ -48,6 +51,13 @@ struct RouterContext {
   Random* random = nullptr;      // drawn from in training only, unless the router says otherwise
   const Tensor* rows = nullptr;  // [T, D], set by the layer: for routers with parameters of their own on the rows
   std::shared_ptr<const RowFeedback> feedback = nullptr;  // null when nobody will fill it
+
+  bool masked(std::int64_t row) const { return !row_mask.empty() && row_mask[static_cast<std::size_t>(row)] == 0; }
+  // Place of a row in its sequence, 0 = first.
+  std::int64_t position(std::int64_t row) const {
+    if (!positions.empty()) return positions[static_cast<std::size_t>(row)];
+    return rows_per_sequence > 0 ? row % rows_per_sequence : row;
+  }
 };
 
 // Which of very many experts serve each row, by row: nothing here grows with the number of experts.

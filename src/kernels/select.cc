@@ -2,7 +2,9 @@
 // registers without a branch. Longer lists are rare and take a plain loop. And the reference.
 #include "kernels/select.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/isa.h"
 #undef HWY_TARGET_INCLUDE
@@ -116,6 +118,39 @@ std::int64_t SelectRows(const float* scores, std::int64_t rows, std::int64_t col
   return t;
 }
 
+// Lane by lane the two largest, then across lanes.
+BestTwo FindBestTwo(const float* values, const float* prices, std::int64_t count) {
+  const F32 df;
+  const I32 di;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(df));
+  const auto lowest = hn::Set(df, -std::numeric_limits<float>::infinity());
+  auto first = lowest, second = lowest;
+  auto index = hn::Zero(di);
+  auto here = hn::Iota(di, 0);
+  HWY_ALIGN float tail[HWY_MAX_BYTES / sizeof(float)];
+  for (std::int64_t i = 0; i < count; i += lanes) {
+    if (i + lanes > count) {
+      std::fill_n(tail, lanes, -std::numeric_limits<float>::infinity());
+      for (std::int64_t j = i; j < count; ++j) tail[j - i] = values[j] - prices[j];
+    }
+    const auto net =
+        i + lanes > count ? hn::Load(df, tail) : hn::Sub(hn::LoadU(df, values + i), hn::LoadU(df, prices + i));
+    const auto better = hn::Gt(net, first);
+    second = hn::Max(second, hn::Min(net, first));
+    first = hn::Max(first, net);
+    index = hn::IfThenElse(hn::RebindMask(di, better), here, index);
+    here = hn::Add(here, hn::Set(di, static_cast<std::int32_t>(lanes)));
+  }
+  const auto best = hn::MaxOfLanes(df, first);
+  const auto at_best = hn::Eq(first, best);
+  const auto candidates = hn::IfThenElse(hn::RebindMask(di, at_best), index, hn::Set(di, INT32_MAX));
+  const auto winner = hn::MinOfLanes(di, candidates);
+  // In the winner's lane the runner-up is the second, in the others the first.
+  const auto is_winner = hn::RebindMask(df, hn::Eq(candidates, winner));
+  const auto rest = hn::MaxOfLanes(df, hn::IfThenElse(is_winner, second, first));
+  return {hn::GetLane(winner), hn::GetLane(best), hn::GetLane(rest)};
+}
+
 }  // namespace witan::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -132,6 +167,7 @@ HWY_AFTER_NAMESPACE();
 
 namespace witan::kernels {
 HWY_EXPORT(SelectRows);
+HWY_EXPORT(FindBestTwo);
 
 namespace {
 
@@ -205,6 +241,25 @@ std::int64_t top_k_reference(ConstMatrix scores, std::int64_t k, std::span<std::
     }
   }
   return -1;
+}
+
+BestTwo best_two(std::span<const float> values, std::span<const float> prices) {
+  WITAN_ASSERT(!values.empty() && prices.size() == values.size());
+  return WITAN_DISPATCH(FindBestTwo)(values.data(), prices.data(), static_cast<std::int64_t>(values.size()));
+}
+
+BestTwo best_two_reference(std::span<const float> values, std::span<const float> prices) {
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  BestTwo result{0, kLowest, kLowest};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float net = values[i] - prices[i];
+    if (net > result.best) {
+      result = {static_cast<std::int32_t>(i), net, result.best};
+    } else {
+      result.second = std::max(result.second, net);
+    }
+  }
+  return result;
 }
 
 std::int32_t argmax(std::span<const float> row) {

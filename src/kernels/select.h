@@ -16,6 +16,16 @@ std::int64_t top_k(ConstMatrix scores, std::int64_t k, std::span<std::int32_t> i
 std::int64_t top_k_reference(ConstMatrix scores, std::int64_t k, std::span<std::int32_t> indices,
                              std::span<float> values = {});
 
+// The largest of `values` less `prices`, the lowest index among equals, and the largest of the others (-inf when there
+// are none): what a bid in an auction is made of. Neither holds a NaN; a difference may be -inf, not all of them.
+struct BestTwo {
+  std::int32_t index;
+  float best;
+  float second;
+};
+BestTwo best_two(std::span<const float> values, std::span<const float> prices);
+BestTwo best_two_reference(std::span<const float> values, std::span<const float> prices);
+
 // The lowest index of the largest element of a row; -1 when a NaN is among them. `row` is not empty.
 std::int32_t argmax(std::span<const float> row);
 

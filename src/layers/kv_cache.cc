@@ -25,8 +25,8 @@ KvCache::KvCache(std::int64_t num_layers, std::int64_t width, std::int64_t max_p
 }
 
 void KvCache::require_room(std::int64_t count) const {
-  if (length_ + count > max_positions_) {
-    fail("cache: {} more positions after {} exceed the context of {} (max_position_embeddings)", count, length_,
+  if (length() + count > max_positions_) {
+    fail("cache: {} more positions after {} exceed the context of {} (max_position_embeddings)", count, length(),
          max_positions_);
   }
 }
@@ -35,9 +35,9 @@ void KvCache::store(std::int64_t layer, const Tensor& keys, const Tensor& values
   WITAN_ASSERT(keys.cols() == width_ && values.cols() == width_ && keys.rows() == values.rows());
   require_room(keys.rows());
   Layer& target = layers_.at(static_cast<std::size_t>(layer));
-  grow(target, length_ + keys.rows());
-  std::copy_n(keys.data(), keys.numel(), target.keys.data() + length_ * width_);
-  std::copy_n(values.data(), values.numel(), target.values.data() + length_ * width_);
+  grow(target, length() + keys.rows());
+  std::copy_n(keys.data(), keys.numel(), target.keys.data() + length() * width_);
+  std::copy_n(values.data(), values.numel(), target.values.data() + length() * width_);
 }
 
 ConstMatrix KvCache::keys(std::int64_t layer, std::int64_t rows) const {
@@ -52,14 +52,14 @@ ConstMatrix KvCache::values(std::int64_t layer, std::int64_t rows) const {
   return {source.values.data(), rows, width_};
 }
 
-void KvCache::advance(std::int64_t count) {
-  require_room(count);
-  length_ += count;
+void KvCache::advance(std::span<const std::int32_t> ids) {
+  require_room(static_cast<std::int64_t>(ids.size()));
+  tokens_.insert(tokens_.end(), ids.begin(), ids.end());
 }
 
 void KvCache::truncate(std::int64_t length) {
-  WITAN_ASSERT(length >= 0 && length <= length_);
-  length_ = length;
+  WITAN_ASSERT(length >= 0 && length <= this->length());
+  tokens_.resize(static_cast<std::size_t>(length));
 }
 
 void KvCache::grow(Layer& layer, std::int64_t rows) const {
@@ -67,8 +67,8 @@ void KvCache::grow(Layer& layer, std::int64_t rows) const {
   if (rows <= capacity) return;
   const std::int64_t wanted = std::max(rows, capacity + std::max(kChunk, capacity / 2));
   const std::int64_t next = std::min(wanted, max_positions_);
-  layer.keys = grown(layer.keys, length_, next, width_);
-  layer.values = grown(layer.values, length_, next, width_);
+  layer.keys = grown(layer.keys, length(), next, width_);
+  layer.values = grown(layer.values, length(), next, width_);
 }
 
 }  // namespace witan

@@ -1,11 +1,13 @@
-// What attention remembers of one sequence: the keys and values of every position so far, per layer. Not shared
-// between sequences.
+// What a decoder remembers of one sequence: its tokens, and the keys and values of every position so far, per layer.
+// Not shared between sequences.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "autograd/tensor.h"
+#include "base/pool.h"
 
 namespace witan {
 
@@ -14,7 +16,8 @@ class KvCache {
   // `width` = kv_heads * head_dim, the columns of keys and of values; at most `max_positions` positions.
   KvCache(std::int64_t num_layers, std::int64_t width, std::int64_t max_positions);
 
-  std::int64_t length() const { return length_; }
+  std::int64_t length() const { return static_cast<std::int64_t>(tokens_.size()); }
+  std::int32_t last_token() const { return tokens_.empty() ? -1 : tokens_.back(); }  // -1: none yet
   std::int64_t num_layers() const { return static_cast<std::int64_t>(layers_.size()); }
   std::int64_t width() const { return width_; }
   std::int64_t max_positions() const { return max_positions_; }
@@ -22,12 +25,12 @@ class KvCache {
   // Throws Error when `count` more positions would exceed max_positions, naming both.
   void require_room(std::int64_t count) const;
   // Puts the keys and values [n, width] of positions length() .. length() + n - 1 into a layer. They count once
-  // advance(n) is called, when all layers have them: a forward pass that fails midway leaves the cache as it was.
+  // advance(n ids) is called, when all layers have them: a forward pass that fails midway leaves the cache as it was.
   void store(std::int64_t layer, const Tensor& keys, const Tensor& values);
   // The first `rows` positions of a layer, of those stored.
   ConstMatrix keys(std::int64_t layer, std::int64_t rows) const;
   ConstMatrix values(std::int64_t layer, std::int64_t rows) const;
-  void advance(std::int64_t count);
+  void advance(std::span<const std::int32_t> ids);
   // Forgets all but the first `length` positions; the memory is kept.
   void truncate(std::int64_t length);
 
@@ -41,7 +44,7 @@ class KvCache {
   std::vector<Layer> layers_;
   std::int64_t width_;
   std::int64_t max_positions_;
-  std::int64_t length_ = 0;
+  PooledVector<std::int32_t> tokens_;
 };
 
 }  // namespace witan

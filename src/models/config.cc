@@ -99,6 +99,13 @@ void DecoderConfig::complete(const std::set<std::string>& chosen) {
   if (only > 0 && !chosen.contains("num_experts_per_tok")) moe.num_experts_per_tok = only;
 }
 
+MoeOptions DecoderConfig::mixture_options() const {
+  MoeOptions options = moe;
+  options.vocab_size = vocab_size;
+  options.max_positions = max_position_embeddings;
+  return options;
+}
+
 void DecoderConfig::validate() const {
   require_between("vocab_size", vocab_size, 1, kMaxVocabulary);
   require_between("hidden_size", hidden_size, 1, kMaxWidth);

@@ -85,7 +85,7 @@ BlockOptions Decoder::block_options(std::int64_t layer) const {
                        .norm_epsilon = static_cast<float>(config_.rms_norm_eps),
                        .clip_qkv = static_cast<float>(config_.clip_qkv)};
   options.mixture = config_.is_moe_layer(layer);
-  options.moe = config_.moe;
+  options.moe = config_.mixture_options();
   options.moe.initializer_range = 0.0;  // initialize_weights draws them, under the names of the whole model
   options.intermediate_size = config_.intermediate_size;
   return options;
@@ -99,6 +99,8 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
   if (row_context.rows_per_sequence == 0) row_context.rows_per_sequence = sequence;
   if (row_context.token_ids.empty()) row_context.token_ids = ids;
   const PooledVector<std::int32_t> positions = row_positions(batch, sequence, cache == nullptr ? 0 : cache->length());
+  row_context.positions = positions;
+  if (cache != nullptr) row_context.token_before = cache->last_token();
   const SequenceLayout layout{batch, sequence, positions, cache};
 
   DecoderOutput output;
@@ -119,7 +121,7 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
   }
   output.hidden = ops::rms_norm(tape, rows, final_norm_, static_cast<float>(config_.rms_norm_eps));
   output.balance = combine_balance(tape, config_.moe, mixtures, row_context);
-  if (cache != nullptr) cache->advance(sequence);
+  if (cache != nullptr) cache->advance(ids);
   return output;
 }
 

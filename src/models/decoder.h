@@ -50,6 +50,8 @@ struct DecoderConfig {
   void validate() const;
 
   std::int64_t dim_per_head() const { return head_dim > 0 ? head_dim : hidden_size / num_attention_heads; }
+  // `moe`, with what routers know of the model.
+  MoeOptions mixture_options() const;
   bool is_moe_layer(std::int64_t layer) const { return (layer + 1) % decoder_sparse_step == 0; }
 };
 

@@ -44,7 +44,7 @@ double total(const Sizes& sizes, double experts_per_mixture) {
 // Parameters of the gates and the router of one mixture layer.
 double routing_parameters(const DecoderConfig& config) {
   Random random(0);
-  const MoeOptions& moe = config.moe;
+  const MoeOptions moe = config.mixture_options();
   const RouterEntry& entry = find_router(moe.router);
   const auto router = entry.make(moe, config.hidden_size, random);
   std::vector<Parameter> all = router->parameters();

@@ -27,6 +27,9 @@ struct RouterOptions {
   std::string drop_policy = "position";  // dispatch/drop_policies.h
   std::string overflow = "drop";         // what becomes of a choice whose expert is full: "drop" or "next_best"
   ExtraOptions router_extra;
+  // Ids and positions that rows may have; 0: not known. Not fields: a model sets them from its own.
+  std::int64_t vocab_size = 0;
+  std::int64_t max_positions = 0;
 
   static constexpr double kRouterDefault = -1.0;
 

@@ -20,7 +20,16 @@
   router(loss_free) \
   router(dense) \
   router(soft_moe) \
-  router(peer)
+  router(peer) \
+  router(hash) \
+  router(random) \
+  router(uniform) \
+  router(reinforced) \
+  router(expert_choice) \
+  router(base) \
+  router(sinkhorn) \
+  router(linear_program) \
+  router(quantile)
 // clang-format on
 
 namespace witan {

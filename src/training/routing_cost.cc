@@ -22,7 +22,7 @@ double seconds_of(const auto& work) {
 
 RoutingCost measure_routing_cost(const DecoderConfig& model, std::int64_t num_rows, std::int64_t sequence) {
   constexpr int kPasses = 5;
-  MoeOptions moe = model.moe;
+  MoeOptions moe = model.mixture_options();
   moe.initializer_range = 0.02;
   Random random(1);
   MoeLayer layer(model.hidden_size, moe, random);

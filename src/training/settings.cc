@@ -17,7 +17,7 @@ namespace {
 // Each part of a mixture knows what it needs, so they are made once for their errors, before any text is read.
 void validate_parts(const DecoderConfig& model) {
   Random random(0);
-  find_router(model.moe.router).make(model.moe, model.hidden_size, random);
+  find_router(model.moe.router).make(model.mixture_options(), model.hidden_size, random);
   find_gate(model.moe.gate).make(model.moe, model.hidden_size, model.moe.num_experts, random);
   make_balance_rules(model.moe);
 }

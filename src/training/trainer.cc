@@ -109,6 +109,7 @@ void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
     diverged(fmt::format("{} ({})", locate(), error.what()));
   }
   feedback->losses.resize(batch_.targets.size());
+  feedback->share = share / static_cast<float>(batch_.targets.size());
   const Tensor loss = model_->loss(tape, output.hidden, batch_.targets, feedback->losses);
   PooledVector<Tensor> terms{loss};
   for (const BalanceTerm& term : output.balance) terms.push_back(term.value);

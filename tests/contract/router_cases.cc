@@ -62,6 +62,39 @@ std::vector<RouterCase> cases_of(const RouterEntry& entry) {
     };
     return {base, groups("max"), groups("sum_of_two")};
   }
+  if (!entry.uses_gate) base.has_probabilities = base.weights_have_gradients = false;
+  if (entry.name == "random" || entry.name == "uniform") base.by_position = true;
+  if (entry.name == "random" || entry.name == "reinforced") base.random_in_training = true;
+  if (entry.name == "reinforced") {
+    base.weights_have_gradients = false;
+    base.lack_of_causality_shows = false;  // its weights are all 1: policies that go by weight then serve by position
+  }
+  for (const char* const balanced : {"expert_choice", "base", "linear_program", "sinkhorn", "quantile"}) {
+    if (entry.name == balanced) base.balances_in_training = true;
+  }
+  for (const char* const dropless : {"expert_choice", "base", "linear_program"}) {
+    if (entry.name == dropless) base.reads_capacity = false;
+  }
+  if (entry.name == "expert_choice") {
+    base.k_per_row_in_training = false;
+    return {base, variant("capped", [](RouterCase& one) {
+              one.settings = {{"expert_choice_cap", "2"}};
+              one.most_experts_per_row = 2;
+            })};
+  }
+  if (entry.name == "hash") {
+    // The n-th choices of all rows share a part of the experts that no other choices go to, and all weights are 1: most
+    // drop policies then serve by position.
+    base.lack_of_causality_shows = false;
+    std::vector<RouterCase> variants;
+    for (const std::string key : {"random", "balanced", "position", "previous", "clustered"}) {
+      variants.push_back(variant(key, [&](RouterCase& one) {
+        one.settings = {{"hash_variant", key}};
+        one.by_position = key == "position" || key == "previous";
+      }));
+    }
+    return variants;
+  }
   return {base};
 }
 
@@ -76,6 +109,8 @@ RouterOptions RouterCase::options(std::int64_t num_experts, std::int64_t k) cons
   options.capacity_factor = 0.0;
   options.eval_capacity_factor = 0.0;
   options.routed_scaling_factor = 2.5;
+  options.vocab_size = 16;
+  options.max_positions = 64;
   const Fields fields = options.fields();
   for (const auto& [field, value] : settings) fields.find(field).set(value);
   if (groups > 1 && num_experts % groups == 0) {
@@ -90,7 +125,8 @@ RouterOptions RouterCase::options(std::int64_t num_experts, std::int64_t k) cons
 bool RouterCase::accepts(std::int64_t num_experts, std::int64_t k) const {
   const std::int64_t fixed = entry().fixed_experts_per_tok;
   const bool constant = renormalizes() && k == 1 && num_experts > 1;
-  return k <= num_experts && (fixed == 0 || fixed == k) && !constant;
+  const bool allowed = most_experts_per_row == 0 || k <= most_experts_per_row;
+  return k <= num_experts && (fixed == 0 || fixed == k) && allowed && !constant;
 }
 
 bool RouterCase::renormalizes() const {

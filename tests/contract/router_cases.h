@@ -19,6 +19,7 @@ struct RouterCase {
   std::string router;
   std::string weighting = RouterOptions().weighting;
   std::vector<std::pair<std::string, std::string>> settings = {};  // further fields, as a user types them
+  std::int64_t most_experts_per_row = 0;                           // that the settings allow; 0: any number
   std::int64_t experts_per_row = 2;                                // with several experts
   // Fields n_group and topk_group, for numbers of experts that can be cut so.
   std::int64_t groups = 1;
@@ -27,11 +28,16 @@ struct RouterCase {
   // Each row that is not masked asks for exactly k experts.
   bool k_per_row_in_training = true;
   bool k_per_row_in_evaluation = true;
-  bool random_in_training = false;  // even when nobody is dropped; else the seed decides nothing but dropping
-  bool equal_loads_in_training = false;
-  bool always_renormalizes = false;    // else `weighting` says so, if the entry reads it
-  bool has_probabilities = true;       // else no balance loss applies
-  std::int64_t capacity_multiple = 1;  // the capacity is rounded up to a multiple of this
+  bool random_in_training = false;       // even when nobody is dropped; else the seed decides nothing but dropping
+  bool has_probabilities = true;         // else no balance loss applies
+  bool weights_have_gradients = true;    // else the router learns otherwise, or not at all
+  bool reads_capacity = true;            // else capacity_factor and its like change nothing
+  bool equal_loads_in_training = false;  // exactly
+  bool balances_in_training = false;     // loads are even whatever the scores: experts do not fill up
+  bool always_renormalizes = false;      // else `weighting` says so, if the entry reads it
+  bool by_position = false;              // where a row stands decides for it, not what it holds alone
+  bool lack_of_causality_shows = true;   // or causal_safe is on the safe side in what the contract tries
+  std::int64_t capacity_multiple = 1;    // the capacity is rounded up to a multiple of this
 
   const RouterEntry& entry() const { return find_router(router); }
   bool k_per_row(bool training) const { return training ? k_per_row_in_training : k_per_row_in_evaluation; }

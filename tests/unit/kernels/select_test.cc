@@ -48,6 +48,27 @@ TEST(SelectTest, EqualsAStableSortAtAllSizes) {
   }
 }
 
+TEST(SelectTest, BestTwoAtAllSizes) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  Random random(4);
+  for (std::size_t count = 1; count < 70; ++count) {
+    std::vector<float> values(count + 1);
+    std::vector<float> prices(count);
+    // Few distinct values: many ties.
+    for (float& value : values) value = static_cast<float>(random.below(6)) - 3.0F;
+    for (float& price : prices) price = random.below(4) == 0 ? kInfinity : static_cast<float>(random.below(6));
+    prices[random.below(count)] = 1.0F;
+    const std::span<const float> unaligned(values.data() + 1, count);
+    const BestTwo expected = best_two_reference(unaligned, prices);
+    test::for_each_isa([&] {
+      const BestTwo got = best_two(unaligned, prices);
+      ASSERT_EQ(got.index, expected.index) << count;
+      ASSERT_EQ(got.best, expected.best) << count;
+      ASSERT_EQ(got.second, expected.second) << count;
+    });
+  }
+}
+
 TEST(SelectTest, InfinitiesAndSignedZerosAreOrdinary) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   constexpr std::size_t kRows = 19;  // whole vectors and a rest

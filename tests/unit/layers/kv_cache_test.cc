@@ -10,6 +10,10 @@
 namespace witan {
 namespace {
 
+std::vector<std::int32_t> tokens(std::int64_t count) {
+  return std::vector<std::int32_t>(static_cast<std::size_t>(count), 7);
+}
+
 TEST(KvCacheTest, KeepsEveryPositionWhileItGrows) {
   constexpr std::int64_t kWidth = 3;
   const Tensor keys = test::random_tensor({700, kWidth}, 1);
@@ -23,7 +27,7 @@ TEST(KvCacheTest, KeepsEveryPositionWhileItGrows) {
   for (const std::int64_t count : {1, 255, 1, 0, 300, 143}) {
     for (std::int64_t layer = 0; layer < 2; ++layer)
       cache.store(layer, piece(keys, done, count), piece(values, done, count));
-    cache.advance(count);
+    cache.advance(tokens(count));
     done += count;
     EXPECT_EQ(cache.length(), done);
   }
@@ -39,7 +43,7 @@ TEST(KvCacheTest, KeepsEveryPositionWhileItGrows) {
 TEST(KvCacheTest, RefusesMoreThanTheContext) {
   KvCache cache(1, 2, 4);
   cache.store(0, Tensor::zeros({3, 2}), Tensor::zeros({3, 2}));
-  cache.advance(3);
+  cache.advance(tokens(3));
   EXPECT_NO_THROW(cache.require_room(1));
   EXPECT_THROW(cache.require_room(2), Error);
   EXPECT_THROW(cache.store(0, Tensor::zeros({2, 2}), Tensor::zeros({2, 2})), Error);
@@ -51,11 +55,13 @@ TEST(KvCacheTest, StoredRowsCountOnlyWhenAdvanced) {
   cache.store(0, Tensor::full({1, 1}, 5.0F), Tensor::full({1, 1}, 5.0F));  // a pass that fails later
   EXPECT_EQ(cache.length(), 0);
   cache.store(0, Tensor::full({1, 1}, 7.0F), Tensor::full({1, 1}, 8.0F));
-  cache.advance(1);
+  cache.advance(tokens(1));
   EXPECT_EQ(cache.keys(0, 1)(0, 0), 7.0F);
   EXPECT_EQ(cache.values(0, 1)(0, 0), 8.0F);
+  EXPECT_EQ(cache.last_token(), 7);
   cache.truncate(0);
   EXPECT_EQ(cache.length(), 0);
+  EXPECT_EQ(cache.last_token(), -1);
 }
 
 }  // namespace
