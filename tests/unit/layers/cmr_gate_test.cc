@@ -103,8 +103,10 @@ TEST_F(CmrGateTest, AtTheBudgetTheSlopeIsZero) {
 
 TEST(KeepMaskTest, EdgesAndShare) {
   Random random(1);
-  for (const float value : keep_mask({100}, 0.0, random).values()) EXPECT_EQ(value, 1.0F);
-  for (const float value : keep_mask({100}, 1.0, random).values()) EXPECT_EQ(value, 0.0F);
+  const Tensor all = keep_mask({100}, 0.0, random);
+  const Tensor none = keep_mask({100}, 1.0, random);
+  for (const float value : all.values()) EXPECT_EQ(value, 1.0F);
+  for (const float value : none.values()) EXPECT_EQ(value, 0.0F);
 }
 
 MoeOptions layer_options() {
