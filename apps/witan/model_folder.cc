@@ -8,7 +8,7 @@ namespace witan::cli {
 
 std::filesystem::path find_model_folder(const std::filesystem::path& folder) {
   if (std::filesystem::is_regular_file(folder / "config.json")) return folder;
-  const std::filesystem::path inner = whole_folder(folder / "model");
+  std::filesystem::path inner = whole_folder(folder / "model");
   if (std::filesystem::is_regular_file(inner / "config.json")) return inner;
   if (!std::filesystem::is_directory(folder)) fail("{}: no such folder", folder.string());
   fail("{}: no model there; expected {} or {}", folder.string(), (folder / "config.json").string(),

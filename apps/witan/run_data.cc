@@ -46,6 +46,7 @@ void shorten_sequences(TrainSettings& settings, RunData& data) {
 
 std::vector<std::string> absolute_paths(const std::vector<std::string>& paths) {
   std::vector<std::string> result;
+  result.reserve(paths.size());
   for (const std::string& path : paths) {
     result.push_back(std::filesystem::absolute(path).lexically_normal().string());
   }
