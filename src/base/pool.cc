@@ -14,6 +14,7 @@
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
+#include <sanitizer/lsan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(block, bytes) (static_cast<void>(block), static_cast<void>(bytes))
 #define ASAN_UNPOISON_MEMORY_REGION(block, bytes) (static_cast<void>(block), static_cast<void>(bytes))
@@ -56,6 +57,9 @@ char* system_memory(std::size_t bytes, std::size_t block) {
 #ifdef MADV_HUGEPAGE
   // Whole huge pages only, so that no memory past the block is taken. Merely advice: the kernel may refuse.
   if (huge) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+#ifdef __SANITIZE_ADDRESS__
+  __lsan_ignore_object(memory);  // the pool keeps it, in lists that lie in poisoned memory, where nobody looks
 #endif
   return static_cast<char*>(memory);
 }
