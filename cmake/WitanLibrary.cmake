@@ -1,14 +1,23 @@
 # One static library per folder of src/, which may only see the folders it names: the staircase of docs/architecture.md.
 
 # witan_library(kernels base PRIVATE_LIBS PkgConfig::HWY) makes witan_kernels from src/kernels/**/*.cc on top of witan_base.
+# HOT: what it computes decides the speed of whole runs, so it is optimised as far as the compiler goes.
+# APART <expression>: sources that no unity build may join with others.
 function(witan_library folder)
-  cmake_parse_arguments(ARG "" "" "PRIVATE_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "HOT" "" "PRIVATE_LIBS;APART" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   set(target witan_${folder})
   if(sources)
     add_library(${target} STATIC ${sources})
     set(scope PUBLIC)
     target_link_libraries(${target} PRIVATE ${ARG_PRIVATE_LIBS})
+    if(ARG_HOT)
+      target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O3>)
+    endif()
+    if(ARG_APART)
+      list(FILTER sources INCLUDE REGEX ${ARG_APART})
+      set_source_files_properties(${sources} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    endif()
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)

@@ -3,13 +3,9 @@
 
 #include <algorithm>
 
+#include "base/index.h"
+
 namespace witan {
-namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
-
 void ChoiceCounts::add(const ChoiceCounts& other) {
   per_expert.resize(other.per_expert.size(), 0.0);
   for (std::size_t e = 0; e < per_expert.size(); ++e) per_expert[e] += other.per_expert[e];

@@ -8,11 +8,10 @@
 #include "balance/devices.h"
 #include "balance/probability_loss.h"
 #include "balance/table.h"
+#include "base/index.h"
 
 namespace witan {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // [sequences, D]: the rows of each sequence that asked for an expert of the device, served or not.
 PooledVector<double> rows_per_device(const Assignment& assignment, const Sequences& sequences, std::int64_t devices) {

@@ -4,11 +4,10 @@
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/variation.h"
 #include "balance/table.h"
+#include "base/index.h"
 
 namespace witan {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // combine_weights [num_assigned] -> [E], the sum of each expert's entries.
 Tensor weight_sums(Tape& tape, const Tensor& combine_weights, const std::shared_ptr<const Assignment>& assignment) {

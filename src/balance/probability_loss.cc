@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/index.h"
+
 namespace witan {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // Adds the probabilities of the rows of one sequence, expert by expert. In f32 over a block of rows, then in double:
 // the inner loop runs along the row, so that it vectorises and its order is fixed.

@@ -6,11 +6,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 
 namespace witan {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 PooledVector<std::int64_t> requested_per_expert(const Choices& choices) {
   PooledVector<std::int64_t> counts(index(choices.num_experts), 0);

@@ -1,13 +1,12 @@
 // The Gaussian gate of the localised mixture: how probable the row is under each expert's own region of the input.
 #include <cmath>
 
+#include "base/index.h"
 #include "base/parallel.h"
 #include "gates/table.h"
 
 namespace witan {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // What one expert knows of the rows. log_deviation has D values, or 1 for all dimensions.
 struct Region {

@@ -11,13 +11,13 @@
 namespace witan {
 namespace {
 
-constexpr std::int64_t kRowGrain = 16;  // rows that pay for another thread
+constexpr std::int64_t kKeyGrain = 16;  // rows that pay for another thread
 
 // y[t, i n + j] = a[t, i] + b[t, j]: [T, n * n] from two [T, n].
 Tensor outer_sum(Tape& tape, const Tensor& a, const Tensor& b) {
   const std::int64_t n = a.cols();
   Tensor y = tape.output({a.rows(), n * n}, {&a, &b});
-  parallel_for(a.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(a.rows(), kKeyGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       const float* const second = b.matrix().row(t);
       float* out = y.matrix().row(t);
@@ -29,7 +29,7 @@ Tensor outer_sum(Tape& tape, const Tensor& a, const Tensor& b) {
   tape.record(y, [dy = y.grad(), da = a.grad(), db = b.grad(), n] {
     const std::span<float> first_sums = da.accumulator();
     const std::span<float> second_sums = db.accumulator();
-    parallel_for(dy.matrix().rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(dy.matrix().rows, kKeyGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t t = begin; t < end; ++t) {
         const float* given = dy.matrix().row(t);
         float* const second = second_sums.data() + t * n;

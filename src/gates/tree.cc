@@ -6,15 +6,14 @@
 
 #include "autograd/ops/linear.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "gates/table.h"
 
 namespace witan {
 namespace {
 
-constexpr std::int64_t kRowGrain = 64;  // rows that pay for another thread
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+constexpr std::int64_t kTreeGrain = 64;  // rows that pay for another thread
 
 // Without a text: two levels as even as the number of experts allows.
 std::vector<std::int64_t> even_branching(std::int64_t num_experts) {
@@ -55,7 +54,7 @@ std::vector<std::int64_t> parse_branching(const std::string& text, std::int64_t 
 Tensor descend(Tape& tape, const Tensor& parents, const Tensor& logits, std::int64_t children) {
   Tensor y = tape.output(logits.shape(), {&parents, &logits});
   const std::int64_t nodes = logits.cols() / children;
-  parallel_for(logits.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(logits.rows(), kTreeGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin * nodes; i < end * nodes; ++i) {
       const std::span<const float> given(logits.data() + i * children, index(children));
       const float largest = *std::max_element(given.begin(), given.end());
@@ -70,7 +69,7 @@ Tensor descend(Tape& tape, const Tensor& parents, const Tensor& logits, std::int
     const std::span<float> logit_sums = d_logits.accumulator();
     const std::span<float> parent_sums = d_parents.wanted() ? d_parents.accumulator() : std::span<float>();
     const std::span<const float> given = dy.values();
-    parallel_for(y.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(y.rows(), kTreeGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin * nodes; i < end * nodes; ++i) {
         float sum = 0.0F;
         for (std::int64_t j = i * children; j < (i + 1) * children; ++j) sum += given[index(j)];

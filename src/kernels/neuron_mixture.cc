@@ -1,6 +1,7 @@
 // Dots and sums over gathered rows, with Highway.
 #include "kernels/neuron_mixture.h"
 
+#include "base/index.h"
 #include "kernels/isa.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/neuron_mixture.cc"
@@ -79,8 +80,6 @@ namespace {
 
 constexpr std::int64_t kRowGrain = 4;      // rows of some hundred neurons that pay for another thread
 constexpr std::int64_t kExpertGrain = 64;  // rows of a table's gradient that do
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 void check(ConstMatrix x, ConstMatrix up, ConstMatrix down, const NeuronChoice& choice, ConstMatrix weights) {
   WITAN_ASSERT(x.cols == up.cols && up.cols == down.cols && up.rows == down.rows);

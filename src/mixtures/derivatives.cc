@@ -30,7 +30,7 @@ std::vector<GlobalHead> all_heads(const Model& model, const Data& data) {
 }
 
 // The heads of one expert's term of one part, as numbers among all heads.
-struct Term {
+struct ExpertTerm {
   const Part* part;
   const Rows* rows;
   std::vector<int> heads;
@@ -57,7 +57,7 @@ class RowDerivatives {
       if (h == 0.0) continue;
       indices_.clear();
       local_gradient_.clear();
-      for (const Term& t : terms_[k]) add_term(t, static_cast<int>(k), row, values, h, with_hessian);
+      for (const ExpertTerm& t : terms_[k]) add_term(t, static_cast<int>(k), row, values, h, with_hessian);
       for (std::size_t a = 0; a < indices_.size(); ++a) {
         gradient_(indices_[a]) += h * local_gradient_[a];
         if (!with_hessian) continue;
@@ -77,13 +77,13 @@ class RowDerivatives {
   const Eigen::MatrixXd& hessian() const { return hessian_; }
 
  private:
-  static Term term(const Part& part, const Rows& rows, int expert, int offset) {
-    Term result{&part, &rows, {}};
+  static ExpertTerm term(const Part& part, const Rows& rows, int expert, int offset) {
+    ExpertTerm result{&part, &rows, {}};
     for (const int head : part.heads_of(expert)) result.heads.push_back(offset + head);
     return result;
   }
 
-  void add_term(const Term& t, int expert, std::int64_t row, const double* values, double h, bool with_hessian) {
+  void add_term(const ExpertTerm& t, int expert, std::int64_t row, const double* values, double h, bool with_hessian) {
     const std::size_t m = t.heads.size();
     if (m == 0) return;
     values_.resize(m);
@@ -104,7 +104,7 @@ class RowDerivatives {
   }
 
   Eigen::Index heads_;
-  std::vector<std::vector<Term>> terms_;
+  std::vector<std::vector<ExpertTerm>> terms_;
   Eigen::VectorXd gradient_;
   Eigen::MatrixXd hessian_;
   std::vector<double> values_;

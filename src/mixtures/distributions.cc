@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kTiny = 1e-300;  // keeps Lentz's quotients from dividing by zero
 constexpr double kEpsilon = 1e-16;
-constexpr int kMaxTerms = 100000;
+constexpr int kSeriesTerms = 100000;
 
 double away_from_zero(double value) { return std::fabs(value) < kTiny ? kTiny : value; }
 
@@ -17,7 +17,7 @@ double beta_fraction(double a, double b, double x) {
   double c = 1.0;
   double d = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
   double result = d;
-  for (int m = 1; m < kMaxTerms; ++m) {
+  for (int m = 1; m < kSeriesTerms; ++m) {
     const double even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m));
     d = 1.0 / away_from_zero(1.0 + even * d);
     c = away_from_zero(1.0 + even / c);
@@ -49,7 +49,7 @@ double upper_gamma(double a, double x) {
   if (x < a + 1.0) {
     double term = 1.0 / a;
     double sum = term;
-    for (int n = 1; n < kMaxTerms; ++n) {
+    for (int n = 1; n < kSeriesTerms; ++n) {
       term *= x / (a + n);
       sum += term;
       if (term < sum * kEpsilon) break;
@@ -60,7 +60,7 @@ double upper_gamma(double a, double x) {
   double c = 1.0 / kTiny;
   double d = 1.0 / away_from_zero(b);
   double result = d;
-  for (int i = 1; i < kMaxTerms; ++i) {
+  for (int i = 1; i < kSeriesTerms; ++i) {
     const double numerator = -i * (i - a);
     b += 2.0;
     d = 1.0 / away_from_zero(numerator * d + b);

@@ -24,7 +24,7 @@ constexpr double kShortTolerance = 1e-7;
 constexpr int kFinalists = 4;
 constexpr int kEmBeforeNewton = 120;  // iterations after which Newton's method is the faster one
 constexpr double kToleranceBeforeNewton = 1e-7;
-constexpr int kNewtonSteps = 100;
+constexpr int kFinalNewtonSteps = 100;
 constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the same maximum
 constexpr int kShakes = 30;            // of a maximum with kinks, among many others nearby
 
@@ -131,7 +131,7 @@ class Runs {
       candidate.certificate.reason = candidate.reason;
       return;
     }
-    candidate.certificate = polish(*model_, prepared.data(), kNewtonSteps);
+    candidate.certificate = polish(*model_, prepared.data(), kFinalNewtonSteps);
     candidate.parameters = model_->parameters();
     candidate.restart.objective = log_likelihood(*model_, prepared.data()) - model_->penalty_value();
     candidate.restart.iterations += candidate.certificate.newton_steps;

@@ -12,8 +12,8 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kNewtonSteps = 3;
-constexpr int kMaxHalvings = 30;
+constexpr int kPoissonNewtonSteps = 3;
+constexpr int kPoissonHalvings = 30;
 constexpr double kLeastLogDensity = -1e290;
 
 }  // namespace
@@ -70,7 +70,7 @@ void PoissonExperts::fit(const Rows& rows, const Weights& weights) {
     Eigen::Map<Eigen::VectorXd> b(coefficients(heads_of(k)[0]), inputs_);
     if (b.isZero(0.0)) start(k, rows, h);
     double value = objective(rows, h, b);
-    for (int step = 0; step < kNewtonSteps; ++step) {
+    for (int step = 0; step < kPoissonNewtonSteps; ++step) {
       Eigen::VectorXd sums(inputs_ + inputs_ * inputs_);
       sum_blocks(rows.count, sums.size(), sums.data(), [&](std::int64_t begin, std::int64_t count, double* partial) {
         const Columns x = block_of(rows.inputs, begin);
@@ -95,7 +95,7 @@ void PoissonExperts::fit(const Rows& rows, const Weights& weights) {
       if (!direction.allFinite()) break;
       double length = 1.0;
       bool climbed = false;
-      for (int halving = 0; halving < kMaxHalvings && !climbed; ++halving, length *= 0.5) {
+      for (int halving = 0; halving < kPoissonHalvings && !climbed; ++halving, length *= 0.5) {
         const Eigen::VectorXd candidate = b + length * direction;
         const double reached = objective(rows, h, candidate);
         if (!(reached >= value)) continue;

@@ -13,7 +13,7 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kMaxHalvings = 30;
+constexpr int kPolishHalvings = 30;
 constexpr double kMaxMove = 4.0;  // of one standardised parameter per step
 constexpr double kFlat = 1e-12;   // curvature below this share of the largest is none
 
@@ -108,7 +108,7 @@ struct Curvature {
 bool climb(Objective& objective, Eigen::VectorXd step, Eigen::VectorXd& at) {
   const double largest = step.cwiseAbs().maxCoeff();
   if (largest > kMaxMove) step *= kMaxMove / largest;
-  for (int halving = 0; halving < kMaxHalvings; ++halving, step *= 0.5) {
+  for (int halving = 0; halving < kPolishHalvings; ++halving, step *= 0.5) {
     const Eigen::VectorXd candidate = objective.within_bounds(at + step);
     if (!(objective.value(candidate) > objective.objective)) continue;
     at = candidate;

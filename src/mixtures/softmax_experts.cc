@@ -10,7 +10,7 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kNewtonSteps = 2;
+constexpr int kExpertNewtonSteps = 2;
 
 }  // namespace
 
@@ -60,7 +60,7 @@ void SoftmaxExperts::fit(const Rows& rows, const Weights& weights) {
       }
     };
     Eigen::Map<Eigen::VectorXd> v(coefficients(heads_of(k)[0]), size);
-    maximize_softmax(rows, classes_, masses, penalty, kNewtonSteps, v);
+    maximize_softmax(rows, classes_, masses, penalty, kExpertNewtonSteps, v);
   }
 }
 

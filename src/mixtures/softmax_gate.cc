@@ -11,7 +11,7 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kNewtonSteps = 2;
+constexpr int kGateNewtonSteps = 2;
 
 }  // namespace
 
@@ -95,7 +95,7 @@ void SoftmaxGate::fit(const Rows& rows, const Weights& weights) {
     const Eigen::Index offset = heads()[static_cast<std::size_t>(first_heads_[i])].offset;
     Eigen::Map<Eigen::VectorXd> v(coefficients(first_heads_[i]), size);
     const Eigen::MatrixXd penalty = penalty_.block(offset, offset, size, size);
-    maximize_softmax(rows, node.children(), masses, penalty, kNewtonSteps, v);
+    maximize_softmax(rows, node.children(), masses, penalty, kGateNewtonSteps, v);
   }
 }
 

@@ -12,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 // More points than a wide screen has pixels to draw them in.
-constexpr std::int64_t kMaxPoints = 1200;
+constexpr std::int64_t kMaxCurvePoints = 1200;
 // The heat map of load over time needs fewer, and its size grows with layers × experts: about a megabyte at most,
 // until kMinLayerPoints decides.
 constexpr std::int64_t kMaxLayerPoints = 240;
@@ -56,7 +56,7 @@ constexpr LayerColumn kLayerColumns[] = {
 
 class ModelCurves {
  public:
-  explicit ModelCurves(std::int64_t num_steps) : thinning_(num_steps, kMaxPoints), step_(series(Keep::kLast)) {
+  explicit ModelCurves(std::int64_t num_steps) : thinning_(num_steps, kMaxCurvePoints), step_(series(Keep::kLast)) {
     for (const Column& column : kColumns) columns_.push_back(series(column.keep));
   }
 

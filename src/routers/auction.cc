@@ -8,14 +8,13 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "kernels/select.h"
 
 namespace witan {
 namespace {
 
 constexpr float kScaling = 5.0F;  // epsilon of a round over that of the next: within Bertsekas's 4 to 10
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 struct Bid {
   float price;

@@ -6,6 +6,7 @@
 
 #include "autograd/ops/softmax.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "kernels/softmax.h"
 #include "routers/step_average.h"
@@ -15,8 +16,6 @@
 
 namespace witan {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 struct Pair {
   std::int32_t row;

@@ -6,17 +6,15 @@
 
 #include "autograd/ops/elementwise.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
+#include "routers/row_grain.h"
 #include "routers/weighting.h"
 
 namespace witan {
 namespace {
 
 constexpr float kLeastBenefit = -1e12F;
-constexpr std::int64_t kRowGrain = 256;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 }  // namespace
 
 Benefits row_benefits(const Tensor& scores, const RouterContext& context) {

@@ -39,8 +39,6 @@ Tensor GroupLimitedRouter::selection(const Tensor& scores, const Tensor& probabi
 
 namespace {
 
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
 std::unique_ptr<Router> make_group_limited(const RouterOptions& options, std::int64_t /*hidden_size*/,
                                            Random& /*random*/) {
   const WeightingRule rule = weighting_rule(options);

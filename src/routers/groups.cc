@@ -8,11 +8,10 @@
 #include "base/parallel.h"
 #include "base/pool.h"
 #include "kernels/select.h"
+#include "routers/row_grain.h"
 
 namespace witan {
 namespace {
-
-constexpr std::int64_t kRowGrain = 256;
 
 float group_score(const float* scores, std::int64_t size, bool sum_of_two) {
   float best = -std::numeric_limits<float>::infinity();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "routers/table.h"
 #include "routers/token_choice.h"
 #include "routers/weighting.h"
@@ -12,8 +13,6 @@ namespace witan {
 namespace {
 
 constexpr CapacityFactors kPublished = {1.0, 1.0};  // C = 2 S / E
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 class GShardRouter final : public Router {
  public:

@@ -3,16 +3,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "routers/hash_tables.h"
 #include "routers/table.h"
 #include "routers/token_choice.h"
 
 namespace witan {
 namespace {
-
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // What a row is looked up by, and how the table is filled.
 enum class Variant { kRandom, kBalanced, kPosition, kPrevious, kClustered };

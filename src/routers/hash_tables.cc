@@ -8,14 +8,13 @@
 
 #include "autograd/ops/linear.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/pool.h"
 
 namespace witan {
 namespace {
 
 constexpr int kMostRounds = 25;  // of k-means: later ones move few keys
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // Distinct rows of the embedding, drawn by a partial shuffle.
 Tensor first_centres(const Tensor& embedding, std::int64_t clusters, Random& random) {

@@ -8,6 +8,7 @@
 #include "autograd/ops/linear.h"
 #include "autograd/ops/variation.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "kernels/select.h"
 #include "routers/groups.h"
 #include "routers/score_noise.h"
@@ -19,10 +20,7 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kDropless = {0.0, 0.0};
 constexpr WeightingRule kSoftmaxOverChoices{.weighting = Weighting::kTopKThenSoftmax};
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // Element i of a result is a[first] * b[second]; first = -1: 0.
 struct Factors {

@@ -10,6 +10,7 @@
 
 #include "autograd/ops/softmax.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "kernels/select.h"
 #include "routers/global_choice.h"
 #include "routers/table.h"
@@ -19,8 +20,6 @@ namespace {
 
 // Variables of one program: the simplex method takes about a second for them.
 constexpr std::int64_t kMostVariables = 1 << 16;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 }  // namespace
 

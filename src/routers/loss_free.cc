@@ -9,8 +9,6 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
 class LossFreeRouter final : public GroupLimitedRouter {
  public:
   LossFreeRouter(const RouterOptions& options, const WeightingRule& weighting, const GroupLimit& limit)

@@ -13,8 +13,6 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
 class NoisyTopKRouter final : public Router {
  public:
   NoisyTopKRouter(const RouterOptions& options, const WeightingRule& weighting, std::int64_t hidden_size)

@@ -5,15 +5,14 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "kernels/select.h"
 
 namespace witan {
 namespace {
 
-constexpr std::int64_t kRowGrain = 32;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+constexpr std::int64_t kQueryGrain = 32;
 
 struct HalfBest {
   PooledVector<std::int32_t> keys;  // [N * width]
@@ -52,7 +51,7 @@ BestPairs find_best_pairs(Tape& tape, const Tensor& first, const Tensor& second,
   const auto experts = std::allocate_shared<PooledVector<std::int32_t>>(PoolAllocator<PooledVector<std::int32_t>>(),
                                                                         index(first.rows() * k));
   Tensor scores = tape.output({first.rows(), k}, {&first, &second});
-  parallel_for(first.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(first.rows(), kQueryGrain, [&](std::int64_t begin, std::int64_t end) {
     PooledVector<Pair> pairs;
     for (std::int64_t row = begin; row < end; ++row) {
       pairs.clear();
@@ -75,7 +74,7 @@ BestPairs find_best_pairs(Tape& tape, const Tensor& first, const Tensor& second,
     const std::span<float> first_sums = d_first.wanted() ? d_first.accumulator() : std::span<float>();
     const std::span<float> second_sums = d_second.wanted() ? d_second.accumulator() : std::span<float>();
     const Matrix given = d_scores.matrix();
-    parallel_for(given.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(given.rows, kQueryGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         for (std::int64_t i = 0; i < k; ++i) {
           const std::int32_t expert = (*experts)[index(row * k + i)];

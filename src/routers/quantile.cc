@@ -7,19 +7,16 @@
 
 #include "autograd/ops/softmax.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "kernels/select.h"
 #include "routers/global_choice.h"
+#include "routers/row_grain.h"
 #include "routers/step_average.h"
 #include "routers/table.h"
 
 namespace witan {
 namespace {
-
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-constexpr std::int64_t kRowGrain = 256;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // values [T, E] less offsets [E].
 Tensor lowered(const Tensor& values, std::span<const float> offsets) {

@@ -8,8 +8,6 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
 // k distinct numbers below n, every set equally likely: Floyd's algorithm (Bentley and Floyd 1987).
 void draw_distinct(std::int64_t n, std::int64_t k, Random& random, std::int32_t* drawn) {
   for (std::int64_t i = 0; i < k; ++i) {

@@ -6,16 +6,13 @@
 #include "autograd/ops/linear.h"
 #include "autograd/ops/softmax.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "kernels/softmax.h"
 #include "routers/table.h"
 #include "routers/token_choice.h"
 
 namespace witan {
 namespace {
-
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // One expert of each row that is not masked, drawn with its probabilities.
 Choices draw(const Tensor& probabilities, const RouterContext& context) {

@@ -5,14 +5,12 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "routers/global_choice.h"
+#include "routers/row_grain.h"
 #include "routers/sinkhorn_scaling.h"
 #include "routers/table.h"
 
 namespace witan {
 namespace {
-
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-constexpr std::int64_t kRowGrain = 256;
 
 class SinkhornRouter final : public Router {
  public:

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/index.h"
 #include "base/parallel.h"
 
 namespace witan {
@@ -14,8 +15,6 @@ constexpr std::int64_t kBlock = 512;  // rows of one partial sum: fixed, so that
 constexpr std::size_t kLanes = 16;    // partial sums of a dot product, which then vectorises
 constexpr float kLeast = 1e-20F;
 constexpr float kMost = 1e20F;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 float dot(const float* a, const float* b, std::size_t count) {
   std::array<float, kLanes> sums{};

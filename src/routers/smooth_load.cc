@@ -6,15 +6,14 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "kernels/select.h"
 
 namespace witan {
 namespace {
 
-constexpr std::int64_t kRowGrain = 64;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+constexpr std::int64_t kLoadGrain = 64;
 
 // The k + 1 best experts of each row, best first.
 struct Best {
@@ -71,7 +70,7 @@ Tensor smooth_load(Tape& tape, const Tensor& clean, const NoisyScores& noisy, st
 
   Best best = best_of(noisy.scores, k + 1);
   const Tensor chances = Tensor::zeros(clean.shape());
-  parallel_for(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(rows, kLoadGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       if (!counts.empty() && counts[index(row)] == 0) continue;
       for (std::int32_t e = 0; e < experts; ++e) {
@@ -100,7 +99,7 @@ Tensor smooth_load(Tape& tape, const Tensor& clean, const NoisyScores& noisy, st
     const Matrix to_clean = matrix_of(dclean);
     const Matrix to_scores = matrix_of(dscores);
     const Matrix to_deviations = matrix_of(ddeviations);
-    parallel_for(clean.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(clean.rows(), kLoadGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         if (!mask.empty() && mask[index(row)] == 0) continue;
         for (std::int32_t e = 0; e < clean.cols(); ++e) {

@@ -10,13 +10,12 @@
 #include "autograd/ops/norm.h"
 #include "autograd/ops/softmax.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "routers/table.h"
 
 namespace witan {
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 // The softmax of each column of each sequence, over its rows that are not masked: x [B * L, S] -> the same shape, where
 // the columns of a sequence sum to 1 and masked rows are 0 (all are when no row of the sequence counts).

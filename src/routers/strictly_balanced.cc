@@ -7,6 +7,7 @@
 
 #include "autograd/ops/elementwise.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "routers/table.h"
 #include "routers/token_choice.h"
@@ -14,10 +15,6 @@
 
 namespace witan {
 namespace {
-
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 using Mask = PooledVector<std::uint8_t>;  // [T, E]
 

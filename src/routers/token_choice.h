@@ -24,6 +24,7 @@ struct CapacityFactors {
   double training = 0.0;
   double evaluation = 0.0;
 };
+inline constexpr CapacityFactors kDropless = {0.0, 0.0};
 // Those of the options, and `defaults` where they leave it to the router.
 CapacityFactors capacity_factors(const RouterOptions& options, const CapacityFactors& defaults);
 

@@ -16,8 +16,6 @@ Routing TopKRouter::route(Tape& tape, const Tensor& scores, const RouterContext&
 
 namespace {
 
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
 std::unique_ptr<Router> make_top_k(const RouterOptions& options, std::int64_t /*hidden_size*/, Random& /*random*/) {
   const WeightingRule rule = weighting_rule(options);
   check_choices("top_k", options, is_renormalized(rule.weighting));

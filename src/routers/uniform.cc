@@ -8,8 +8,6 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-
 class UniformRouter final : public Router {
  public:
   explicit UniformRouter(const RouterOptions& options)

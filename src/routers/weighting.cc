@@ -10,8 +10,10 @@
 
 #include "autograd/ops/softmax.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "base/suggest.h"
+#include "routers/row_grain.h"
 
 namespace witan {
 namespace {
@@ -31,10 +33,6 @@ constexpr std::array kNamed = {
           "w_i = routed_scaling_factor sigmoid(h_i) / sum over the selected of sigmoid(h_j)"},
     Named{Weighting::kScaled, "scaled", "w_i = routed_scaling_factor softmax(h)_i"},
 };
-
-constexpr std::int64_t kRowGrain = 256;  // rows per piece of work: below it a thread costs more than it brings
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 float log_sigmoid(float x) { return std::min(x, 0.0F) - std::log1p(std::exp(-std::fabs(x))); }
 float sigmoid(float x) { return std::exp(log_sigmoid(x)); }

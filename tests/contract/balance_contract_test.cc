@@ -10,7 +10,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace balance_contract_test {
 
 constexpr std::int64_t kExperts = 4;
 
@@ -124,5 +124,5 @@ TEST_P(BalanceContract, ItsEntryIsFilled) {
 INSTANTIATE_TEST_SUITE_P(EveryRule, BalanceContract, testing::ValuesIn(balance_table().begin(), balance_table().end()),
                          [](const auto& test) { return test.param.name; });
 
-}  // namespace
+}  // namespace balance_contract_test
 }  // namespace witan

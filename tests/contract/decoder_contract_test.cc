@@ -17,7 +17,7 @@
 #include "support/tiny_models.h"
 
 namespace witan {
-namespace {
+namespace decoder_contract_test {
 
 constexpr std::int64_t kTokens = 24;
 
@@ -145,5 +145,5 @@ TEST_P(DecoderContract, TokenByTokenIsTheWholeSequence) {
 INSTANTIATE_TEST_SUITE_P(EveryRouter, DecoderContract, testing::ValuesIn(test::router_cases()),
                          [](const auto& test) { return test.param.name; });
 
-}  // namespace
+}  // namespace decoder_contract_test
 }  // namespace witan

@@ -6,7 +6,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace gate_contract_test {
 
 constexpr std::int64_t kWidth = 6;
 constexpr std::int64_t kExperts = 4;
@@ -63,5 +63,5 @@ TEST_P(GateContract, ItsEntryIsFilled) {
 INSTANTIATE_TEST_SUITE_P(EveryGate, GateContract, testing::ValuesIn(gate_table().begin(), gate_table().end()),
                          [](const auto& test) { return test.param.name; });
 
-}  // namespace
+}  // namespace gate_contract_test
 }  // namespace witan

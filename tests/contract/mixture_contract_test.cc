@@ -14,7 +14,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace mixture_contract_test {
 
 constexpr std::int64_t kWidth = 6;
 constexpr std::int64_t kExperts = 6;  // can be cut into groups
@@ -180,5 +180,5 @@ TEST_P(MixtureContract, DroppedRowsAreZeroAndCounted) {
 INSTANTIATE_TEST_SUITE_P(EveryRouter, MixtureContract, testing::ValuesIn(test::router_cases()),
                          [](const auto& test) { return test.param.name; });
 
-}  // namespace
+}  // namespace mixture_contract_test
 }  // namespace witan

@@ -15,7 +15,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace other_kinds_contract_test {
 
 constexpr std::int64_t kWidth = 6;
 
@@ -184,5 +184,5 @@ TEST(OtherKindsCases, CoverTheTable) {
   }
 }
 
-}  // namespace
+}  // namespace other_kinds_contract_test
 }  // namespace witan

@@ -14,7 +14,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace router_contract_test {
 
 constexpr std::int64_t kExperts = 6;  // can be cut into groups
 
@@ -302,5 +302,5 @@ TEST_P(RouterContract, ItsEntryIsFilled) {
 INSTANTIATE_TEST_SUITE_P(EveryRouter, RouterContract, testing::ValuesIn(test::router_cases()),
                          [](const auto& test) { return test.param.name; });
 
-}  // namespace
+}  // namespace router_contract_test
 }  // namespace witan

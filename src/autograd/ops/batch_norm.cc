@@ -5,6 +5,7 @@
 
 #include "autograd/ops/gradient_views.h"
 #include "base/error.h"
+#include "base/index.h"
 #include "base/parallel.h"
 #include "base/pool.h"
 
@@ -12,8 +13,6 @@ namespace witan::ops {
 namespace {
 
 constexpr std::int64_t kColumnGrain = 32;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 bool counts(std::span<const std::uint8_t> row_mask, std::int64_t row) {
   return row_mask.empty() || row_mask[index(row)] != 0;

@@ -6,7 +6,7 @@
 #include <set>
 
 namespace witan::cli {
-namespace {
+namespace expert_painter_test {
 
 TEST(ExpertPainterTest, MarksWithoutColours) {
   ExpertPainter painter(ColorMode::kNone, 4);
@@ -37,5 +37,5 @@ TEST(ExpertPainterTest, ManyExpertsHaveManyColours) {
   }
 }
 
-}  // namespace
+}  // namespace expert_painter_test
 }  // namespace witan::cli

@@ -11,7 +11,7 @@
 #include "witan/command_line.h"
 
 namespace witan::cli {
-namespace {
+namespace options_test {
 
 struct Example {
   bool tied = true;
@@ -140,5 +140,5 @@ TEST_F(OptionsTest, ExitCodesTellWhoseMistakeItWas) {
   EXPECT_EQ(message_, "witan: error: folder/file: No space left on device\n");
 }
 
-}  // namespace
+}  // namespace options_test
 }  // namespace witan::cli

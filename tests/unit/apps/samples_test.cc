@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace witan::cli {
-namespace {
+namespace samples_test {
 
 TEST(PromptTest, CutsAtTheLastSpaceOfTheSecondHalf) {
   EXPECT_EQ(prompt_of("The quick brown fox jumps", 18), "The quick brown");
@@ -20,5 +20,5 @@ TEST(PromptTest, IsEmptyForTextThatIsTooShort) {
   EXPECT_EQ(prompt_of(" \n ", 1), "");
 }
 
-}  // namespace
+}  // namespace samples_test
 }  // namespace witan::cli

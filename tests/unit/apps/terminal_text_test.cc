@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace witan::cli {
-namespace {
+namespace terminal_text_test {
 
 TEST(TerminalTextTest, LeavesTextAsItIs) {
   EXPECT_EQ(visible_controls("a\n\tä 日本語 \u00A0 €"), "a\n\tä 日本語 \u00A0 €");
@@ -24,5 +24,5 @@ TEST(TerminalTextTest, ReplacesTheControlsOfEightBits) {
   EXPECT_EQ(visible_controls("\xC2\x80\xC2\xA0"), "\uFFFD\u00A0");
 }
 
-}  // namespace
+}  // namespace terminal_text_test
 }  // namespace witan::cli

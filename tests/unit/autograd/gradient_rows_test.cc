@@ -6,7 +6,7 @@
 #include "autograd/tensor.h"
 
 namespace witan {
-namespace {
+namespace gradient_rows_test {
 
 using Rows = std::vector<std::int32_t>;
 
@@ -70,5 +70,5 @@ TEST(GradientRowsTest, NoRowsAreAPresentGradientOfZero) {
   EXPECT_EQ(all(tensor.grad())[6], 1.0F);
 }
 
-}  // namespace
+}  // namespace gradient_rows_test
 }  // namespace witan

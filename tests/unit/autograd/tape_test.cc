@@ -7,7 +7,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace tape_test {
 
 Tensor times(Tape& tape, const Tensor& x, float factor) {
   Tensor y = tape.output(x.shape(), {&x});
@@ -71,5 +71,5 @@ TEST(TapeTest, SecondPassAllocatesNothingFromTheSystem) {
   EXPECT_EQ(pool_statistics().bytes_in_use, before.bytes_in_use);
 }
 
-}  // namespace
+}  // namespace tape_test
 }  // namespace witan

@@ -10,7 +10,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace balance_rules_test {
 
 constexpr std::int64_t kExperts = 4;
 
@@ -131,5 +131,5 @@ TEST_F(BalanceRulesTest, DevicesMustDivideTheExperts) {
   }
 }
 
-}  // namespace
+}  // namespace balance_rules_test
 }  // namespace witan

@@ -12,7 +12,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace load_balance_test {
 
 constexpr std::int64_t kExperts = 4;
 
@@ -169,5 +169,5 @@ TEST_F(LoadBalanceTest, NoRowsCostNothing) {
   }
 }
 
-}  // namespace
+}  // namespace load_balance_test
 }  // namespace witan

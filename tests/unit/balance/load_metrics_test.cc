@@ -8,7 +8,7 @@
 #include "dispatch/sort_by_expert.h"
 
 namespace witan {
-namespace {
+namespace load_metrics_test {
 
 MoeMetrics measure(const Choices& choices, const Tensor& probabilities, const Tensor& log_normalizers,
                    std::int64_t capacity, std::span<const std::uint8_t> mask = {}) {
@@ -49,5 +49,5 @@ TEST(LoadMetricsTest, NoRows) {
   EXPECT_EQ(metrics.dead_experts, 3);
 }
 
-}  // namespace
+}  // namespace load_metrics_test
 }  // namespace witan

@@ -8,7 +8,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace router_z_test {
 
 BalanceOptions z_only() {
   BalanceOptions options;
@@ -54,5 +54,5 @@ TEST(RouterZTest, NoRowsCostNothing) {
   EXPECT_EQ(make_balance_rules(z_only())[0]->term(off, {Tensor::zeros({0}), unused, {}}).unscaled, 0.0F);
 }
 
-}  // namespace
+}  // namespace router_z_test
 }  // namespace witan

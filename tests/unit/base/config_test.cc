@@ -9,7 +9,7 @@
 #include "support/error_message.h"
 
 namespace witan {
-namespace {
+namespace base_config_test {
 
 struct Inner {
   std::int64_t num_experts = 8;
@@ -152,5 +152,5 @@ TEST(FieldsTest, DeclaringTwiceIsABug) {
   EXPECT_THROW(fields.integer("y", value, 2, 3, ""), Bug);
 }
 
-}  // namespace
+}  // namespace base_config_test
 }  // namespace witan

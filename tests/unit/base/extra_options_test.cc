@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 namespace witan {
-namespace {
+namespace extra_options_test {
 
 ExtraOptions every_type() {
   ExtraOptions options;
@@ -60,5 +60,5 @@ TEST(ExtraOptionsTest, UnknownNameOrTypeIsABug) {
   EXPECT_THROW(options.real("count"), Bug);
 }
 
-}  // namespace
+}  // namespace extra_options_test
 }  // namespace witan

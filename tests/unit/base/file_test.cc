@@ -17,7 +17,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace file_test {
 
 namespace fs = std::filesystem;
 using test::error_message;
@@ -270,5 +270,5 @@ TEST(FolderTest, RecoversFromACrashBeforeTheOldWasRemoved) {
   EXPECT_EQ(read_text_file(folder / "model/x"), "newer");
 }
 
-}  // namespace
+}  // namespace file_test
 }  // namespace witan

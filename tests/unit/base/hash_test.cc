@@ -6,7 +6,7 @@
 #include "base/random.h"
 
 namespace witan {
-namespace {
+namespace base_hash_test {
 
 std::string digest(std::string_view text, std::uint64_t seed = 0) {
   Hasher hasher(seed);
@@ -37,5 +37,5 @@ TEST(HashTest, CutsDoNotMatter) {
   }
 }
 
-}  // namespace
+}  // namespace base_hash_test
 }  // namespace witan

@@ -6,7 +6,7 @@
 #include <csignal>
 
 namespace witan {
-namespace {
+namespace interrupt_test {
 
 TEST(InterruptTest, ASignalSetsTheFlagWithinTheScopeOnly) {
   for (const int signal : {SIGINT, SIGTERM}) {
@@ -35,5 +35,5 @@ TEST(InterruptTest, TheSecondSignalEndsTheProcess) {
       ::testing::KilledBySignal(SIGINT), "");
 }
 
-}  // namespace
+}  // namespace interrupt_test
 }  // namespace witan

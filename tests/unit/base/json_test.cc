@@ -10,7 +10,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace json_test {
 
 std::string error(std::string_view text) {
   return test::error_message([&] { parse_json(text, "f.json"); });
@@ -42,5 +42,5 @@ TEST(JsonTest, SurvivesDeepNesting) {
   EXPECT_EQ(error(std::string(100000, '[') + std::string(100000, ']')), "no error");
 }
 
-}  // namespace
+}  // namespace json_test
 }  // namespace witan

@@ -8,7 +8,7 @@
 #include "base/parallel.h"
 
 namespace witan {
-namespace {
+namespace parallel_shares_test {
 
 TEST(ParallelSharesTest, EveryTaskIsDoneOnce) {
   const int before = num_threads();
@@ -42,5 +42,5 @@ TEST(ParallelSharesTest, ExceptionsReachTheCaller) {
   EXPECT_THROW(parallel_shares(cost_before, 1, [](const auto&) { fail("test: {}", 1); }), Error);
 }
 
-}  // namespace
+}  // namespace parallel_shares_test
 }  // namespace witan

@@ -9,7 +9,7 @@
 #include "base/pool_spares.h"
 
 namespace witan {
-namespace {
+namespace pool_test {
 
 // Of a class of their own, which no other test uses: between two powers of two.
 constexpr std::size_t kBytes = (std::size_t{256} << 10) + 100'000;
@@ -50,5 +50,5 @@ TEST(PoolTest, SparesServeMoreBlocksThanEverBefore) {
   EXPECT_EQ(pool_statistics().bytes_in_use, before.bytes_in_use);
 }
 
-}  // namespace
+}  // namespace pool_test
 }  // namespace witan

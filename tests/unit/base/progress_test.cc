@@ -6,7 +6,7 @@
 #include <sstream>
 
 namespace witan {
-namespace {
+namespace progress_test {
 
 class ProgressTest : public ::testing::Test {
  protected:
@@ -103,5 +103,5 @@ TEST(DurationTest, IsShort) {
   EXPECT_EQ(duration_text(-3), "0 s");
 }
 
-}  // namespace
+}  // namespace progress_test
 }  // namespace witan

@@ -12,7 +12,7 @@
 #include "base/parallel.h"
 
 namespace witan {
-namespace {
+namespace random_test {
 
 TEST(RandomTest, MatchesThePublishedVectorOfPhilox) {
   // Random123 known answer: philox4x32-10, counter 0, key 0.
@@ -114,5 +114,5 @@ TEST(RandomTest, BelowStaysBelowAndReachesEverything) {
   for (const int count : seen) EXPECT_GT(count, 80);
 }
 
-}  // namespace
+}  // namespace random_test
 }  // namespace witan

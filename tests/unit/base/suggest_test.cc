@@ -6,7 +6,7 @@
 #include <vector>
 
 namespace witan {
-namespace {
+namespace suggest_test {
 
 const std::vector<std::string> kNames = {"top_k", "switch", "expert_choice", "num_experts", "num_experts_per_tok"};
 
@@ -27,5 +27,5 @@ TEST(SuggestTest, SaysNothingWhenThereIsNothingToSay) {
   EXPECT_EQ(suggestion("zzz", std::vector<std::string>(50, "a_long_name")), "");
 }
 
-}  // namespace
+}  // namespace suggest_test
 }  // namespace witan

@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 namespace witan {
-namespace {
+namespace assignment_test {
 
 // Rows 0 and 2 to expert 0, row 1 to experts 0 and 1, row 2 dropped by expert 1.
 Assignment valid() {
@@ -63,5 +63,5 @@ TEST(AssignmentTest, RefusesEveryBrokenRule) {
   }
 }
 
-}  // namespace
+}  // namespace assignment_test
 }  // namespace witan

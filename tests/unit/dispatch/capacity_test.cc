@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 namespace witan {
-namespace {
+namespace capacity_test {
 
 TEST(CapacityTest, RoundsAsTold) {
   const auto capacity = [](CapacityRounding rounding, std::int64_t requested) {
@@ -49,5 +49,5 @@ TEST(CapacityTest, NamesOfRoundings) {
   EXPECT_THROW(parse_capacity_rounding("up"), Error);
 }
 
-}  // namespace
+}  // namespace capacity_test
 }  // namespace witan

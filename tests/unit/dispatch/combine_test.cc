@@ -8,7 +8,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace combine_test {
 
 TEST(CombineTest, RowsAreWeightedSumsAndUnservedRowsAreZero) {
   const std::vector<std::int32_t> choices[] = {{0, 1}, {}, {1}};
@@ -35,5 +35,5 @@ TEST(CombineTest, WrongShapesAreErrors) {
   EXPECT_THROW(combine(tape, Tensor::zeros({12, 3}), Tensor::zeros({6}), assignment), Error);
 }
 
-}  // namespace
+}  // namespace combine_test
 }  // namespace witan

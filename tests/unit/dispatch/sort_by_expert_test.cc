@@ -14,7 +14,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace sort_by_expert_test {
 
 std::vector<std::int32_t> list(std::span<const std::int32_t> values) { return {values.begin(), values.end()}; }
 
@@ -192,5 +192,5 @@ TEST(GatherSlotsTest, GradientGoesBackToTheSlot) {
       inputs));
 }
 
-}  // namespace
+}  // namespace sort_by_expert_test
 }  // namespace witan

@@ -12,7 +12,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace feed_forward_test {
 
 FeedForwardOptions options_of(std::int64_t experts, Activation activation, bool gated) {
   return {.num_experts = experts,
@@ -159,5 +159,5 @@ TEST(FeedForwardTest, MisuseIsAnError) {
   EXPECT_THROW(experts.forward(tape, Tensor::zeros({4, 6}), test::random_assignment(4, 2, 1)), Error);
 }
 
-}  // namespace
+}  // namespace feed_forward_test
 }  // namespace witan

@@ -11,7 +11,7 @@
 #include "support/mutate.h"
 
 namespace witan {
-namespace {
+namespace csv_test {
 
 CsvTable parse(const std::string& text) { return parse_csv(text, "t.csv"); }
 std::string error_of(const std::string& text) {
@@ -103,5 +103,5 @@ TEST(CsvTest, DamagedTablesAreReadOrRefusedNothingElse) {
   }
 }
 
-}  // namespace
+}  // namespace csv_test
 }  // namespace witan

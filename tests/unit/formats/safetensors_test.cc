@@ -14,7 +14,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace safetensors_test {
 
 using test::error_message;
 using test::TemporaryFolder;
@@ -251,5 +251,5 @@ TEST(SafetensorsTest, DamageIsAnErrorOrHarmless) {
   EXPECT_GT(refused, 3000);
 }
 
-}  // namespace
+}  // namespace safetensors_test
 }  // namespace witan

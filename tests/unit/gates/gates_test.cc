@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace gates_test {
 
 Tensor scores_of(const Gate& gate, const Tensor& rows) {
   Tape off;
@@ -176,5 +176,5 @@ TEST(ProductKeysGateTest, ScoresAreSumsOfTwoHalves) {
   EXPECT_NE(message.find("num_experts=15 is not a square; nearest: 16"), std::string::npos) << message;
 }
 
-}  // namespace
+}  // namespace gates_test
 }  // namespace witan

@@ -10,7 +10,7 @@
 #include "support/tiny_models.h"
 
 namespace witan {
-namespace {
+namespace generator_test {
 
 // Bytes, with another end token.
 class BytesEndingAt : public Tokenizer {
@@ -191,5 +191,5 @@ TEST_F(GeneratorTest, RefusesWhatCannotWork) {
   EXPECT_THROW(Generator(other, endless), Error);
 }
 
-}  // namespace
+}  // namespace generator_test
 }  // namespace witan

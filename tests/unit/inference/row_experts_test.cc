@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace witan {
-namespace {
+namespace row_experts_test {
 
 TEST(RowExpertsTest, FirstChoiceFirstAndDroppedRowsEmpty) {
   Assignment assignment;
@@ -24,5 +24,5 @@ TEST(RowExpertsTest, FirstChoiceFirstAndDroppedRowsEmpty) {
   EXPECT_EQ(rows[2].weights, (std::vector<float>{0.9F, 0.1F}));
 }
 
-}  // namespace
+}  // namespace row_experts_test
 }  // namespace witan

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 namespace witan {
-namespace {
+namespace sampler_test {
 
 const std::vector<float> kLogits = {1.0F, 3.0F, -2.0F, 2.0F, 0.0F, 2.5F};
 
@@ -168,5 +168,5 @@ TEST(SamplerTest, RefusesDamagedLogitsAndOptions) {
   }
 }
 
-}  // namespace
+}  // namespace sampler_test
 }  // namespace witan

@@ -13,7 +13,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_activation_test {
 
 constexpr Activation kAll[] = {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kRelu};
 
@@ -156,5 +156,5 @@ TEST(ActivationTest, NamesAreParsedBack) {
   EXPECT_THROW(parse_activation("swish2"), Error);
 }
 
-}  // namespace
+}  // namespace kernels_activation_test
 }  // namespace witan::kernels

@@ -10,7 +10,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace adamw_test {
 
 struct State {
   explicit State(std::size_t size) : parameter(size), first(size), second(size) {}
@@ -63,5 +63,5 @@ TEST(AdamWTest, DecayIsDecoupledFromTheGradient) {
   EXPECT_TRUE(test::near(state.parameter, std::vector<float>{1.9F, -3.8F}, 1e-6F));
 }
 
-}  // namespace
+}  // namespace adamw_test
 }  // namespace witan::kernels

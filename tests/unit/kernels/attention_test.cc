@@ -12,7 +12,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_attention_test {
 
 // A matrix with room between its rows and an odd start, filled with normals; the room must stay what it was.
 struct Rows {
@@ -192,5 +192,5 @@ TEST(AttentionKernelTest, NothingToDo) {
   });
 }
 
-}  // namespace
+}  // namespace kernels_attention_test
 }  // namespace witan::kernels

@@ -9,7 +9,7 @@
 #include "support/compare.h"
 
 namespace witan::kernels {
-namespace {
+namespace bias_test {
 
 std::vector<float> normals(std::int64_t size, std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(size));
@@ -40,5 +40,5 @@ TEST(BiasTest, MatchesTheReferencesAtOddSizes) {
   }
 }
 
-}  // namespace
+}  // namespace bias_test
 }  // namespace witan::kernels

@@ -10,7 +10,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace columns_test {
 
 // Columns at odd addresses.
 struct Table {
@@ -98,5 +98,5 @@ TEST(ColumnsKernelTest, SoftmaxMatchesReferenceFromTinyToHuge) {
   }
 }
 
-}  // namespace
+}  // namespace columns_test
 }  // namespace witan::kernels

@@ -10,7 +10,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_cross_entropy_test {
 
 std::vector<float> normals(std::int64_t size, std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(size));
@@ -59,5 +59,5 @@ TEST(CrossEntropyKernelTest, LossAndGradientsMatchTheReference) {
   }
 }
 
-}  // namespace
+}  // namespace kernels_cross_entropy_test
 }  // namespace witan::kernels

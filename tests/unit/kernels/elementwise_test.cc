@@ -11,7 +11,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_elementwise_test {
 
 std::vector<float> normals(std::size_t size, std::uint64_t seed) {
   std::vector<float> values(size);
@@ -102,5 +102,5 @@ TEST(ElementwiseTest, SumsHaveOneOrder) {
   }
 }
 
-}  // namespace
+}  // namespace kernels_elementwise_test
 }  // namespace witan::kernels

@@ -10,7 +10,7 @@
 #include "support/compare.h"
 
 namespace witan::kernels {
-namespace {
+namespace embedding_test {
 
 struct Case {
   std::int64_t rows, vocabulary, cols;
@@ -72,5 +72,5 @@ TEST(EmbeddingKernelTest, GatherCopiesRows) {
   EXPECT_EQ(y, (std::vector<float>{20, 21, 22, 0, 1, 2, 20, 21, 22}));
 }
 
-}  // namespace
+}  // namespace embedding_test
 }  // namespace witan::kernels

@@ -9,7 +9,7 @@
 #include "support/compare.h"
 
 namespace witan::kernels {
-namespace {
+namespace gemm_test {
 
 struct Case {
   std::int64_t m, n, k;
@@ -51,5 +51,5 @@ INSTANTIATE_TEST_SUITE_P(Sizes, GemmTest,
                                          Case{100, 31, 513}, Case{515, 511, 9}, Case{0, 4, 4}, Case{4, 0, 4},
                                          Case{4, 4, 0}));
 
-}  // namespace
+}  // namespace gemm_test
 }  // namespace witan::kernels

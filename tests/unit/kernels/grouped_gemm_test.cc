@@ -13,7 +13,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace grouped_gemm_test {
 
 struct Problem {
   const char* name;
@@ -145,5 +145,5 @@ INSTANTIATE_TEST_SUITE_P(
                     Problem{"AlmostWholeBlocks", 90, 33, 40, {1023, 511, 1535}}),
     [](const auto& instance) { return instance.param.name; });
 
-}  // namespace
+}  // namespace grouped_gemm_test
 }  // namespace witan::kernels

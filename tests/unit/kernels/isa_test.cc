@@ -6,7 +6,7 @@
 #include "base/error.h"
 
 namespace witan::kernels {
-namespace {
+namespace isa_test {
 
 TEST(IsaTest, NamesAreParsedBack) {
   for (const Isa isa : supported_isas()) EXPECT_EQ(parse_isa(isa_name(isa)), isa);
@@ -22,5 +22,5 @@ TEST(IsaTest, ForcedChoiceIsActive) {
   set_isa(before);
 }
 
-}  // namespace
+}  // namespace isa_test
 }  // namespace witan::kernels

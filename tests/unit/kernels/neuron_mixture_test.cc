@@ -11,7 +11,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_neuron_mixture_test {
 
 std::vector<float> normals(std::int64_t size, std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(size));
@@ -78,5 +78,5 @@ TEST(NeuronMixtureKernelTest, SlotsAreGroupedByExpertWhateverTheirNumber) {
   EXPECT_TRUE(group_by_expert({none, 2}).experts.empty());
 }
 
-}  // namespace
+}  // namespace kernels_neuron_mixture_test
 }  // namespace witan::kernels

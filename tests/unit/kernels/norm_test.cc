@@ -13,7 +13,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_norm_test {
 
 std::vector<float> normals(std::int64_t count, std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(count));
@@ -187,5 +187,5 @@ TEST(NormKernelTest, WeightGradientHasTheSameBitsWithAnyNumberOfThreads) {
   EXPECT_TRUE(test::identical(results[2], results[0]));
 }
 
-}  // namespace
+}  // namespace kernels_norm_test
 }  // namespace witan::kernels

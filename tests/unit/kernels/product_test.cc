@@ -14,7 +14,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace product_test {
 
 using Layout = Factor::Layout;
 
@@ -159,5 +159,5 @@ TEST(ProductEngineTest, EveryResultIsReportedFinishedOnceAndFinal) {
   EXPECT_TRUE(test::identical(seen[1], results[1]));
 }
 
-}  // namespace
+}  // namespace product_test
 }  // namespace witan::kernels

@@ -10,7 +10,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_rope_test {
 
 std::vector<float> normals(std::int64_t count, std::uint64_t seed) {
   std::vector<float> values(static_cast<std::size_t>(count));
@@ -66,5 +66,5 @@ TEST(RopeKernelTest, MayRunInPlace) {
   });
 }
 
-}  // namespace
+}  // namespace kernels_rope_test
 }  // namespace witan::kernels

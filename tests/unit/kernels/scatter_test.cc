@@ -10,7 +10,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace scatter_test {
 
 class ScatterTest : public testing::TestWithParam<std::int64_t> {
  protected:
@@ -70,5 +70,5 @@ TEST(ScatterEmptyTest, NoEntriesGiveZeros) {
   EXPECT_TRUE(test::identical(out, std::vector<float>(6, 0.0F)));
 }
 
-}  // namespace
+}  // namespace scatter_test
 }  // namespace witan::kernels

@@ -12,7 +12,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace select_test {
 
 struct Selected {
   std::vector<std::int32_t> indices;
@@ -107,5 +107,5 @@ TEST(SelectTest, ArgmaxTakesTheLowestIndex) {
   EXPECT_EQ(argmax(std::vector<float>{1.0F, std::nanf("")}), -1);
 }
 
-}  // namespace
+}  // namespace select_test
 }  // namespace witan::kernels

@@ -13,7 +13,7 @@
 #include "support/isa.h"
 
 namespace witan::kernels {
-namespace {
+namespace kernels_softmax_test {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -161,5 +161,5 @@ TEST(SoftmaxKernelTest, NaNAndPlusInfinityMakeTheRowNaN) {
   });
 }
 
-}  // namespace
+}  // namespace kernels_softmax_test
 }  // namespace witan::kernels

@@ -13,7 +13,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace cmr_gate_test {
 
 constexpr std::int64_t kWidth = 4;
 
@@ -177,5 +177,5 @@ TEST(NllbLayerTest, WithOneChoicePerRowARowIsThereOrNot) {
   EXPECT_NEAR(zeros, 200, 50);
 }
 
-}  // namespace
+}  // namespace cmr_gate_test
 }  // namespace witan

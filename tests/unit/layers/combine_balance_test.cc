@@ -7,7 +7,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace combine_balance_test {
 
 constexpr std::int64_t kWidth = 5;
 
@@ -102,5 +102,5 @@ TEST_F(CombineBalanceTest, NoLayersNoTerms) {
   EXPECT_TRUE(combine_balance(off, small_options(), {}, {}).empty());
 }
 
-}  // namespace
+}  // namespace combine_balance_test
 }  // namespace witan

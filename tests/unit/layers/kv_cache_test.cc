@@ -8,7 +8,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace kv_cache_test {
 
 std::vector<std::int32_t> tokens(std::int64_t count) {
   return std::vector<std::int32_t>(static_cast<std::size_t>(count), 7);
@@ -64,5 +64,5 @@ TEST(KvCacheTest, StoredRowsCountOnlyWhenAdvanced) {
   EXPECT_EQ(cache.last_token(), -1);
 }
 
-}  // namespace
+}  // namespace kv_cache_test
 }  // namespace witan

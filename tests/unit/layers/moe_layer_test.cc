@@ -12,7 +12,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace moe_layer_test {
 
 constexpr std::int64_t kWidth = 6;
 
@@ -200,5 +200,5 @@ TEST(MoeOptionsTest, FieldsReachTheOptionsOfTableEntries) {
   EXPECT_THROW(options.fields().find("num_expert"), Error);
 }
 
-}  // namespace
+}  // namespace moe_layer_test
 }  // namespace witan

@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace output_mixture_test {
 
 OutputMixture random_mixture(std::int64_t width, std::int64_t count) {
   OutputMixture mixture(width, count);
@@ -64,5 +64,5 @@ TEST(OutputMixtureTest, GradientsMatchCentralDifferences) {
 
 TEST(OutputMixtureTest, NoSoftmaxesAreRefused) { EXPECT_THROW(OutputMixture(4, 0), Error); }
 
-}  // namespace
+}  // namespace output_mixture_test
 }  // namespace witan

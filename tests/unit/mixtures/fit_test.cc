@@ -14,7 +14,7 @@
 #include "support/error_message.h"
 
 namespace witan::mixtures {
-namespace {
+namespace fit_test {
 
 // Two crossing lines with noise, or what `family` draws of the like.
 Sample crossing_lines(int rows, std::uint64_t seed, const std::string& family = "gaussian") {
@@ -199,5 +199,5 @@ TEST(MixtureFitTest, FewRowsNeverGiveNotANumber) {
   }
 }
 
-}  // namespace
+}  // namespace fit_test
 }  // namespace witan::mixtures

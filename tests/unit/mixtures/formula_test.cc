@@ -9,7 +9,7 @@
 #include "support/error_message.h"
 
 namespace witan::mixtures {
-namespace {
+namespace formula_test {
 
 std::vector<std::string> texts(const Side& side) {
   std::vector<std::string> all;
@@ -56,5 +56,5 @@ TEST(FormulaTest, MistakesNameTheirPlace) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace formula_test
 }  // namespace witan::mixtures

@@ -16,7 +16,7 @@
 #include "support/error_message.h"
 
 namespace witan::mixtures {
-namespace {
+namespace parts_test {
 
 TEST(TreeTest, EveryLeafHasOnePathAndEveryLevelItsBranches) {
   const Tree tree = Tree::parse("2x3x2");
@@ -150,5 +150,5 @@ TEST(RowsTest, SumsAreTheSameBitsForAnyNumberOfThreads) {
   set_num_threads(before);
 }
 
-}  // namespace
+}  // namespace parts_test
 }  // namespace witan::mixtures

@@ -20,7 +20,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan::mixtures {
-namespace {
+namespace predict_test {
 
 constexpr double kLevels[] = {0.05, 0.5, 0.95};
 
@@ -164,5 +164,5 @@ TEST(PredictTest, DamagedModelFilesAreReadOrRefusedNothingElse) {
   }
 }
 
-}  // namespace
+}  // namespace predict_test
 }  // namespace witan::mixtures

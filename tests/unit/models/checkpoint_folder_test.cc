@@ -16,7 +16,7 @@
 #include "support/tiny_models.h"
 
 namespace witan {
-namespace {
+namespace checkpoint_folder_test {
 
 std::vector<float> logits(Decoder& model) {
   const std::vector<std::int32_t> ids = {1, 5, 9, 13, 17, 21, 38, 0};
@@ -287,5 +287,5 @@ TEST_F(DamagedFolderTest, RandomDamageToTheConfigNeverCrashes) {
   EXPECT_GT(refused, 50);
 }
 
-}  // namespace
+}  // namespace checkpoint_folder_test
 }  // namespace witan

@@ -7,7 +7,7 @@
 #include "support/tiny_models.h"
 
 namespace witan {
-namespace {
+namespace models_config_test {
 
 struct Wrong {
   const char* name;
@@ -77,5 +77,5 @@ TEST(DecoderConfigTest, FieldsRoundTripThroughJson) {
   }
 }
 
-}  // namespace
+}  // namespace models_config_test
 }  // namespace witan

@@ -15,7 +15,7 @@
 #include "support/tiny_models.h"
 
 namespace witan {
-namespace {
+namespace decoder_test {
 
 using test::error_message;
 using test::tiny_config;
@@ -252,5 +252,5 @@ TEST(DecoderTestOfErrors, RefusesWhatDoesNotFitAndKeepsTheCache) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace decoder_test
 }  // namespace witan

@@ -9,7 +9,7 @@
 #include "support/tiny_models.h"
 
 namespace witan {
-namespace {
+namespace parameter_counts_test {
 
 void expect_counted(const DecoderConfig& config, const std::string& name) {
   const ParameterCounts built = Decoder::with_zeros(config)->counts();
@@ -52,5 +52,5 @@ TEST(ParameterCountsTest, AHugeModelIsCountedAndNotBuilt) {
   EXPECT_GT(count_parameters(config).total, std::int64_t{1} << 51);
 }
 
-}  // namespace
+}  // namespace parameter_counts_test
 }  // namespace witan

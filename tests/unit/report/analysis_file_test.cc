@@ -9,11 +9,11 @@
 #include "unit/report/run_folder.h"
 
 namespace witan {
-namespace {
+namespace analysis_file_test {
 
 using nlohmann::json;
-using witan::testing::message_of;
-using witan::testing::RunFolder;
+using witan::test::message_of;
+using witan::test::RunFolder;
 
 json good() {
   return json::parse(R"({"domains":["en","de"],"layers":[{"layer":1,"experts":2,"load_by_domain":[[0.25,0.75],[1,0]],
@@ -65,5 +65,5 @@ INSTANTIATE_TEST_SUITE_P(Faults, AnalysisFileBroken,
                                            Fault{"/samples/0", "{}", "\"prompt\""},
                                            Fault{"/compressors", "[]", "expected an object"}));
 
-}  // namespace
+}  // namespace analysis_file_test
 }  // namespace witan

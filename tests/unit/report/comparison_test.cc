@@ -11,7 +11,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace report_comparison_test {
 
 using nlohmann::json;
 
@@ -89,5 +89,5 @@ TEST_F(ComparisonReportTest, MissingAndBrokenFilesAreNamed) {
   EXPECT_NE(test::error_message([&] { comparison_data("zoo", {&broken, 1}); }).find("result.json"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace report_comparison_test
 }  // namespace witan

@@ -9,10 +9,10 @@
 #include "unit/report/run_folder.h"
 
 namespace witan {
-namespace {
+namespace metrics_file_test {
 
-using witan::testing::message_of;
-using witan::testing::RunFolder;
+using witan::test::message_of;
+using witan::test::RunFolder;
 
 const std::string kStep1 = R"({"kind":"step","step":1,"tokens":64,"loss":8.5,"layers":[{"layer":0,"load":[3,1]}]})";
 const std::string kStep2 = R"({"kind":"step","step":2,"tokens":128,"loss":null,"layers":[{"layer":0,"load":[2,2]}]})";
@@ -102,5 +102,5 @@ INSTANTIATE_TEST_SUITE_P(
                       Broken{R"({"kind":"eval","step":2,"domains":[1]})", "expected an object"},
                       Broken{R"({"kind":"eval","step":2,"domains":{"en":1}})", "\"en\""}));
 
-}  // namespace
+}  // namespace metrics_file_test
 }  // namespace witan

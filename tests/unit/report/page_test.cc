@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 namespace witan {
-namespace {
+namespace page_test {
 
 using nlohmann::json;
 
@@ -50,5 +50,5 @@ TEST(Page, TheEmbeddedTemplateIsWholeAndAsksForNoOtherFile) {
   }
 }
 
-}  // namespace
+}  // namespace page_test
 }  // namespace witan

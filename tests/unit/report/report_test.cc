@@ -10,11 +10,11 @@
 #include "unit/report/run_folder.h"
 
 namespace witan {
-namespace {
+namespace report_test {
 
 using nlohmann::json;
-using witan::testing::message_of;
-using witan::testing::RunFolder;
+using witan::test::message_of;
+using witan::test::RunFolder;
 
 std::string steps(int count, int experts) {
   std::string text;
@@ -115,5 +115,5 @@ TEST(Report, SettingsNestedWithoutEndAreRefused) {
   EXPECT_NE(message_of<Error>([&] { report_data(folder.path()); }).find("nested"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace report_test
 }  // namespace witan

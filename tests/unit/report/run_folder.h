@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-namespace witan::testing {
+namespace witan::test {
 
 class RunFolder {
  public:
@@ -50,4 +50,4 @@ std::string message_of(const Action& action) {
   return "";
 }
 
-}  // namespace witan::testing
+}  // namespace witan::test

@@ -9,7 +9,7 @@
 #include "report/json_field.h"
 
 namespace witan {
-namespace {
+namespace time_series_test {
 
 using nlohmann::json;
 
@@ -62,5 +62,5 @@ TEST(Rounded, KeepsFiveDigitsAndWholeNumbers) {
   EXPECT_EQ(rounded(kMissing).dump(), "null");
 }
 
-}  // namespace
+}  // namespace time_series_test
 }  // namespace witan

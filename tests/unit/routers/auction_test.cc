@@ -10,7 +10,7 @@
 #include "support/min_cost_flow.h"
 
 namespace witan {
-namespace {
+namespace auction_test {
 
 struct Problem {
   std::vector<float> benefits;
@@ -100,5 +100,5 @@ TEST(AuctionTest, OneExpertNoRowsAndExpertsWithoutRoom) {
   EXPECT_EQ(loads(closed, auction(closed.matrix(), closed.capacities, {.epsilon = 1.0F})), closed.capacities);
 }
 
-}  // namespace
+}  // namespace auction_test
 }  // namespace witan

@@ -13,7 +13,7 @@
 #include "support/routed.h"
 
 namespace witan {
-namespace {
+namespace balanced_routers_test {
 
 using test::loads_of;
 
@@ -292,5 +292,5 @@ TEST(BalancedRoutersTest, NoRowIsLeftOut) {
   }
 }
 
-}  // namespace
+}  // namespace balanced_routers_test
 }  // namespace witan

@@ -8,7 +8,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace batch_prioritized_test {
 
 Routing route(const RouterOptions& options, const Tensor& scores) {
   Random random(1);
@@ -80,5 +80,5 @@ TEST(BatchPrioritizedRouterTest, NoisyTopKTakesThePolicyToo) {
   EXPECT_EQ(routing.assignment->rows_of(2).front(), 33);
 }
 
-}  // namespace
+}  // namespace batch_prioritized_test
 }  // namespace witan

@@ -6,7 +6,7 @@
 #include "support/routed.h"
 
 namespace witan {
-namespace {
+namespace blind_routers_test {
 
 using Experts = std::vector<std::vector<std::int64_t>>;
 
@@ -74,5 +74,5 @@ TEST(UniformRouterTest, LoadsDifferByOneAtTheMost) {
   }
 }
 
-}  // namespace
+}  // namespace blind_routers_test
 }  // namespace witan

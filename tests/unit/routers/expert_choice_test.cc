@@ -10,7 +10,7 @@
 #include "support/routed.h"
 
 namespace witan {
-namespace {
+namespace expert_choice_test {
 
 using test::Settings;
 
@@ -164,5 +164,5 @@ TEST(ExpertChoiceTest, GradientsOfTheWeights) {
       scores, 1e-3F));
 }
 
-}  // namespace
+}  // namespace expert_choice_test
 }  // namespace witan

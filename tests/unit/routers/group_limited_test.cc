@@ -14,7 +14,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace group_limited_test {
 
 constexpr std::int64_t kExperts = 6;  // three groups of two
 
@@ -189,5 +189,5 @@ TEST(LossFreeRouterTest, ManyStepsBalanceASkewedGate) {
   EXPECT_LT(largest_over_mean(false), 1.1);
 }
 
-}  // namespace
+}  // namespace group_limited_test
 }  // namespace witan

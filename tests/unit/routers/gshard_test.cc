@@ -10,7 +10,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace gshard_test {
 
 RouterOptions gshard(const char* policy, double capacity = 0.0) {
   RouterOptions options;
@@ -114,5 +114,5 @@ TEST(GShardRouterTest, RefusesOtherNumbersOfExperts) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace gshard_test
 }  // namespace witan

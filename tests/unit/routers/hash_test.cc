@@ -12,7 +12,7 @@
 #include "support/routed.h"
 
 namespace witan {
-namespace {
+namespace routers_hash_test {
 
 using test::Settings;
 using Experts = std::vector<std::vector<std::int64_t>>;
@@ -180,5 +180,5 @@ TEST(HashRouterTest, RefusesWhatItCannotLookUp) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace routers_hash_test
 }  // namespace witan

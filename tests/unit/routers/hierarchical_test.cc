@@ -16,7 +16,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace hierarchical_test {
 
 constexpr std::int64_t kGroups = 3;
 constexpr std::int64_t kPerGroup = 3;
@@ -161,5 +161,5 @@ TEST(HierarchicalRouterTest, RefusesLevelsThatCannotLearn) {
   EXPECT_EQ(message(two_levels("1", 2, "1")), "no error");
 }
 
-}  // namespace
+}  // namespace hierarchical_test
 }  // namespace witan

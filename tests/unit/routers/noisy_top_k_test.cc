@@ -12,7 +12,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace noisy_top_k_test {
 
 constexpr std::int64_t kWidth = 3;
 constexpr std::int64_t kExperts = 5;
@@ -200,5 +200,5 @@ TEST(SquaredVariationTest, GradientAtPerfectBalanceIsZeroNotNaN) {
   for (const float gradient : x.grad().values()) EXPECT_EQ(gradient, 0.0F);
 }
 
-}  // namespace
+}  // namespace noisy_top_k_test
 }  // namespace witan

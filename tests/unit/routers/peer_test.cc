@@ -13,7 +13,7 @@
 #include "training/optimizer.h"
 
 namespace witan {
-namespace {
+namespace peer_test {
 
 constexpr std::int64_t kWidth = 4;
 
@@ -172,5 +172,5 @@ TEST(PeerTest, SixtyFiveThousandNeuronsTrain) {
   EXPECT_LT(last, 0.1 * first) << first;
 }
 
-}  // namespace
+}  // namespace peer_test
 }  // namespace witan

@@ -13,7 +13,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace product_key_search_test {
 
 // Of whole numbers between -2 and 2 when coarse: ties everywhere.
 Tensor half_scores(std::int64_t rows, std::int64_t n, std::uint64_t seed, bool coarse) {
@@ -74,5 +74,5 @@ TEST(ProductKeySearchTest, ScoresThatAreNotNumbersNameTheirRow) {
   }
 }
 
-}  // namespace
+}  // namespace product_key_search_test
 }  // namespace witan

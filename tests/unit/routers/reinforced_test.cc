@@ -10,7 +10,7 @@
 #include "support/routed.h"
 
 namespace witan {
-namespace {
+namespace reinforced_test {
 
 constexpr std::int64_t kArms = 3;
 constexpr std::array<float, kArms> kLosses = {1.0F, 0.2F, 2.5F};
@@ -168,5 +168,5 @@ TEST(ReinforcedRouterTest, RefusesSeveralExpertsPerRow) {
             std::string::npos);
 }
 
-}  // namespace
+}  // namespace reinforced_test
 }  // namespace witan

@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace soft_and_dense_test {
 
 constexpr std::int64_t kWidth = 4;
 
@@ -118,5 +118,5 @@ TEST(SoftMoeRouterTest, PartsOfASequenceAreRefused) {
   EXPECT_NE(message.find("5 rows are not whole sequences of 2"), std::string::npos) << message;
 }
 
-}  // namespace
+}  // namespace soft_and_dense_test
 }  // namespace witan

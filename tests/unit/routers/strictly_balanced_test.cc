@@ -10,7 +10,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace strictly_balanced_test {
 
 constexpr std::int64_t kExperts = 4;
 
@@ -133,5 +133,5 @@ TEST(StrictlyBalancedRouterTest, ThresholdsLearnTheBatchesLoads) {
   }
 }
 
-}  // namespace
+}  // namespace strictly_balanced_test
 }  // namespace witan

@@ -12,7 +12,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace top_k_test {
 
 std::unique_ptr<Router> make(const RouterOptions& options) {
   Random random(1);
@@ -153,5 +153,5 @@ TEST(RouterTableTest, UnknownNameSuggests) {
   EXPECT_NE(test::error_message([] { find_router("swich"); }).find("switch"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace top_k_test
 }  // namespace witan

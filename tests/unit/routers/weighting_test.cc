@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace weighting_test {
 
 constexpr std::int64_t kExperts = 5;
 
@@ -222,5 +222,5 @@ TEST(WeightingTest, UnknownNameSuggests) {
   }
 }
 
-}  // namespace
+}  // namespace weighting_test
 }  // namespace witan

@@ -15,7 +15,7 @@
 #include "text/bpe_tokenizer.h"
 
 namespace witan {
-namespace {
+namespace tokenizer_test {
 
 using test::error_message;
 using test::TemporaryFolder;
@@ -267,5 +267,5 @@ TEST(TokenizerTest, DamageIsAnErrorOrHarmless) {
   EXPECT_LT(refused, 2000);
 }
 
-}  // namespace
+}  // namespace tokenizer_test
 }  // namespace witan

@@ -7,7 +7,7 @@
 #include "text/tokenizer.h"
 
 namespace witan {
-namespace {
+namespace utf8_test {
 
 constexpr std::size_t kNone = std::string_view::npos;
 
@@ -76,5 +76,5 @@ TEST(StreamDecoderTest, AnyCutGivesTheSameText) {
   }
 }
 
-}  // namespace
+}  // namespace utf8_test
 }  // namespace witan

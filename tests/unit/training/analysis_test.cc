@@ -10,7 +10,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace analysis_test {
 
 // Row r goes to expert experts[r] alone.
 Routing routing(const std::vector<int>& experts, std::int64_t num_experts) {
@@ -109,5 +109,5 @@ TEST(AnalysisTest, FileHoldsWhatTheReportReads) {
   EXPECT_EQ(object["samples"][0]["prompt"], "Es war");
 }
 
-}  // namespace
+}  // namespace analysis_test
 }  // namespace witan

@@ -9,7 +9,7 @@
 #include "training/dataset.h"
 
 namespace witan {
-namespace {
+namespace batch_sampler_test {
 
 // Token i is i, its domain i / 10.
 class CountingStream : public TokenStream {
@@ -119,5 +119,5 @@ TEST(BatchSamplerTest, OneWindowIsEnoughAndLessIsAnError) {
             "after it");
 }
 
-}  // namespace
+}  // namespace batch_sampler_test
 }  // namespace witan

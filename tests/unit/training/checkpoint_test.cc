@@ -12,7 +12,7 @@
 #include "text/tokenizer.h"
 
 namespace witan {
-namespace {
+namespace checkpoint_test {
 
 namespace fs = std::filesystem;
 
@@ -139,5 +139,5 @@ TEST_F(CheckpointTest, TensorsOfAnotherModel) {
   EXPECT_NE(message(reshaped).find("model.b"), std::string::npos) << message(reshaped);
 }
 
-}  // namespace
+}  // namespace checkpoint_test
 }  // namespace witan

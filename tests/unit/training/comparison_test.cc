@@ -11,7 +11,7 @@
 #include "training/routing_cost.h"
 
 namespace witan {
-namespace {
+namespace training_comparison_test {
 
 ParameterCounts counts_of(const DecoderConfig& config) { return Decoder(config, 1).counts(); }
 
@@ -98,5 +98,5 @@ TEST(ComparisonTest, RoutingHasACost) {
   }
 }
 
-}  // namespace
+}  // namespace training_comparison_test
 }  // namespace witan

@@ -12,7 +12,7 @@
 #include "training/dataset.h"
 
 namespace witan {
-namespace {
+namespace corpus_test {
 
 namespace fs = std::filesystem;
 using test::error_message;
@@ -219,5 +219,5 @@ TEST_F(CorpusTest, SaysWhatIsWrong) {
   EXPECT_EQ(refusal({"fine.txt"}, -0.1), "data.heldout_share: -0.1 is out of range (expected 0 or more, below 1)");
 }
 
-}  // namespace
+}  // namespace corpus_test
 }  // namespace witan

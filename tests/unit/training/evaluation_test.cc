@@ -6,7 +6,7 @@
 #include <vector>
 
 namespace witan {
-namespace {
+namespace evaluation_test {
 
 TEST(EvaluationWindowsTest, MeetEveryTargetOnce) {
   for (const std::int64_t tokens : {2, 8, 9, 10, 100}) {
@@ -35,5 +35,5 @@ TEST(EvaluationWindowsTest, ASampleIsNeverEmpty) {
   EXPECT_EQ(evaluation_windows(5, 10, 3).size(), 1U);
 }
 
-}  // namespace
+}  // namespace evaluation_test
 }  // namespace witan

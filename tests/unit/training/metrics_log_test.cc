@@ -10,7 +10,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace metrics_log_test {
 
 StepReport report(std::int64_t step) {
   StepReport result;
@@ -78,5 +78,5 @@ TEST(MetricsLogTest, ANewRunStartsAfresh) {
   EXPECT_EQ(read_text_file(folder / "metrics.jsonl"), "");
 }
 
-}  // namespace
+}  // namespace metrics_log_test
 }  // namespace witan

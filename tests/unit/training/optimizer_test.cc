@@ -11,7 +11,7 @@
 #include "support/compare.h"
 
 namespace witan {
-namespace {
+namespace optimizer_test {
 
 Parameter parameter(const std::string& name, std::int64_t size, std::uint64_t seed, bool decay = true) {
   Parameter result{name, Tensor::uninitialized({size}), decay};
@@ -159,5 +159,5 @@ TEST(OptimizerTest, RowsWithoutGradientStay) {
   }
 }
 
-}  // namespace
+}  // namespace optimizer_test
 }  // namespace witan

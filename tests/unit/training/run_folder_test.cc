@@ -9,7 +9,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace run_folder_test {
 
 namespace fs = std::filesystem;
 using Mode = RunFolder::Mode;
@@ -127,5 +127,5 @@ TEST(RunFolderTest, ATrailingSlashIsTheSameFolder) {
   EXPECT_EQ(folder.metrics(), root / "run/metrics.jsonl");
 }
 
-}  // namespace
+}  // namespace run_folder_test
 }  // namespace witan

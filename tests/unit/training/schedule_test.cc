@@ -9,7 +9,7 @@
 #include "training/budget.h"
 
 namespace witan {
-namespace {
+namespace schedule_test {
 
 ScheduleOptions options(const std::string& type) {
   ScheduleOptions result;
@@ -95,5 +95,5 @@ TEST(BudgetTest, TimeLeftFollowsTheMeanRate) {
   EXPECT_LT(seconds_left({.steps = 20}, {}), 0.0);
 }
 
-}  // namespace
+}  // namespace schedule_test
 }  // namespace witan

@@ -9,7 +9,7 @@
 #include "support/error_message.h"
 
 namespace witan {
-namespace {
+namespace settings_test {
 
 TEST(SettingsTest, EveryPresetIsValid) {
   for (const std::string& name : preset_names()) {
@@ -90,5 +90,5 @@ TEST(SettingsTest, RefusesSequencesLongerThanTheModel) {
             "data.sequence_length: sequence_length=512 exceeds max_position_embeddings=256");
 }
 
-}  // namespace
+}  // namespace settings_test
 }  // namespace witan

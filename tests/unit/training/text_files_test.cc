@@ -10,7 +10,7 @@
 #include "support/text_folder.h"
 
 namespace witan {
-namespace {
+namespace text_files_test {
 
 using test::error_message;
 using test::gzipped;
@@ -115,5 +115,5 @@ TEST_F(TextFilesTest, DamageIsAnErrorOrHarmless) {
   EXPECT_GT(refused, 1500);
 }
 
-}  // namespace
+}  // namespace text_files_test
 }  // namespace witan

@@ -15,7 +15,7 @@
 #include "training/dataset.h"
 
 namespace witan {
-namespace {
+namespace token_cache_test {
 
 namespace fs = std::filesystem;
 using test::numbered_lines;
@@ -153,5 +153,5 @@ TEST_F(TokenCacheTest, AnInterruptLeavesNoFile) {
   EXPECT_FALSE(fs::exists(folder_ / "cache") && !fs::is_empty(folder_ / "cache"));
 }
 
-}  // namespace
+}  // namespace token_cache_test
 }  // namespace witan

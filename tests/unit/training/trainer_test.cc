@@ -14,7 +14,7 @@
 #include "support/token_text.h"
 
 namespace witan {
-namespace {
+namespace trainer_test {
 
 TrainSettings tiny(std::int64_t steps) {
   TrainSettings settings = preset_settings("tiny");
@@ -178,5 +178,5 @@ TEST(TrainerTest, NamesAWeightThatIsNoNumber) {
   EXPECT_NE(test::error_message([&] { subject.step(); }).find(parameters.back().name), std::string::npos);
 }
 
-}  // namespace
+}  // namespace trainer_test
 }  // namespace witan

@@ -15,7 +15,7 @@
 #include "support/token_text.h"
 
 namespace witan {
-namespace {
+namespace training_run_test {
 
 TrainSettings tiny(std::int64_t steps) {
   TrainSettings settings = preset_settings("tiny");
@@ -170,5 +170,5 @@ TEST(TrainingRunTest, ARunByMinutesEndsByTheClock) {
   EXPECT_EQ(script.steps, 1);
 }
 
-}  // namespace
+}  // namespace training_run_test
 }  // namespace witan

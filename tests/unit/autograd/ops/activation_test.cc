@@ -7,7 +7,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_activation_test {
 
 class ActivationOpTest : public testing::TestWithParam<Activation> {};
 
@@ -44,5 +44,5 @@ TEST(GatedActivationOpTest, DifferentShapesAreErrors) {
   EXPECT_THROW(ops::gated_activation(tape, Tensor::zeros({2, 3}), Tensor::zeros({3, 2}), Activation::kSilu), Error);
 }
 
-}  // namespace
+}  // namespace autograd_ops_activation_test
 }  // namespace witan

@@ -13,7 +13,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_attention_test {
 
 using ops::AttentionShape;
 using test::random_tensor;
@@ -204,5 +204,5 @@ TEST(AttentionOpTest, WrongShapesSaySo) {
             "expected q [n, 32] and at least n rows of 16 keys and values");
 }
 
-}  // namespace
+}  // namespace autograd_ops_attention_test
 }  // namespace witan

@@ -10,7 +10,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace batch_norm_test {
 
 const std::vector<std::uint8_t> kMask = {1, 1, 0, 1, 1};
 
@@ -55,5 +55,5 @@ TEST(BatchNormTest, NoRowsHaveTheStatisticsOfNothing) {
       Error);
 }
 
-}  // namespace
+}  // namespace batch_norm_test
 }  // namespace witan

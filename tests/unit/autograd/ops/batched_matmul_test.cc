@@ -8,7 +8,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace batched_matmul_test {
 
 using kernels::Op;
 
@@ -50,5 +50,5 @@ TEST(BatchedMatmulTest, ShapesThatDoNotFitAreRefused) {
   EXPECT_THROW(ops::batched_matmul(off, Op::kPlain, Tensor::zeros({6, 4}), Tensor::zeros({8, 2}), 4), Error);
 }
 
-}  // namespace
+}  // namespace batched_matmul_test
 }  // namespace witan

@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace clamp_test {
 
 TEST(ClampTest, LimitsBothSides) {
   Tape tape;
@@ -37,5 +37,5 @@ TEST(ClampTest, GradientPassesInsideOnly) {
   EXPECT_TRUE(test::identical(tracked.grad().values(), std::vector<float>{0.0F, 1.0F, 1.0F, 1.0F, 0.0F, 0.0F}));
 }
 
-}  // namespace
+}  // namespace clamp_test
 }  // namespace witan

@@ -15,7 +15,7 @@
 #include "support/isa.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_cross_entropy_test {
 
 using Inputs = std::span<const Tensor>;
 
@@ -241,5 +241,5 @@ TEST(MixtureCrossEntropyTest, ShapesThatDoNotFitAreRefused) {
       Error);
 }
 
-}  // namespace
+}  // namespace autograd_ops_cross_entropy_test
 }  // namespace witan

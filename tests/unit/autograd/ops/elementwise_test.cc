@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_elementwise_test {
 
 using Inputs = std::span<const Tensor>;
 
@@ -87,5 +87,5 @@ TEST(EmbeddingTest, RefusesAnIdOutsideTheTable) {
   }
 }
 
-}  // namespace
+}  // namespace autograd_ops_elementwise_test
 }  // namespace witan

@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace grouped_linear_test {
 
 TEST(GroupedLinearOpTest, GradientsMatchDifferences) {
   // Expert 1 has no rows, row 2 no expert.
@@ -51,5 +51,5 @@ TEST(GroupedLinearOpTest, WrongShapesAreErrors) {
   EXPECT_THROW(ops::grouped_linear(tape, x, assignment, true, Tensor::zeros({3, 2, 5}), Tensor::zeros({2})), Error);
 }
 
-}  // namespace
+}  // namespace grouped_linear_test
 }  // namespace witan

@@ -8,7 +8,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace linear_test {
 
 TEST(LinearOpTest, GradientsMatchDifferences) {
   const Tensor inputs[] = {test::random_tensor({2, 3, 5}, 1), test::random_tensor({4, 5}, 2),
@@ -41,5 +41,5 @@ TEST(LinearOpTest, WrongWidthsAreErrors) {
   EXPECT_THROW(ops::linear(tape, x, Tensor::zeros({4, 5}), Tensor::zeros({5})), Error);
 }
 
-}  // namespace
+}  // namespace linear_test
 }  // namespace witan

@@ -7,7 +7,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_neuron_mixture_test {
 
 std::shared_ptr<const PooledVector<std::int32_t>> named(std::initializer_list<std::int32_t> experts) {
   return std::make_shared<PooledVector<std::int32_t>>(experts);
@@ -54,5 +54,5 @@ TEST(NeuronMixtureTest, WhatDoesNotFitIsRefused) {
   EXPECT_THROW(mix(Tensor::zeros({9, 2, 4}), Tensor::zeros({9, 4, 2}), {0, 0}), Error);
 }
 
-}  // namespace
+}  // namespace autograd_ops_neuron_mixture_test
 }  // namespace witan

@@ -8,7 +8,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_norm_test {
 
 using test::random_tensor;
 
@@ -86,5 +86,5 @@ TEST(NormOpsTest, UnitRowsHaveLengthOneAndZeroStaysZero) {
       test::gradients_match([](Tape& tape, std::span<const Tensor> z) { return ops::unit_norm(tape, z[0]); }, {&x, 1}));
 }
 
-}  // namespace
+}  // namespace autograd_ops_norm_test
 }  // namespace witan

@@ -11,7 +11,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_rope_test {
 
 using test::random_tensor;
 
@@ -84,5 +84,5 @@ TEST(RopeOpTest, WrongInputSaysSo) {
             "rope: position=10 is outside the table of 10 positions");
 }
 
-}  // namespace
+}  // namespace autograd_ops_rope_test
 }  // namespace witan

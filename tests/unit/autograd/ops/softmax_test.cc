@@ -6,7 +6,7 @@
 #include "support/gradient_check.h"
 
 namespace witan {
-namespace {
+namespace autograd_ops_softmax_test {
 
 TEST(SoftmaxOpTest, SoftmaxGradientsMatchCentralDifferences) {
   const Tensor inputs[] = {test::random_tensor({3, 2, 7}, 1)};
@@ -20,5 +20,5 @@ TEST(SoftmaxOpTest, LogSumExpGradientsMatchCentralDifferences) {
                                     inputs));
 }
 
-}  // namespace
+}  // namespace autograd_ops_softmax_test
 }  // namespace witan
