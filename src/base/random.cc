@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "base/normal_quantile.h"
 #include "base/parallel.h"
 
 namespace witan {
@@ -29,19 +30,9 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::a
 
 constexpr std::int64_t kGrain = 4096;  // values that pay for another thread
 
-// The x in (-2, 2) below which a normal variable cut at two standard deviations lies with this probability: where
-// erf(x / sqrt 2) = (2 probability - 1) erf(sqrt 2). By inversion and not by drawing again, which takes a number of
-// words that nobody knows beforehand. Newton's steps from 0 on a function that is concave on x > 0 only grow and never
-// pass the root, and seven reach double precision on [0, 2].
-double truncated_normal_quantile(double probability) {
-  const double share = 2.0 * probability - 1.0;
-  const double area = std::fabs(share) * std::erf(std::numbers::sqrt2);
-  const double peak = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;  // derivative of erf(x / sqrt 2) at 0
-  double x = 0.0;
-  for (int step = 0; step < 7; ++step)
-    x += (area - std::erf(x / std::numbers::sqrt2)) / (peak * std::exp(-0.5 * x * x));
-  return std::copysign(std::min(x, 2.0), share);
-}
+// The share of a standard normal that lies below -2, and within two deviations.
+const double kBelowMinusTwo = 0.5 * std::erfc(std::numbers::sqrt2);
+const double kWithinTwo = std::erf(std::numbers::sqrt2);
 
 }  // namespace
 
@@ -73,10 +64,7 @@ double Random::uniform_open() {
   return (static_cast<double>(word >> 11) + 0.5) * 0x1p-53;
 }
 
-float Random::normal() {
-  const double radius = std::sqrt(-2.0 * std::log(uniform_open()));
-  return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * uniform_open()));
-}
+float Random::normal() { return static_cast<float>(normal_quantile(uniform_open())); }
 
 std::uint64_t Random::below(std::uint64_t bound) {
   WITAN_ASSERT(bound > 0);
@@ -101,7 +89,7 @@ void Random::fill(std::span<float> values, std::uint64_t words, const Draw& draw
 }
 
 void Random::fill_normal(std::span<float> values, float mean, float standard_deviation) {
-  fill(values, 4, [=](Random& random) { return mean + standard_deviation * random.normal(); });
+  fill(values, 2, [=](Random& random) { return mean + standard_deviation * random.normal(); });
 }
 
 void Random::fill_uniform(std::span<float> values, float low, float high) {
@@ -110,7 +98,9 @@ void Random::fill_uniform(std::span<float> values, float low, float high) {
 
 void Random::fill_truncated_normal(std::span<float> values, float standard_deviation) {
   fill(values, 2, [=](Random& random) {
-    return standard_deviation * static_cast<float>(truncated_normal_quantile(random.uniform_open()));
+    // By inversion and not by drawing again, which takes a number of words that nobody knows beforehand.
+    const double x = normal_quantile(kBelowMinusTwo + kWithinTwo * random.uniform_open());
+    return standard_deviation * static_cast<float>(std::clamp(x, -2.0, 2.0));
   });
 }
 

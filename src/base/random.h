@@ -18,13 +18,13 @@ class Random {
   float uniform();
   // In (0, 1), 53 bits; never 0 or 1, safe under a logarithm.
   double uniform_open();
-  // Standard normal (Box-Muller).
+  // Standard normal, by inversion of a uniform of 53 bits.
   float normal();
   // Uniform in [0, bound) without bias; bound > 0.
   std::uint64_t below(std::uint64_t bound);
   // The fills give the same numbers for any number of threads. position() advances by exactly the named number of words
   // per value, so that value i of a fill can also be drawn alone, from position + words i.
-  // What as many calls of normal() would give; 4 words each.
+  // What as many calls of normal() would give; 2 words each.
   void fill_normal(std::span<float> values, float mean, float standard_deviation);
   // What as many calls of uniform() would give, from [0, 1) to [low, high); 1 word each.
   void fill_uniform(std::span<float> values, float low, float high);

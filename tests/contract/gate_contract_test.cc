@@ -43,7 +43,7 @@ TEST_P(GateContract, SeedDecides) {
 }
 
 TEST_P(GateContract, GradientsMatchCentralDifferences) {
-  const std::unique_ptr<Gate> gate = make(1);
+  const std::unique_ptr<Gate> gate = make(3);
   std::vector<Tensor> inputs = {test::random_tensor({3, kWidth}, 2)};
   for (const Parameter& parameter : gate->parameters()) inputs.push_back(parameter.value);
   EXPECT_GT(inputs.size(), 1U);

@@ -56,7 +56,7 @@ TEST(RandomTest, FillsAreTheSameForAnyNumberOfThreads) {
     std::uint64_t words;
   };
   const int threads = num_threads();
-  for (const Fill& fill : {Fill{[](Random&r, std::span<float> v) { r.fill_normal(v, 1.0F, 2.0F); }, 4},
+  for (const Fill& fill : {Fill{[](Random&r, std::span<float> v) { r.fill_normal(v, 1.0F, 2.0F); }, 2},
                            Fill{[](Random&r, std::span<float> v) { r.fill_uniform(v, -1.0F, 3.0F); }, 1},
                            Fill{[](Random&r, std::span<float> v) { r.fill_truncated_normal(v, 0.5F); }, 2}}) {
     for (const std::uint64_t start : {0, 3}) {

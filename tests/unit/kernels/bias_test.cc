@@ -23,7 +23,7 @@ TEST(BiasTest, MatchesTheReferencesAtOddSizes) {
   };
   for (const auto& [rows, cols] : {Case{0, 3}, Case{1, 1}, Case{7, 33}, Case{513, 129}}) {
     const std::int64_t stride = cols + 3;
-    const std::vector<float> bias = normals(cols, 1);
+    const std::vector<float> bias = normals(cols, 3);
     std::vector<float> y = normals(rows * stride + 1, 2);
     std::vector<float> expected = y;
     add_row(bias, {y.data() + 1, rows, cols, stride});

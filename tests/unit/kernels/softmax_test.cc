@@ -45,7 +45,7 @@ TEST(SoftmaxKernelTest, MatchesReference) {
   for (const std::int64_t cols : {1, 2, 7, 8, 16, 31, 64, 130}) {
     for (const std::int64_t rows : {0, 1, 5, 200}) {
       SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(cols));
-      Rows x(rows, cols, 1);
+      Rows x(rows, cols, 3);
       Rows y(rows, cols, 2);
       Rows expected = y;
       std::vector<float> lse(static_cast<std::size_t>(rows));
