@@ -63,7 +63,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   result.prefill_seconds = seconds_since(start);
 
   const Clock::time_point decode_start = Clock::now();
-  StreamDecoder decoder;
+  const std::unique_ptr<TokenStream> stream = tokenizer_.stream();
   const auto produced = [&result] { return static_cast<std::int64_t>(result.ids.size()); };
   while (produced() < options.max_tokens) {
     // The tokenizer may know fewer tokens than the model's padded vocabulary: only those can be said.
@@ -76,7 +76,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
     }
     history.push_back(id);
     result.ids.push_back(id);
-    GeneratedToken token{id, decoder.push(tokenizer_.token_bytes(id)), {}};
+    GeneratedToken token{id, stream->push(id), {}};
     result.text += token.text;
     const bool room = cache.length() < cache.max_positions();
     const bool last = !room || produced() == options.max_tokens;
@@ -96,7 +96,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
     if (!options.observed_layer) hidden = feed({&id, 1}, 1, cache, {});
   }
   result.decode_seconds = seconds_since(decode_start);
-  result.tail = decoder.finish();
+  result.tail = stream->finish();
   result.text += result.tail;
   return result;
 }
@@ -107,8 +107,7 @@ bool Generator::ends_text(std::int32_t id) const {
 }
 
 std::vector<std::int32_t> Generator::encode(std::string_view prompt) const {
-  std::vector<std::int32_t> ids = tokenizer_.encode(prompt);
-  if (tokenizer_.bos_id() >= 0) ids.insert(ids.begin(), tokenizer_.bos_id());
+  std::vector<std::int32_t> ids = tokenizer_.encode_with_special(prompt);
   if (ids.empty()) fail("generate: the prompt is empty, and the tokenizer has no start token");
   return ids;
 }

@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "text/sentencepiece_model.h"
+#include "text/tokenizer_document.h"
+#include "text/unicode.h"
 #include "text/utf8.h"
 
 namespace witan {
@@ -54,26 +56,11 @@ void save_config(const std::filesystem::path& folder, const char* tokenizer_clas
   write_json(folder / "tokenizer_config.json", config);
 }
 
-std::string utf8(std::uint32_t code) {
-  if (code < 0x80) return std::string(1, static_cast<char>(code));
-  return {static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 0x3F))};
-}
-
-// How byte-level BPE writes the bytes: printable Latin-1 as itself, the rest as the characters from U+0100 on.
-std::vector<std::string> byte_characters() {
-  std::vector<std::string> characters;
-  std::uint32_t next = 0x100;
-  for (std::uint32_t byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xFF && byte != 0xAD);
-    characters.push_back(utf8(printable ? byte : next++));
-  }
-  return characters;
-}
-
 Json byte_vocabulary(std::int32_t bos_id, std::int32_t eos_id) {
   Json vocabulary = Json::object();
-  const std::vector<std::string> characters = byte_characters();
-  for (std::size_t byte = 0; byte < characters.size(); ++byte) vocabulary[characters[byte]] = byte;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    vocabulary[std::string(byte_character(static_cast<unsigned char>(byte)))] = byte;
+  }
   vocabulary[kBeginText] = bos_id;
   vocabulary[kEndText] = eos_id;
   return vocabulary;
@@ -177,14 +164,18 @@ void save_byte_json(const std::filesystem::path& folder, std::int32_t bos_id, st
   save_config(folder, "PreTrainedTokenizerFast", false);
 }
 
-bool is_byte_json(const std::filesystem::path& file) {
-  const nlohmann::json json = read_json_file(file);
-  const nlohmann::json expected = byte_vocabulary(256, 257);
-  return json.is_object() && json.contains("model") && json["model"].is_object() &&
-         json["model"].value("type", nlohmann::json()) == "BPE" &&
-         json["model"].value("vocab", nlohmann::json()) == expected &&
-         json["model"].value("merges", nlohmann::json()) == nlohmann::json::array() && json.contains("pre_tokenizer") &&
-         json["pre_tokenizer"].is_object() && json["pre_tokenizer"].value("type", nlohmann::json()) == "ByteLevel";
+bool is_byte_document(const TokenizerDocument& document) {
+  const nlohmann::json& json = *document.parts;
+  if (document.vocabulary.size() != 258 || !document.has_merges || !document.merges.empty()) return false;
+  const Json expected = byte_vocabulary(256, 257);
+  for (const auto& [token, id] : expected.items()) {
+    if (document.vocabulary.find(token) != id.get<std::int32_t>()) return false;
+  }
+  const auto type_of = [&](const char* key) {
+    const bool typed = json.is_object() && json.contains(key) && json[key].is_object() && json[key].contains("type");
+    return typed ? json[key]["type"] : nlohmann::json();
+  };
+  return type_of("model") == "BPE" && type_of("pre_tokenizer") == "ByteLevel";
 }
 
 }  // namespace witan

@@ -9,6 +9,7 @@
 namespace witan {
 
 struct SentencePieceModel;
+struct TokenizerDocument;
 
 inline constexpr const char* kBeginText = "<s>";
 inline constexpr const char* kEndText = "</s>";
@@ -30,7 +31,7 @@ void save_sentencepiece_json(const std::filesystem::path& folder, const Sentence
 
 // The same for bytes: byte-level BPE without a merge, ids 0 to 255 being the bytes, then bos and eos.
 void save_byte_json(const std::filesystem::path& folder, std::int32_t bos_id, std::int32_t eos_id);
-// Whether a tokenizer.json is what save_byte_json writes. Throws Error when it is no JSON.
-bool is_byte_json(const std::filesystem::path& file);
+// Whether a tokenizer.json is what save_byte_json writes.
+bool is_byte_document(const TokenizerDocument& document);
 
 }  // namespace witan

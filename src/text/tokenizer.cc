@@ -5,30 +5,79 @@
 #include "base/file.h"
 #include "text/bpe_tokenizer.h"
 #include "text/hugging_face_files.h"
+#include "text/hugging_face_tokenizer.h"
+#include "text/sentencepiece_model.h"
+#include "text/tokenizer_document.h"
 
 namespace witan {
+namespace {
 
-std::string Tokenizer::decode(const std::vector<std::int32_t>& ids) const {
+namespace fs = std::filesystem;
+
+// For tokenizers whose tokens are bytes whatever stands beside them.
+class ByteStream : public TokenStream {
+ public:
+  explicit ByteStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
+  std::string push(std::int32_t id) override { return decoder_.push(tokenizer_.token_bytes(id)); }
+  std::string finish() override { return decoder_.finish(); }
+
+ private:
+  const Tokenizer& tokenizer_;
+  StreamDecoder decoder_;
+};
+
+bool is_there(const fs::path& file) {
+  std::error_code ignored;
+  return fs::exists(file, ignored);
+}
+
+std::unique_ptr<Tokenizer> load_json(const fs::path& file, bool with_folder) {
+  std::string text = read_text_file(file);
+  const TokenizerDocument document(text, file.string());
+  if (is_byte_document(document)) return make_byte_tokenizer();
+  std::vector<std::pair<std::string, std::string>> files = {{file.filename().string(), std::move(text)}};
+  SpecialTokenNames names;
+  if (with_folder) {
+    names = read_special_token_names(file.parent_path());
+    for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"}) {
+      if (is_there(file.parent_path() / name)) files.emplace_back(name, read_text_file(file.parent_path() / name));
+    }
+  }
+  return std::make_unique<HuggingFaceTokenizer>(document, names, std::move(files));
+}
+
+}  // namespace
+
+std::vector<std::int32_t> Tokenizer::encode_with_special(std::string_view text) const {
+  std::vector<std::int32_t> ids = encode(text);
+  if (bos_id() >= 0) ids.insert(ids.begin(), bos_id());
+  return ids;
+}
+
+std::string Tokenizer::decode(const std::vector<std::int32_t>& ids, SpecialTokens) const {
   std::string text;
   for (const std::int32_t id : ids) text += token_bytes(id);
   return text;
 }
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder) {
-  const std::filesystem::path model = folder / "tokenizer.model";
-  const std::filesystem::path json = folder / "tokenizer.json";
-  std::error_code error;
-  if (std::filesystem::exists(model, error)) {
-    return std::make_unique<BpeTokenizer>(read_text_file(model), model.string());
+std::unique_ptr<TokenStream> Tokenizer::stream(SpecialTokens) const { return std::make_unique<ByteStream>(*this); }
+
+std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
+  const fs::path model = folder / "tokenizer.model";
+  const fs::path json = folder / "tokenizer.json";
+  if (is_there(model)) {
+    std::string bytes = read_text_file(model);
+    // Of released models both files are there, and the tokenizer.json knows more.
+    if (!is_there(json) || BpeTokenizer::supports(parse_sentencepiece_model(bytes, model.string()))) {
+      return std::make_unique<BpeTokenizer>(std::move(bytes), model.string());
+    }
   }
-  if (!std::filesystem::exists(json, error)) {
+  if (!is_there(json)) {
     fail("{}: no tokenizer: looked for tokenizer.model and tokenizer.json", folder.string());
   }
-  if (!is_byte_json(json)) {
-    fail("{}: expected Witan's byte tokenizer (byte-level BPE without merges); others need a tokenizer.model beside it",
-         json.string());
-  }
-  return make_byte_tokenizer();
+  return load_json(json, true);
 }
+
+std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& file) { return load_json(file, false); }
 
 }  // namespace witan

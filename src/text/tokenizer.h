@@ -12,6 +12,23 @@
 
 namespace witan {
 
+// Whether tokens that are no text, such as the end of a text, are shown by their names.
+enum class SpecialTokens { kSkip, kKeep };
+
+// Ids to text, one at a time. Every piece of text is whole characters; all pieces together are what decoding the whole
+// list gives.
+class TokenStream {
+ public:
+  TokenStream() = default;
+  TokenStream(const TokenStream&) = delete;
+  TokenStream& operator=(const TokenStream&) = delete;
+  virtual ~TokenStream() = default;
+  // The text that became complete with this token.
+  virtual std::string push(std::int32_t id) = 0;
+  // What is left, with U+FFFD for characters that stayed incomplete.
+  virtual std::string finish() = 0;
+};
+
 class Tokenizer {
  public:
   Tokenizer() = default;
@@ -20,13 +37,20 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   virtual std::int64_t vocab_size() const = 0;
-  // Without special tokens. Lossless: decode(encode(text)) == text for valid UTF-8.
+  // Adds no special tokens. A tokenizer of a released model takes the names of special tokens in the text for them, as
+  // chat templates want it, and may lose some of the text in normalising; our own two lose nothing:
+  // decode(encode(text))
+  // == text. Bytes that are not UTF-8 are U+FFFD for those that know characters only.
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
-  // The bytes of one token (may be part of a character).
+  // With the special tokens that the model expects around a text.
+  virtual std::vector<std::int32_t> encode_with_special(std::string_view text) const;
+  // The bytes that one token adds in the middle of a text (may be part of a character); none for a special token.
   virtual std::string token_bytes(std::int32_t id) const = 0;
-  std::string decode(const std::vector<std::int32_t>& ids) const;  // concatenated token_bytes
-  virtual std::int32_t bos_id() const = 0;                         // -1: none. Stands between documents in training
-  virtual std::int32_t eos_id() const = 0;                         // -1: none
+  virtual std::string decode(const std::vector<std::int32_t>& ids, SpecialTokens special = SpecialTokens::kSkip) const;
+  // The tokenizer outlives the stream.
+  virtual std::unique_ptr<TokenStream> stream(SpecialTokens special = SpecialTokens::kSkip) const;
+  virtual std::int32_t bos_id() const = 0;  // -1: none. Stands between documents in training
+  virtual std::int32_t eos_id() const = 0;  // -1: none
   // What a Hugging Face directory holds: tokenizer.model and/or tokenizer.json, tokenizer_config.json.
   virtual void save(const std::filesystem::path& folder) const = 0;
 };
@@ -51,7 +75,11 @@ enum class VocabSize { kExactly, kAtMost };
 std::unique_ptr<Tokenizer> train_sentencepiece(const std::vector<std::string_view>& texts, std::int64_t vocab_size,
                                                std::uint64_t seed, VocabSize how = VocabSize::kExactly,
                                                const ProgressOptions& progress = {});
-// Reads what save() wrote. Throws Error naming the files looked for.
+// What save() wrote, and the files of released models: a tokenizer.model that loses nothing (ours), else a
+// tokenizer.json with the tokenizer_config.json beside it, else a tokenizer.model of any other kind. Throws Error
+// naming the files looked for.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
+// One tokenizer.json alone, without the files beside it.
+std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& file);
 
 }  // namespace witan
