@@ -19,8 +19,9 @@ namespace {
 constexpr std::string_view kSpace = R"(\x09-\x0d\x{85}\p{Z})";
 constexpr std::string_view kNotSpace =
     R"(\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Cn}\p{Co})";
+// Oniguruma counts the superscripts and fractions of Latin-1 among word characters, and no others.
 constexpr std::string_view kWord =
-    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\xb2\xb3\xb9\xbc-\xbe\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
 constexpr std::string_view kDigit = R"(\p{Nd})";
 constexpr std::string_view kNotDigit = R"(\P{Nd})";
 constexpr std::string_view kHexDigit = "0-9A-Fa-f";

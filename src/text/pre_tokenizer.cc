@@ -281,8 +281,8 @@ void read(const JsonNode& node, int depth, PreTokenizers& result) {
     if (depth == kDeepest) node.refuse("sequences nest too deeply");
     for (const JsonNode& item : node.at("pretokenizers").items()) read(item, depth + 1, result);
   } else if (type == "Split") {
-    steps.push_back(at_pattern(std::make_shared<const TextPattern>(node.at("pattern")),
-                               read_behavior(node.at("behavior")), node.flag_or("invert", false)));
+    auto pattern = std::make_shared<const TextPattern>(node.at("pattern"));
+    steps.push_back(at_pattern(std::move(pattern), read_behavior(node.at("behavior")), node.flag_or("invert", false)));
   } else if (type == "ByteLevel") {
     read_byte_level(node, steps);
     result.ends_in_byte_characters = true;

@@ -45,6 +45,7 @@ class Reader : public nlohmann::json_sax<Json> {
     if (place_ != Place::kOutside) refuse_list();
     if (in_model() && key_ == "vocab") {
       place_ = Place::kIds;
+      document_.has_vocabulary = true;
       return true;
     }
     open(Json::object());
@@ -79,6 +80,7 @@ class Reader : public nlohmann::json_sax<Json> {
     if (place_ == Place::kIds) refuse_list();
     if (in_model() && key_ == "vocab") {
       place_ = Place::kScores;
+      document_.has_vocabulary = true;
       return true;
     }
     if (in_model() && key_ == "merges") {
@@ -216,6 +218,7 @@ TokenizerDocument::TokenizerDocument(std::string_view json, const std::string& n
     : file(name), parts(std::make_unique<Json>()) {
   Reader reader(*this);
   Json::sax_parse(json.begin(), json.end(), &reader);
+  if (!has_vocabulary) fail("{}: model.vocab is missing: not a tokenizer.json", file);
   // Memory follows the largest id: a few tokens must not claim gigabytes.
   const std::size_t most = 16 * reader.ids().size() + 65536;
   std::size_t length = 0;

@@ -34,6 +34,7 @@ struct TokenizerDocument {
   std::unique_ptr<nlohmann::json> parts;  // all but model.vocab and model.merges
   Vocabulary vocabulary;
   std::vector<double> scores;  // of the ids in order, where the vocabulary is a list of pairs
+  bool has_vocabulary = false;
   bool has_merges = false;
   std::vector<Merge> merges;  // in order
   std::string bytes;          // that the merges point into

@@ -64,7 +64,7 @@ const wordPiece = (options = {}) => ({
 });
 
 const added = (content, options = {}) => ({
-  content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true, ...options,
+  id: 0, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true, ...options,
 });
 const make = (name, parts) => ({
   name,
@@ -115,7 +115,7 @@ const expressions = [
   '[\\w\\-]+', '[^\\w\\s]+', '\\h+', '[[:alpha:]]+|[[:digit:]]', '[[:punct:]]+', '[[:^space:]]+', '[a-c[x-z]]+', '[^a-c[x-z]]+',
   '\\S+', '[\\S]+', '[^\\S ]+', '\\p{Han}+', '\\p{Hiragana}|\\p{Katakana}', '\\P{L}+', '\\p{^L}+', '\\p{Lu}\\p{Ll}*', '^\\s+', '\\s+$',
   '\\Aa|b\\z', '(?m:.)', '.+', '(?<=a)b', '(?<!a)b', '(?=[A-Z])', '\\b', '\\B', '(a)\\1', '(?<x>a)\\k<x>', 'a{2}', 'a{,2}b', 'a{2,}?',
-  'a{2}+', 'a{2,3}+b', 'a{2}?', 'a{x', '(?>a+)b', 'a(?i)b|c', '(?x: a b # c\n)', '\\x41|\\u0062|\\x{63}|\\t', '[\\x41-\\x43]', '\\R',
+  'a{2}+', 'a{2,3}+', 'a{2}?', 'a{x', '(?>a+)b', 'a(?i)b|c', '(?x: a b # c\n)', '\\x41|\\u0062|\\x{63}|\\t', '[\\x41-\\x43]', '\\R',
   '\\X', 'e|', '\\p{Alpha}+', '\\p{Alnum}+', '\\p{Letter}', '[\\p{M}\\u200d]+', '\\p{Emoji}', '(?:\\p{L}\\p{M}*)+', '[^\\n]+', '\\.',
   '(?i)THE', '(?i:straße)', '(?i:ß)', '(?i:k)', '(?i:\\u017f)', '[\\]a]', '[a\\-z]', '[-a]', '[a-]', '\\/', '\\p{Sc}|\\p{Sm}',
 ];
