@@ -10,6 +10,9 @@
 
 namespace witan {
 
+// How deep sequences of parts may hold sequences of parts.
+inline constexpr int kDeepestSequence = 16;
+
 class JsonNode {
  public:
   // `json` outlives the node. `path` is what messages begin with: "tokenizer.json: model".

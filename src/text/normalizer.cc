@@ -115,7 +115,6 @@ struct BertNormalizer {
   }
 };
 
-constexpr int kDeepest = 16;  // sequences within sequences
 // No honest normalisation makes more of a text; a chain of replacements from a file could double it without end.
 constexpr std::size_t kMostGrowth = 1000;
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
@@ -164,7 +163,7 @@ std::unique_ptr<Normalizer> read(const JsonNode& node, int depth) {
     return make(bert);
   }
   if (type == "Sequence") {
-    if (depth == kDeepest) node.refuse("sequences nest too deeply");
+    if (depth == kDeepestSequence) node.refuse("sequences nest too deeply");
     std::vector<std::shared_ptr<const Normalizer>> parts;
     for (const JsonNode& item : node.at("normalizers").items()) parts.push_back(read(item, depth + 1));
     return make([parts, path = node.path()](std::string& text) {

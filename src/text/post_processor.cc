@@ -27,7 +27,6 @@ std::int32_t id_of_pair(const JsonNode& node) {
 PostProcessor::PostProcessor(const JsonNode& node) { read(node, 0); }
 
 void PostProcessor::read(const JsonNode& node, int depth) {
-  constexpr int kDeepest = 16;
   const std::string type = node.at("type").text();
   if (type == "ByteLevel") return;
   if (type == "BertProcessing" || type == "RobertaProcessing") {
@@ -35,7 +34,7 @@ void PostProcessor::read(const JsonNode& node, int depth) {
     return;
   }
   if (type == "Sequence") {
-    if (depth == kDeepest) node.refuse("sequences nest too deeply");
+    if (depth == kDeepestSequence) node.refuse("sequences nest too deeply");
     for (const JsonNode& item : node.at("processors").items()) read(item, depth + 1);
     return;
   }

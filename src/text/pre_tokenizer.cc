@@ -268,8 +268,6 @@ void read_fixed_length(const JsonNode& node, std::vector<std::unique_ptr<PreToke
   }));
 }
 
-constexpr int kDeepest = 16;  // sequences within sequences
-
 void read(const JsonNode& node, int depth, PreTokenizers& result) {
   std::vector<std::unique_ptr<PreTokenizer>>& steps = result.steps;
   if (result.ends_in_byte_characters) {  // not the last one after all
@@ -278,7 +276,7 @@ void read(const JsonNode& node, int depth, PreTokenizers& result) {
   }
   const std::string type = node.at("type").text();
   if (type == "Sequence") {
-    if (depth == kDeepest) node.refuse("sequences nest too deeply");
+    if (depth == kDeepestSequence) node.refuse("sequences nest too deeply");
     for (const JsonNode& item : node.at("pretokenizers").items()) read(item, depth + 1, result);
   } else if (type == "Split") {
     auto pattern = std::make_shared<const TextPattern>(node.at("pattern"));

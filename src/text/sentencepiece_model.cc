@@ -79,10 +79,10 @@ class WireReader {
   const std::string& file_;
 };
 
-using Piece = SentencePieceModel::Piece;
+using ModelPiece = SentencePieceModel::Piece;
 
-Piece parse_piece(std::string_view bytes, const std::string& file) {
-  Piece piece;
+ModelPiece parse_piece(std::string_view bytes, const std::string& file) {
+  ModelPiece piece;
   WireReader reader(bytes, file);
   while (const auto field = reader.next()) {
     if (field->number == 1 && field->type == kDelimited) piece.text = field->bytes;
@@ -132,7 +132,7 @@ SentencePieceModel parse_sentencepiece_model(std::string_view bytes, const std::
   if (model.pieces.empty()) reader.broken();
   std::unordered_set<std::string_view> seen;
   for (std::size_t id = 0; id < model.pieces.size(); ++id) {
-    const Piece& piece = model.pieces[id];
+    const ModelPiece& piece = model.pieces[id];
     if (piece.text.empty() || find_invalid_utf8(piece.text) != std::string::npos || !std::isfinite(piece.score)) {
       fail("{}: piece {} is broken", file, id);
     }

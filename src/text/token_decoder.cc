@@ -327,12 +327,10 @@ class JoinStage : public DecodeStage {
   bool is_first_ = true;
 };
 
-constexpr int kDeepest = 16;  // sequences within sequences
-
 void read(const JsonNode& node, int depth, std::vector<std::unique_ptr<DecoderStep>>& steps) {
   const std::string type = node.at("type").text();
   if (type == "Sequence") {
-    if (depth == kDeepest) node.refuse("sequences nest too deeply");
+    if (depth == kDeepestSequence) node.refuse("sequences nest too deeply");
     for (const JsonNode& item : node.at("decoders").items()) read(item, depth + 1, steps);
   } else if (type == "ByteLevel") {
     steps.push_back(std::make_unique<Step<ByteLevelStage, Nothing>>(Nothing{}));

@@ -12,10 +12,10 @@
 namespace witan {
 namespace {
 
-using Json = nlohmann::json;
+using DocumentJson = nlohmann::json;
 
 // Takes the events of nlohmann's parser. Containers outside model.vocab and model.merges become JSON values.
-class Reader : public nlohmann::json_sax<Json> {
+class Reader : public nlohmann::json_sax<DocumentJson> {
  public:
   struct Id {
     TokenizerDocument::Text token;
@@ -25,12 +25,16 @@ class Reader : public nlohmann::json_sax<Json> {
   explicit Reader(TokenizerDocument& document) : document_(document) {}
   const std::vector<Id>& ids() const { return ids_; }  // of the vocabulary
 
-  bool null() override { return value(Json()); }
-  bool boolean(bool given) override { return value(Json(given)); }
-  bool number_integer(number_integer_t given) override { return number(static_cast<double>(given), Json(given)); }
-  bool number_unsigned(number_unsigned_t given) override { return number(static_cast<double>(given), Json(given)); }
-  bool number_float(number_float_t given, const string_t&) override { return number(given, Json(given)); }
-  bool binary(binary_t&) override { return value(Json()); }
+  bool null() override { return value(DocumentJson()); }
+  bool boolean(bool given) override { return value(DocumentJson(given)); }
+  bool number_integer(number_integer_t given) override {
+    return number(static_cast<double>(given), DocumentJson(given));
+  }
+  bool number_unsigned(number_unsigned_t given) override {
+    return number(static_cast<double>(given), DocumentJson(given));
+  }
+  bool number_float(number_float_t given, const string_t&) override { return number(given, DocumentJson(given)); }
+  bool binary(binary_t&) override { return value(DocumentJson()); }
 
   bool string(string_t& given) override {
     if (place_ == Place::kMerges) return merge_text(given);
@@ -38,7 +42,7 @@ class Reader : public nlohmann::json_sax<Json> {
       token_ = std::move(given);
       return true;
     }
-    return value(Json(std::move(given)));
+    return value(DocumentJson(std::move(given)));
   }
 
   bool start_object(std::size_t) override {
@@ -48,7 +52,7 @@ class Reader : public nlohmann::json_sax<Json> {
       document_.has_vocabulary = true;
       return true;
     }
-    open(Json::object());
+    open(DocumentJson::object());
     return true;
   }
   bool key(string_t& given) override {
@@ -88,7 +92,7 @@ class Reader : public nlohmann::json_sax<Json> {
       document_.has_merges = true;
       return true;
     }
-    open(Json::array());
+    open(DocumentJson::array());
     return true;
   }
   bool end_array() override {
@@ -127,26 +131,26 @@ class Reader : public nlohmann::json_sax<Json> {
   }
 
   // A value at the place that is open.
-  Json* put(Json&& given) {
+  DocumentJson* put(DocumentJson&& given) {
     if (stack_.empty()) {
       *document_.parts = std::move(given);
       return document_.parts.get();
     }
-    Json& parent = *stack_.back();
+    DocumentJson& parent = *stack_.back();
     if (parent.is_array()) {
       parent.push_back(std::move(given));
       return &parent.back();
     }
-    Json& place = parent[key_];
+    DocumentJson& place = parent[key_];
     place = std::move(given);
     return &place;
   }
-  bool value(Json&& given) {
+  bool value(DocumentJson&& given) {
     if (place_ != Place::kOutside) refuse_list();
     put(std::move(given));
     return true;
   }
-  void open(Json&& container) {
+  void open(DocumentJson&& container) {
     constexpr std::size_t kDeepest = 100;
     if (stack_.size() == kDeepest) fail("{}: invalid JSON: values nest more than {} deep", document_.file, kDeepest);
     if (stack_.size() == 1 && key_ == "model") model_is_open_ = true;
@@ -160,7 +164,7 @@ class Reader : public nlohmann::json_sax<Json> {
     if (stack_.size() == 1) model_is_open_ = false;
   }
 
-  bool number(double given, Json&& json) {
+  bool number(double given, DocumentJson&& json) {
     if (place_ == Place::kIds) {
       if (!json.is_number_integer() || given < 0 || given > INT32_MAX) {
         fail("{}: model.vocab: the id {} of \"{}\" is out of range", document_.file, json.dump(), *token_);
@@ -201,7 +205,7 @@ class Reader : public nlohmann::json_sax<Json> {
   TokenizerDocument& document_;
   std::vector<Id> ids_;
   Place place_ = Place::kOutside;
-  std::vector<Json*> stack_;
+  std::vector<DocumentJson*> stack_;
   std::vector<std::set<std::string>> keys_;
   std::string key_;
   bool model_is_open_ = false;
@@ -215,9 +219,9 @@ class Reader : public nlohmann::json_sax<Json> {
 TokenizerDocument::~TokenizerDocument() = default;
 
 TokenizerDocument::TokenizerDocument(std::string_view json, const std::string& name)
-    : file(name), parts(std::make_unique<Json>()) {
+    : file(name), parts(std::make_unique<DocumentJson>()) {
   Reader reader(*this);
-  Json::sax_parse(json.begin(), json.end(), &reader);
+  DocumentJson::sax_parse(json.begin(), json.end(), &reader);
   if (!has_vocabulary) fail("{}: model.vocab is missing: not a tokenizer.json", file);
   // Memory follows the largest id: a few tokens must not claim gigabytes.
   const std::size_t most = 16 * reader.ids().size() + 65536;

@@ -10,7 +10,7 @@
 #include "text/merge_borders.h"
 
 namespace witan {
-namespace {
+namespace bpe_merger_test {
 
 using Pair = std::pair<std::int32_t, std::int32_t>;
 
@@ -110,5 +110,5 @@ TEST(MergeBordersTest, CuttingChangesNothing) {
   EXPECT_GT(words, 1000U) << "it does cut";
 }
 
-}  // namespace
+}  // namespace bpe_merger_test
 }  // namespace witan

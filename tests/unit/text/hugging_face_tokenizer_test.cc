@@ -17,7 +17,7 @@
 #include "text/utf8.h"
 
 namespace witan {
-namespace {
+namespace hugging_face_tokenizer_test {
 
 using nlohmann::json;
 using test::error_message;
@@ -238,7 +238,8 @@ json bpe(const json& options = json::object()) {
 
 TEST(BpeModelTest, OptionsOfTheModel) {
   EXPECT_EQ(tokenizer_of(bpe())->encode("abcbc"), (Ids{5, 6}));
-  EXPECT_EQ(tokenizer_of(bpe({{"merges", json::parse(R"([["b", "c"], ["a", "b"]])")}}))->encode("abc"), (Ids{1, 6})) << "pairs";
+  EXPECT_EQ(tokenizer_of(bpe({{"merges", json::parse(R"([["b", "c"], ["a", "b"]])")}}))->encode("abc"), (Ids{1, 6}))
+      << "pairs";
   EXPECT_EQ(tokenizer_of(bpe())->encode("cab"), (Ids{3, 4}));
   EXPECT_EQ(tokenizer_of(bpe({{"ignore_merges", true}}))->encode("cab"), (Ids{7}));
   EXPECT_EQ(tokenizer_of(bpe())->encode("xya"), (Ids{0, 0, 1}));
@@ -409,5 +410,5 @@ TEST(HuggingFaceTokenizerTest, SaysWhatIsUnknownOrBroken) {
   EXPECT_EQ(read(std::string(200, '[')), "t: invalid JSON: values nest more than 100 deep");
 }
 
-}  // namespace
+}  // namespace hugging_face_tokenizer_test
 }  // namespace witan

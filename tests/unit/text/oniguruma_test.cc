@@ -7,7 +7,7 @@
 #include "text/regex.h"
 
 namespace witan {
-namespace {
+namespace oniguruma_test {
 
 using test::error_message;
 
@@ -92,5 +92,5 @@ TEST(OnigurumaTest, EndlessPatternsEnd) {
   EXPECT_TRUE(message.find("cannot be applied") != std::string::npos) << message;
 }
 
-}  // namespace
+}  // namespace oniguruma_test
 }  // namespace witan
