@@ -19,9 +19,10 @@ namespace {
 constexpr std::string_view kSpace = R"(\x09-\x0d\x{85}\p{Z})";
 constexpr std::string_view kNotSpace =
     R"(\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Cn}\p{Co})";
-// Oniguruma counts the superscripts and fractions of Latin-1 among word characters, and no others.
 constexpr std::string_view kWord =
-    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\xb2\xb3\xb9\xbc-\xbe\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
+// Outside of a class Oniguruma counts the superscripts and fractions of Latin-1 among word characters.
+constexpr std::string_view kLatin1Word = R"(\xb2\xb3\xb9\xbc-\xbe)";
 constexpr std::string_view kDigit = R"(\p{Nd})";
 constexpr std::string_view kNotDigit = R"(\P{Nd})";
 constexpr std::string_view kHexDigit = "0-9A-Fa-f";
@@ -79,7 +80,7 @@ constexpr std::array kProperties = {PropertyName{"letter", R"(\p{L})"},
                                     PropertyName{"digit", kDigit},
                                     PropertyName{"lower", R"(\p{Lowercase})"},
                                     PropertyName{"upper", R"(\p{Uppercase})"},
-                                    PropertyName{"punct", R"(\p{P}$+<=>\^`|~)"},
+                                    PropertyName{"punct", R"(\p{P}\p{S})"},
                                     PropertyName{"space", kSpace},
                                     PropertyName{"whitespace", kSpace},
                                     PropertyName{"xdigit", kHexDigit},
@@ -315,7 +316,7 @@ class Translator {
   void escape() {
     ++position_;
     if (at_end()) refuse("it ends with a backslash");
-    static const std::string word = "[" + std::string(kWord) + "]";
+    static const std::string word = "[" + std::string(kWord) + std::string(kLatin1Word) + "]";
     switch (peek()) {
       case 'b':
         ++position_;
@@ -323,6 +324,12 @@ class Translator {
       case 'B':
         ++position_;
         return atom("(?:(?<=" + word + ")(?=" + word + ")|(?<!" + word + ")(?!" + word + "))");
+      case 'w':
+        ++position_;
+        return atom(word);
+      case 'W':
+        ++position_;
+        return atom("(?:(?!" + word + ")(?s:.))");
       case 'A':
       case 'Z':
       case 'z':
@@ -410,8 +417,8 @@ class Translator {
     for (const PropertyName& known : kProperties) {
       if (known.oniguruma == key) return negated ? complement(members(known.members)) : members(known.members);
     }
-    // Categories have one or two letters; longer names are scripts, which PCRE2 would take for script extensions.
-    const bool category = name.size() <= 2;
+    // Categories have one or two letters; other names are scripts, which PCRE2 would take for script extensions.
+    const bool category = name.size() <= 2 || key.starts_with("emoji");
     return members(fmt::format("\\{}{{{}{}}}", negated ? 'P' : 'p', category ? "" : "sc:", name));
   }
 
