@@ -83,25 +83,43 @@ void Random::fill(std::span<float> values, std::uint64_t words, const Draw& draw
   parallel_for(static_cast<std::int64_t>(values.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
     Random piece = *this;
     piece.seek(start + words * static_cast<std::uint64_t>(begin));
-    for (std::int64_t i = begin; i < end; ++i) values[static_cast<std::size_t>(i)] = draw(piece);
+    draw(piece, values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
   });
   seek(start + words * values.size());
 }
 
+// Values from quantiles, each of a probability drawn by `probability` from two words.
+template <class Probability, class Value>
+void Random::fill_from_quantiles(std::span<float> values, const Probability& probability, const Value& value) {
+  fill(values, 2, [&](Random& random, std::span<float> piece) {
+    std::array<double, 256> quantiles;
+    while (!piece.empty()) {
+      const std::span<double> now = std::span(quantiles).first(std::min(quantiles.size(), piece.size()));
+      for (double& p : now) p = probability(random.uniform_open());
+      normal_quantiles(now);
+      std::transform(now.begin(), now.end(), piece.begin(), value);
+      piece = piece.subspan(now.size());
+    }
+  });
+}
+
 void Random::fill_normal(std::span<float> values, float mean, float standard_deviation) {
-  fill(values, 2, [=](Random& random) { return mean + standard_deviation * random.normal(); });
+  fill_from_quantiles(
+      values, [](double uniform) { return uniform; },
+      [=](double x) { return mean + standard_deviation * static_cast<float>(x); });
 }
 
 void Random::fill_uniform(std::span<float> values, float low, float high) {
-  fill(values, 1, [=](Random& random) { return low + (high - low) * random.uniform(); });
+  fill(values, 1, [=](Random& random, std::span<float> piece) {
+    for (float& value : piece) value = low + (high - low) * random.uniform();
+  });
 }
 
+// By inversion and not by drawing again, which takes a number of words that nobody knows beforehand.
 void Random::fill_truncated_normal(std::span<float> values, float standard_deviation) {
-  fill(values, 2, [=](Random& random) {
-    // By inversion and not by drawing again, which takes a number of words that nobody knows beforehand.
-    const double x = normal_quantile(kBelowMinusTwo + kWithinTwo * random.uniform_open());
-    return standard_deviation * static_cast<float>(std::clamp(x, -2.0, 2.0));
-  });
+  fill_from_quantiles(
+      values, [](double uniform) { return kBelowMinusTwo + kWithinTwo * uniform; },
+      [=](double x) { return standard_deviation * static_cast<float>(std::clamp(x, -2.0, 2.0)); });
 }
 
 }  // namespace witan

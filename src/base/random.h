@@ -38,6 +38,8 @@ class Random {
  private:
   template <class Draw>
   void fill(std::span<float> values, std::uint64_t words, const Draw& draw);
+  template <class Probability, class Value>
+  void fill_from_quantiles(std::span<float> values, const Probability& probability, const Value& value);
 
   std::array<std::uint32_t, 2> key_;
   std::uint64_t stream_;

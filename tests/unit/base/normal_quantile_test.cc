@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 namespace witan {
 namespace normal_quantile_test {
@@ -14,6 +15,17 @@ double lower_tail(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); 
 TEST(NormalQuantileTest, InvertsTheDistributionFunction) {
   for (double x = -8.0; x < 5.0; x += 0.037) {
     EXPECT_NEAR(normal_quantile(lower_tail(x)), x, 1e-12 + 2e-16 / std::exp(-0.5 * x * x)) << x;
+  }
+}
+
+TEST(NormalQuantileTest, SeveralAtATimeAreTheSameBits) {
+  for (const std::size_t count : {0, 1, 7, 8, 9, 100}) {
+    std::vector<double> values(count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = (static_cast<double>(i) + 0.5) / static_cast<double>(count);
+    std::vector<double> expected = values;
+    for (double& value : expected) value = normal_quantile(value);
+    normal_quantiles(values);
+    EXPECT_EQ(values, expected);
   }
 }
 
