@@ -6,11 +6,14 @@
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/linear.h"
+#include "autograd/ops/softmax.h"
 #include "autograd/ops/variation.h"
 #include "base/error.h"
 #include "base/index.h"
+#include "base/parallel.h"
 #include "kernels/select.h"
 #include "routers/groups.h"
+#include "routers/row_grain.h"
 #include "routers/score_noise.h"
 #include "routers/smooth_load.h"
 #include "routers/table.h"
@@ -20,6 +23,7 @@
 namespace witan {
 namespace {
 
+constexpr std::int64_t kSlotGrain = 8192;  // elements that pay for another thread
 constexpr WeightingRule kSoftmaxOverChoices{.weighting = Weighting::kTopKThenSoftmax};
 
 // Element i of a result is a[first] * b[second]; first = -1: 0.
@@ -31,10 +35,12 @@ struct Factors {
 Tensor products(Tape& tape, const Tensor& a, const Tensor& b, PooledVector<Factors> factors, Shape shape) {
   WITAN_ASSERT(shape.numel() == static_cast<std::int64_t>(factors.size()));
   Tensor y = tape.output(shape, {&a, &b});
-  for (std::size_t i = 0; i < factors.size(); ++i) {
-    const Factors& of = factors[i];
-    y.values()[i] = of.first < 0 ? 0.0F : a.data()[of.first] * b.data()[of.second];
-  }
+  parallel_for(y.numel(), kSlotGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Factors& of = factors[index(i)];
+      y.data()[i] = of.first < 0 ? 0.0F : a.data()[of.first] * b.data()[of.second];
+    }
+  });
   tape.record(y, [dy = y.grad(), da = a.grad(), db = b.grad(), a = a.detached(), b = b.detached(),
                   factors = std::move(factors)] {
     const std::span<float> to_a = da.wanted() ? da.accumulator() : std::span<float>();
@@ -55,15 +61,20 @@ Choices finite_top_k(const Tensor& scores, std::int64_t k) {
   choices.experts.resize(index(choices.num_slots()));
   const std::int64_t nan_row = kernels::top_k(scores.matrix(), k, choices.experts);
   WITAN_ASSERT(nan_row < 0);  // check_scores has seen them, and noise is finite
-  for (std::int64_t slot = 0; slot < choices.num_slots(); ++slot) {
-    std::int32_t& expert = choices.experts[index(slot)];
-    if (!std::isfinite(scores.matrix()(slot / k, expert))) expert = kNoExpert;
-  }
+  parallel_for(choices.num_slots(), kSlotGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t slot = begin; slot < end; ++slot) {
+      std::int32_t& expert = choices.experts[index(slot)];
+      if (!std::isfinite(scores.matrix()(slot / k, expert))) expert = kNoExpert;
+    }
+  });
   return choices;
 }
 
 // Softmax of each row -> like scores, 0 for a row of nothing but -inf (a whole group that is switched off).
 Tensor softmax_or_zero(Tape& tape, const Tensor& scores) {
+  if (std::ranges::all_of(scores.values(), [](float score) { return std::isfinite(score); })) {
+    return ops::softmax(tape, scores);
+  }
   Choices all{scores.rows(), scores.cols(), scores.cols(), {}};
   all.experts.assign(index(all.num_slots()), kNoExpert);
   PooledVector<Factors> places(all.experts.size());
@@ -77,6 +88,31 @@ Tensor softmax_or_zero(Tape& tape, const Tensor& scores) {
   }
   const Tensor packed = choice_weights(tape, scores, scores, all, kSoftmaxOverChoices);
   return products(tape, Tensor::scalar(1.0F), packed, std::move(places), scores.shape());
+}
+
+// Each group's probability [T, G] times those within it [T G, S] -> [T, G S].
+Tensor grouped_products(Tape& tape, const Tensor& of_group, const Tensor& within) {
+  const std::int64_t size = within.cols();
+  WITAN_ASSERT(within.rows() == of_group.numel());
+  Tensor y = tape.output({of_group.rows(), of_group.cols() * size}, {&of_group, &within});
+  parallel_for(within.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * size; i < end * size; ++i) y.data()[i] = of_group.data()[i / size] * within.data()[i];
+  });
+  tape.record(y, [dy = y.grad(), dgroup = of_group.grad(), dwithin = within.grad(), of_group = of_group.detached(),
+                  within = within.detached(), size] {
+    const std::span<float> to_group = dgroup.wanted() ? dgroup.accumulator() : std::span<float>();
+    const std::span<float> to_within = dwithin.wanted() ? dwithin.accumulator() : std::span<float>();
+    parallel_for(within.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        for (std::int64_t i = row * size; i < (row + 1) * size; ++i) {
+          const float upstream = dy.values()[index(i)];
+          if (!to_group.empty()) to_group[index(row)] += upstream * within.data()[i];
+          if (!to_within.empty()) to_within[index(i)] += upstream * of_group.data()[row];
+        }
+      }
+    });
+  });
+  return y;
 }
 
 class HierarchicalRouter final : public Router {
@@ -155,27 +191,29 @@ class HierarchicalRouter final : public Router {
     Combined result{{groups.num_rows, groups_.count * group_size_, width, {}}, {}};
     result.choices.experts.assign(index(groups.num_rows * width), kNoExpert);
     result.factors.assign(result.choices.experts.size(), {});
-    PooledVector<Slot> slots;
-    for (std::int64_t row = 0; row < groups.num_rows; ++row) {
-      slots.clear();
-      for (std::int64_t i = row * groups_.per_row; i < (row + 1) * groups_.per_row; ++i) {
-        const std::int32_t group = groups.experts[index(i)];
-        if (group == kNoExpert) continue;
-        const std::int64_t first = (row * groups_.count + group) * k_within_;
-        for (std::int64_t j = first; j < first + k_within_; ++j) {
-          const std::int32_t expert = within.experts[index(j)];
-          if (expert == kNoExpert) continue;
-          slots.push_back({static_cast<std::int32_t>(group * group_size_) + expert,
-                           {i, j},
-                           group_weights.data()[i] * within_weights.data()[j]});
+    parallel_for(groups.num_rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+      PooledVector<Slot> slots;
+      for (std::int64_t row = begin; row < end; ++row) {
+        slots.clear();
+        for (std::int64_t i = row * groups_.per_row; i < (row + 1) * groups_.per_row; ++i) {
+          const std::int32_t group = groups.experts[index(i)];
+          if (group == kNoExpert) continue;
+          const std::int64_t first = (row * groups_.count + group) * k_within_;
+          for (std::int64_t j = first; j < first + k_within_; ++j) {
+            const std::int32_t expert = within.experts[index(j)];
+            if (expert == kNoExpert) continue;
+            slots.push_back({static_cast<std::int32_t>(group * group_size_) + expert,
+                             {i, j},
+                             group_weights.data()[i] * within_weights.data()[j]});
+          }
+        }
+        std::stable_sort(slots.begin(), slots.end(), [](const Slot& a, const Slot& b) { return a.weight > b.weight; });
+        for (std::size_t s = 0; s < slots.size(); ++s) {
+          result.choices.experts[index(row * width) + s] = slots[s].expert;
+          result.factors[index(row * width) + s] = slots[s].of;
         }
       }
-      std::stable_sort(slots.begin(), slots.end(), [](const Slot& a, const Slot& b) { return a.weight > b.weight; });
-      for (std::size_t s = 0; s < slots.size(); ++s) {
-        result.choices.experts[index(row * width) + s] = slots[s].expert;
-        result.factors[index(row * width) + s] = slots[s].of;
-      }
-    }
+    });
     return result;
   }
 
@@ -183,9 +221,7 @@ class HierarchicalRouter final : public Router {
   Tensor probabilities(Tape& tape, const Tensor& primary, const Tensor& clean_within) const {
     const Tensor of_group = routing_probabilities(tape, primary, Weighting::kTopKThenSoftmax);
     const Tensor of_expert = softmax_or_zero(tape, clean_within);
-    PooledVector<Factors> factors(index(of_expert.numel()));
-    for (std::int64_t i = 0; i < of_expert.numel(); ++i) factors[index(i)] = {i / group_size_, i};
-    return products(tape, of_group, of_expert, std::move(factors), {primary.rows(), groups_.count * group_size_});
+    return grouped_products(tape, of_group, of_expert);
   }
 
   // Load_ij = Load_i Load_ij(rows of group i) / |rows of group i|: [E].
