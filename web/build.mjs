@@ -1,5 +1,5 @@
 // Builds one page: `node build.mjs report OUT.html` bundles src/report/main.ts and its styles and puts both into
-// src/report/page.html, so that the result asks for no other file. Not a development server.
+// src/page.html, so that the result asks for no other file. Not a development server.
 import { build } from "esbuild";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -29,10 +29,10 @@ const code = (suffix) => bundle.outputFiles.find((file) => file.path.endsWith(su
 
 // A function as replacement, because "$&" and the like would mean something in a text.
 const fill = (html, gap, text) => {
-  if (html.split(gap).length !== 2) throw new Error(`src/${page}/page.html must hold ${gap} exactly once`);
+  if (html.split(gap).length !== 2) throw new Error(`src/page.html must hold ${gap} exactly once`);
   return html.replace(gap, () => text);
 };
-let html = await readFile(join(root, "src", page, "page.html"), "utf8");
+let html = await readFile(join(root, "src", "page.html"), "utf8");
 html = fill(html, "/*styles*/", code(".css"));
 html = fill(html, "/*script*/", code(".js"));
 await mkdir(dirname(resolve(output)), { recursive: true });

@@ -21,6 +21,10 @@
 #include "mixtures/design.h"
 #include "mixtures/families.h"
 #include "mixtures/model_file.h"
+#include "mixtures/portrait.h"
+#include "mixtures/report_json.h"
+#include "mixtures/stream_fit.h"
+#include "report/page.h"
 #include "witan/commands.h"
 #include "witan/fit_table.h"
 #include "witan/lists.h"
@@ -43,8 +47,13 @@ struct FitArguments {
   std::string criterion = "bic";
   std::string output;
   std::string json;
+  std::string report;
   std::int64_t threads = 0;
+  bool stream = false;
+  mx::StreamOptions streaming;
   mx::FitOptions options;
+
+  bool shows() const { return !json.empty() || !report.empty(); }
 };
 
 mx::Formula formula_of(const FitArguments& arguments) {
@@ -87,22 +96,134 @@ ProgressOptions progress_options() {
   return options;
 }
 
-mx::Fit fit_one(const mx::Prepared& prepared, const mx::FitOptions& options) {
-  Progress progress(fmt::format("{}, {} experts", options.family, options.experts), 0, progress_options(), "starts");
+// Shows the starts of a fit.
+class StartsProgress {
+ public:
+  explicit StartsProgress(const mx::FitOptions& options)
+      : progress_(fmt::format("{}, {} experts", options.family, options.experts), 0, progress_options(), "starts") {
+    callbacks.run = [this](int done, int total, double best) {
+      progress_.update(done, std::isfinite(best) ? fmt::format("of {}, best so far {:.6g}", total, best)
+                                                 : fmt::format("of {}", total));
+      if (done == total) progress_.finish();
+    };
+  }
   mx::FitProgress callbacks;
-  callbacks.run = [&](int done, int total, double best) {
-    progress.update(done, std::isfinite(best) ? fmt::format("of {}, best so far {:.6g}", total, best)
-                                              : fmt::format("of {}", total));
+
+ private:
+  Progress progress_;
+};
+
+// The table's part that pictures need, where there will be any.
+constexpr std::int64_t kMostPicturedRows = 2000;
+
+// The best fit of those that were tried, with what shows it.
+struct Chosen {
+  std::unique_ptr<mx::Fit> fit;
+  nlohmann::json selection = nlohmann::json::array();
+  mx::Design design;
+  mx::Backdrop backdrop;
+  std::int64_t dropped = 0;
+  nlohmann::json calibration;
+};
+
+// Every number of the table on the terminal and of the page.
+nlohmann::json all_numbers(const FitArguments& arguments, const Chosen& chosen) {
+  nlohmann::json json = mx::fit_json(*chosen.fit);
+  json["rows_dropped"] = chosen.dropped;
+  json["criterion"] = arguments.criterion;
+  json["targets"] = chosen.fit->frame.targets;
+  json["classes"] = chosen.fit->frame.classes;
+  json["calibration"] = chosen.calibration;
+  json["figures"] = mx::portrait_json(mx::portray(*chosen.fit, chosen.design, chosen.backdrop), chosen.backdrop);
+  json["selection"] = chosen.selection;
+  return json;
+}
+
+nlohmann::json calibration_of(const mx::Fit& fit, const mx::Prepared& rows) {
+  return mx::calibration_json(mx::calibrate(*fit.model, rows), fit.frame, fit.model->experts().normal());
+}
+
+// Fits every family and number of experts, by `fit_one`, and keeps the best by the criterion.
+template <class FitOne>
+void try_all(const FitArguments& arguments, const std::vector<std::string>& families,
+             const std::vector<std::int64_t>& counts, Chosen& chosen, const FitOne& fit_one) {
+  for (const std::string& family : families) {
+    for (const std::int64_t experts : counts) {
+      mx::FitOptions options = arguments.options;
+      options.family = family;
+      options.experts = experts;
+      StartsProgress progress(options);
+      auto fit = std::make_unique<mx::Fit>(fit_one(options, progress.callbacks));
+      chosen.selection.push_back({{"family", family},
+                                  {"experts", experts},
+                                  {"log_likelihood", fit->log_likelihood},
+                                  {"df", fit->df},
+                                  {"aic", fit->aic},
+                                  {"bic", fit->bic},
+                                  {"icl", fit->icl},
+                                  {"degenerate", fit->degenerate}});
+      if (families.size() * counts.size() > 1) fmt::print("{}", selection_line(*fit));
+      if (!chosen.fit || better(*fit, *chosen.fit, arguments.criterion)) chosen.fit = std::move(fit);
+    }
+  }
+}
+
+// From a table in memory.
+Chosen fit_table_in_memory(const FitArguments& arguments, const std::vector<std::string>& families,
+                           const std::vector<std::int64_t>& counts, const mx::DesignRequest& request) {
+  Chosen chosen;
+  mx::BuiltDesign built = [&] {
+    const CsvTable table = read_csv(arguments.data);  // gone before the fit: the design has copies
+    mx::BuiltDesign design = mx::build_design(table, request);
+    if (arguments.shows()) chosen.backdrop = mx::Backdrop::of(table, design, kMostPicturedRows);
+    return design;
+  }();
+  chosen.design = std::move(built.design);
+  chosen.dropped = built.dropped;
+  if (built.dropped > 0) fmt::print("{} rows with missing values were left out\n", built.dropped);
+  const mx::Prepared prepared = mx::Prepared::from(std::move(built.sample), request.target, counts.back());
+  try_all(arguments, families, counts, chosen, [&](const mx::FitOptions& options, const mx::FitProgress& progress) {
+    return mx::fit_mixture(prepared, options, progress);
+  });
+  if (arguments.shows()) chosen.calibration = calibration_of(*chosen.fit, prepared);
+  return chosen;
+}
+
+// From a file in pieces. Pictures and calibration are of the rows that were drawn for the start.
+Chosen fit_file_in_pieces(const FitArguments& arguments, const std::vector<std::string>& families,
+                          const std::vector<std::int64_t>& counts, const mx::DesignRequest& request) {
+  Chosen chosen;
+  mx::StreamOptions streaming = arguments.streaming;
+  std::unique_ptr<Progress> reading;
+  const auto stage = [&](const std::string& text) {
+    reading = std::make_unique<Progress>(text, 100, progress_options(), "%");
   };
-  mx::Fit fit = mx::fit_mixture(prepared, options, callbacks);
-  progress.finish();
-  return fit;
+  stage("reading the table");
+  const mx::TableStream table(arguments.data, request,
+                              [&](double share) { reading->update(static_cast<std::int64_t>(100.0 * share)); });
+  chosen.dropped = table.dropped();
+  if (chosen.dropped > 0) fmt::print("{} rows with missing values were left out\n", chosen.dropped);
+  streaming.stage = stage;
+  mx::BuiltDesign start;
+  try_all(arguments, families, counts, chosen, [&](const mx::FitOptions& options, const mx::FitProgress& progress) {
+    mx::StreamedFit streamed = mx::fit_stream(table, options, streaming, progress);
+    chosen.backdrop = mx::Backdrop::of(streamed.drawn, streamed.start, kMostPicturedRows);
+    start = std::move(streamed.start);  // the same rows for every candidate
+    return std::move(streamed.fit);
+  });
+  chosen.design = std::move(start.design);
+  if (arguments.shows()) {
+    mx::drop_weightless(start.sample);
+    chosen.calibration = calibration_of(*chosen.fit, mx::Prepared::under(chosen.fit->frame, std::move(start.sample)));
+  }
+  return chosen;
 }
 
 void run_fit(FitArguments& arguments) {
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
   const std::vector<std::string> families = split_list(arguments.families);
   std::vector<std::int64_t> counts = parse_range(arguments.experts, mx::kMaxExperts);
+  arguments.options.experts = counts.front();
   arguments.options.validate();
   if (!arguments.options.tree.empty()) counts = {arguments.options.experts};
   const mx::TargetKind kind = mx::find_family(families.front()).target;
@@ -124,44 +245,20 @@ void run_fit(FitArguments& arguments) {
   }
 
   const InterruptScope interrupts;
-  mx::BuiltDesign built = [&] {
-    const CsvTable table = read_csv(arguments.data);  // gone before the fit: the design has copies
-    return mx::build_design(table, request);
-  }();
-  if (built.dropped > 0) fmt::print("{} rows with missing values were left out\n", built.dropped);
-  const mx::Prepared prepared = mx::Prepared::from(std::move(built.sample), kind, counts.back());
-
-  std::unique_ptr<mx::Fit> best;
-  nlohmann::json selection = nlohmann::json::array();
-  for (const std::string& family : families) {
-    for (const std::int64_t experts : counts) {
-      mx::FitOptions options = arguments.options;
-      options.family = family;
-      options.experts = experts;
-      auto fit = std::make_unique<mx::Fit>(fit_one(prepared, options));
-      selection.push_back({{"family", family},
-                           {"experts", experts},
-                           {"log_likelihood", fit->log_likelihood},
-                           {"df", fit->df},
-                           {"aic", fit->aic},
-                           {"bic", fit->bic},
-                           {"icl", fit->icl},
-                           {"degenerate", fit->degenerate}});
-      if (families.size() * counts.size() > 1) fmt::print("{}", selection_line(*fit));
-      if (!best || better(*fit, *best, arguments.criterion)) best = std::move(fit);
-    }
-  }
-  fmt::print("{}", fit_table(*best));
+  const Chosen chosen = arguments.stream ? fit_file_in_pieces(arguments, families, counts, request)
+                                         : fit_table_in_memory(arguments, families, counts, request);
+  fmt::print("{}", fit_table(*chosen.fit));
   if (!arguments.output.empty()) {
-    mx::write_model(arguments.output, *best, built.design);
+    mx::write_model(arguments.output, *chosen.fit, chosen.design);
     fmt::print("model: {}\n", arguments.output);
   }
-  if (!arguments.json.empty()) {
-    nlohmann::json json = mx::fit_json(*best);
-    json["rows_dropped"] = built.dropped;
-    json["criterion"] = arguments.criterion;
-    json["selection"] = std::move(selection);
-    write_file(arguments.json, json.dump(1) + "\n");
+  if (!arguments.shows()) return;
+  nlohmann::json json = all_numbers(arguments, chosen);
+  if (!arguments.json.empty()) write_file(arguments.json, json.dump(1) + "\n");
+  if (!arguments.report.empty()) {
+    json["name"] = std::filesystem::path(arguments.data).filename().string();
+    write_file(arguments.report, fill_page(fit_template(), json));
+    fmt::print("page: {}\n", arguments.report);
   }
 }
 
@@ -188,6 +285,12 @@ void add_fit(CLI::App& app) {
       .choice("criterion", arguments->criterion, {"aic", "bic", "icl"}, "What chooses between several models")
       .text("output", arguments->output, "Where to write the model, for `witan predict`")
       .text("json", arguments->json, "Where to write every number of the fit")
+      .text("report", arguments->report, "Where to write a page to look at, such as fit.html")
+      .flag("stream", arguments->stream,
+            "Read the table in pieces, several times: for files larger than memory. On-line EM, then Newton's method")
+      .integer("stream_passes", arguments->streaming.passes, 1, 1000, "Passes of on-line EM over the file")
+      .integer("stream_start_rows", arguments->streaming.start_rows, 100, std::int64_t{1} << 40,
+               "Rows drawn from the file for the first fit and its restarts; files with fewer are read whole")
       .integer("threads", arguments->threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
   bind_fields(*command, "Model and data", fields);
   bind_fields(*command, "Fit", arguments->options.fields());

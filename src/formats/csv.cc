@@ -178,6 +178,7 @@ class Reader {
     column.name = text.empty() ? fmt::format("column {}", field_ + 1) : std::string(text);
     if (!names_.insert(column.name).second)
       fail("{}: line {}: the column '{}' stands twice", table_.source, line_, column.name);
+    column.numeric = !options_.text_columns.contains(column.name);
     table_.columns.push_back(std::move(column));
     late_.push_back(false);
     codes_.emplace_back();
@@ -241,6 +242,7 @@ class Reader {
         }
       }
       ++row_;
+      if (row_ == 0) line_ += options_.line_shift;
     }
     field_ = 0;
     if (end == '\n') ++line_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,8 @@ struct CsvOptions {
   char separator = '\0';                   // of , ; tab |; \0: the one that the first line has most of
   std::int64_t max_field_bytes = 1 << 20;  // a longer field is most likely an open quote
   std::int64_t max_columns = 100'000;
+  std::set<std::string> text_columns;  // text whatever their values look like
+  std::int64_t line_shift = 0;         // added to the lines of rows in messages: where the text is part of a file
 };
 
 // The first line names the columns. Values that are empty, NA, N/A, NaN, null or ? are missing. Throws Error "file:

@@ -95,6 +95,8 @@ class Namer {
 
   void add_expert(int k) {
     const Experts& experts = model_.experts();
+    std::vector<double> scales;
+    for (const ColumnScale& scale : frame_.target_scales) scales.push_back(scale.scale);
     const std::string part = fmt::format("expert {}", k + 1);
     std::size_t linear = 0;
     for (const int number : experts.heads_of(k)) {
@@ -108,8 +110,6 @@ class Namer {
                  classes ? ColumnScale{} : frame_.target_scales[linear]);
       ++linear;
     }
-    std::vector<double> scales;
-    for (const ColumnScale& scale : frame_.target_scales) scales.push_back(scale.scale);
     for (const ShapeValue& value : experts.shape(k, scales, frame_.targets)) {
       add(part, "", value.name, value.value, false);
     }

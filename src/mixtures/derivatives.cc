@@ -9,6 +9,9 @@
 namespace witan::mixtures {
 namespace {
 
+// What stands for the second derivatives.
+enum class Second { kNone, kHessian, kScores };
+
 constexpr std::int64_t kPiece = 128;  // rows whose pair weights stay in the cache
 
 // A head of either part, and where its coefficients stand among all parameters.
@@ -49,7 +52,8 @@ class RowDerivatives {
 
   // values [heads] of one row; posterior(k) by function. Fills gradient() and, in its upper triangle, hessian().
   template <class Posterior>
-  void compute(std::int64_t row, const double* values, const Posterior& posterior, bool with_hessian) {
+  void compute(std::int64_t row, const double* values, const Posterior& posterior, Second second) {
+    const bool with_hessian = second == Second::kHessian;
     gradient_.setZero();
     if (with_hessian) hessian_.setZero();
     for (std::size_t k = 0; k < terms_.size(); ++k) {
@@ -67,6 +71,7 @@ class RowDerivatives {
         }
       }
     }
+    if (second == Second::kScores) hessian_ = gradient_ * gradient_.transpose();
     if (!with_hessian) return;
     for (Eigen::Index a = 0; a < heads_; ++a) {
       for (Eigen::Index b = a; b < heads_; ++b) hessian_(a, b) -= gradient_(a) * gradient_(b);
@@ -121,7 +126,8 @@ Columns head_columns(const GlobalHead& head, std::int64_t begin) {
 
 // Adds the sums of one piece of rows to likelihood [1], gradient [P] and Hessian [P, P] behind `sums`.
 void add_piece(const Model& model, const Data& data, const std::vector<GlobalHead>& heads, std::int64_t begin,
-               std::int64_t count, bool with_hessian, Eigen::Index size, double* sums) {
+               std::int64_t count, Second second, Eigen::Index size, double* sums) {
+  const bool with_hessian = second != Second::kNone;
   const auto num_heads = static_cast<Eigen::Index>(heads.size());
   Eigen::MatrixXd posterior(kBlockRows, model.num_experts());
   std::vector<double*> columns;
@@ -148,7 +154,7 @@ void add_piece(const Model& model, const Data& data, const std::vector<GlobalHea
     const double c = case_weights[0][i];
     sums[0] += c * log_sums[static_cast<std::size_t>(i)];
     row.compute(
-        begin + i, values.col(i).data(), [&](std::size_t k) { return columns[k][i]; }, with_hessian);
+        begin + i, values.col(i).data(), [&](std::size_t k) { return columns[k][i]; }, second);
     gradients.row(i) = c * row.gradient().transpose();
     if (!with_hessian) continue;
     Eigen::Index pair = 0;
@@ -180,16 +186,15 @@ void add_piece(const Model& model, const Data& data, const std::vector<GlobalHea
   }
 }
 
-}  // namespace
-
-Derivatives observed_derivatives(const Model& model, const Data& data, bool with_hessian) {
+Derivatives sum_rows(const Model& model, const Data& data, Second second) {
+  const bool with_hessian = second != Second::kNone;
   const std::vector<GlobalHead> heads = all_heads(model, data);
   const Eigen::Index size = model.parameters().size();
   std::vector<double> sums(static_cast<std::size_t>(1 + size + (with_hessian ? size * size : 0)));
   sum_blocks(data.count(), static_cast<std::int64_t>(sums.size()), sums.data(),
              [&](std::int64_t begin, std::int64_t count, double* partial) {
                for (std::int64_t at = begin; at < begin + count; at += kPiece) {
-                 add_piece(model, data, heads, at, std::min(kPiece, begin + count - at), with_hessian, size, partial);
+                 add_piece(model, data, heads, at, std::min(kPiece, begin + count - at), second, size, partial);
                }
              });
   Derivatives result;
@@ -202,5 +207,13 @@ Derivatives observed_derivatives(const Model& model, const Data& data, bool with
   }
   return result;
 }
+
+}  // namespace
+
+Derivatives observed_derivatives(const Model& model, const Data& data, bool with_hessian) {
+  return sum_rows(model, data, with_hessian ? Second::kHessian : Second::kNone);
+}
+
+Derivatives score_products(const Model& model, const Data& data) { return sum_rows(model, data, Second::kScores); }
 
 }  // namespace witan::mixtures

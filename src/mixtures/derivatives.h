@@ -17,4 +17,8 @@ struct Derivatives {
 // da_k da_k') - g g'), g = sum_k h_k da_k (Louis 1982).
 Derivatives observed_derivatives(const Model& model, const Data& data, bool with_hessian);
 
+// The same with the outer products of the rows' own gradients, sum_n c g g', in the place of the Hessian: what the
+// negative Hessian is on average at the truth, and never indefinite.
+Derivatives score_products(const Model& model, const Data& data);
+
 }  // namespace witan::mixtures

@@ -212,13 +212,16 @@ BuiltDesign build_design(const CsvTable& table, const DesignRequest& request) {
   sample.gate_intercept = request.formula.gate.intercept;
   built.rows = complete_rows(table, used, request.missing);
   built.dropped = table.rows - std::ssize(built.rows);
-  if (built.rows.empty()) fail("{}: no rows{}", table.source, built.dropped > 0 ? " without missing values" : "");
+  if (built.rows.empty() && !request.piece)
+    fail("{}: no rows{}", table.source, built.dropped > 0 ? " without missing values" : "");
   for (const DesignColumn& column : built.design.columns)
     sample.columns.push_back(design_values(table, column, built.rows));
   built.design.targets = request.formula.targets;
   for (const std::string& name : request.formula.targets) {
     const CsvColumn& column = table.find(name);
-    if (request.target == TargetKind::kClass) sample.classes = classes_of(table, column, built.rows);
+    sample.classes = request.classes;
+    if (request.target == TargetKind::kClass && sample.classes.empty())
+      sample.classes = classes_of(table, column, built.rows);
     sample.targets.push_back(target_values(table, column, built.rows, sample.classes, request.target));
   }
   if (!request.weights.empty()) {

@@ -46,6 +46,8 @@ struct DesignRequest {
   TargetKind target = TargetKind::kNumber;
   std::string weights;  // column of case weights; empty: none
   MissingPolicy missing = MissingPolicy::kError;
+  std::vector<std::string> classes;  // of a class target, where the table is a part of another; empty: those it has
+  bool piece = false;                // of a table: may be without a complete row
 };
 
 struct BuiltDesign {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/random.h"
+
 namespace witan::mixtures {
 namespace {
 
@@ -100,5 +102,16 @@ double student_t_cdf(double t, double nu) {
 double laplace_cdf(double z) { return z < 0.0 ? 0.5 * std::exp(z) : 1.0 - 0.5 * std::exp(-z); }
 
 double poisson_cdf(double y, double mean) { return y < 0.0 ? 0.0 : upper_gamma(std::floor(y) + 1.0, mean); }
+
+double draw_gamma(double shape, Random& random) {
+  if (shape < 1.0) return draw_gamma(shape + 1.0, random) * std::pow(random.uniform_open(), 1.0 / shape);
+  const double d = shape - 1.0 / 3.0;
+  const double c = 1.0 / std::sqrt(9.0 * d);
+  while (true) {
+    const double z = random.normal();
+    const double v = std::pow(1.0 + c * z, 3.0);
+    if (v > 0.0 && std::log(random.uniform_open()) < 0.5 * z * z + d - d * v + d * std::log(v)) return d * v;
+  }
+}
 
 }  // namespace witan::mixtures

@@ -1,6 +1,10 @@
 // Special functions that the standard library lacks: distribution functions and derivatives of log Gamma.
 #pragma once
 
+namespace witan {
+class Random;
+}
+
 namespace witan::mixtures {
 
 double normal_cdf(double z);
@@ -10,6 +14,9 @@ double student_t_cdf(double t, double nu);
 double laplace_cdf(double z);  // of scale 1
 // P(Y <= y) of a Poisson variable with this mean, by the regularised incomplete gamma function (A&S 6.5.29, 6.5.31).
 double poisson_cdf(double y, double mean);
+
+// A draw from the gamma distribution of this shape and scale 1 (Marsaglia & Tsang 2000).
+double draw_gamma(double shape, Random& random);
 
 // First and second derivative of log Gamma at x > 0 (recurrence to x >= 10, then A&S 6.3.18 and 6.4.12).
 double digamma(double x);

@@ -32,6 +32,9 @@ class Experts : public Part {
   // What the last fit had to work around ("rank-deficient least squares"); empty when nothing.
   const std::string& note() const { return note_; }
 
+  // Values of this expert's heads at a row.
+  virtual std::vector<double> head_values(const Rows& rows, int expert, std::int64_t row) const;
+
   // The distribution of the targets of one row given the values of this expert's heads.
   // Means [outputs]; of classes their probabilities.
   virtual std::vector<double> mean(int expert, const double* heads) const = 0;
@@ -39,6 +42,12 @@ class Experts : public Part {
   virtual std::vector<double> variance(int expert, const double* heads) const = 0;
   // P(Y_output <= y); for one output of a number, not for classes.
   virtual double cdf(int expert, const double* heads, int output, double y) const = 0;
+  // log f at targets [outputs] (of a class its number); finite.
+  virtual double log_density_at(int expert, const double* heads, const double* targets) const = 0;
+  // One draw: targets [outputs].
+  virtual void draw(int expert, const double* heads, Random& random, double* targets) const = 0;
+  // Whether every density is normal, so that closed forms for normal mixtures hold.
+  virtual bool normal() const { return false; }
   // The parameters besides the linear ones, in the units of targets of these scales and names [outputs].
   virtual std::vector<ShapeValue> shape(int /*expert*/, const std::vector<double>& /*scales*/,
                                         const std::vector<std::string>& /*targets*/) const {

@@ -11,6 +11,8 @@
 #include "kernels/columns.h"
 #include "mixtures/families.h"
 #include "mixtures/gaussian_gate.h"
+#include "mixtures/gradient_training.h"
+#include "mixtures/network_model.h"
 #include "mixtures/softmax_gate.h"
 #include "mixtures/start.h"
 
@@ -21,22 +23,28 @@ constexpr std::int64_t kSubsampleAbove = 60'000;  // rows: beyond, several start
 constexpr std::int64_t kSubsampleRows = 20'000;
 constexpr int kShortIterations = 60;
 constexpr double kShortTolerance = 1e-7;
-constexpr int kFinalists = 4;
+constexpr int kFinalists = 6;
 constexpr int kEmBeforeNewton = 120;  // iterations after which Newton's method is the faster one
 constexpr double kToleranceBeforeNewton = 1e-7;
 constexpr int kFinalNewtonSteps = 100;
 constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the same maximum
-constexpr int kShakes = 30;            // of a maximum with kinks, among many others nearby
+constexpr int kNetworkStarts = 5;
+constexpr int kShakes = 30;  // of a maximum with kinks, among many others nearby
 
-int restarts_for(std::int64_t rows, std::int64_t experts) {
-  if (experts == 1) return 1;
-  if (rows <= 2'000) return 60;
-  return rows <= 20'000 ? 25 : 15;
+// Starts are cheap on few rows, and with more experts fewer of them lead to the highest maximum.
+int restarts_for(std::int64_t rows, const FitOptions& options) {
+  if (has_network_gate(options) || has_network_experts(options)) return kNetworkStarts;
+  if (options.experts == 1) return 1;
+  const bool few = options.experts == 2;
+  if (rows > 20'000) return 15;
+  if (rows > 2'000) return few ? 25 : 40;
+  // Families without a closed M-step take several times as long.
+  const int most = options.family == "gaussian" ? 240'000 : 60'000;
+  return few ? 60 : std::clamp(static_cast<int>(most / (rows + 1)), 80, 300);
 }
 
 // log-likelihood in the user's units minus that in standardised ones.
-double unit_shift(const Prepared& prepared, bool joint) {
-  const Frame& frame = prepared.frame();
+double unit_shift(const Frame& frame, double total_weight, bool joint) {
   double shift = 0.0;
   if (frame.target_kind == TargetKind::kNumber) {
     for (const ColumnScale& scale : frame.target_scales) shift -= std::log(scale.scale);
@@ -46,7 +54,7 @@ double unit_shift(const Prepared& prepared, bool joint) {
       shift -= std::log(frame.column_scales[static_cast<std::size_t>(column)].scale);
     }
   }
-  return shift * prepared.total_weight();
+  return shift * total_weight;
 }
 
 std::string degenerate_reason(const Model& model) {
@@ -68,7 +76,8 @@ struct Candidate {
   bool converged = false;
   bool monotone = true;
   bool starved = false;
-  std::string reason;  // of degeneracy
+  double gradient_norm = -1.0;  // of gradient training
+  std::string reason;           // of degeneracy
   Certificate certificate;
 
   bool sound() const { return !restart.degenerate; }
@@ -90,9 +99,11 @@ class Runs {
         least_mass_(model_->num_experts() > 1 ? static_cast<double>(frame.expert_input_names().size()) + 2.0 : 0.0) {}
 
   bool can_polish() const {
-    return router_->exact_posterior() && model_->experts().smooth() && options_.sigma_convention == "ml" &&
+    return options_.polish && router_->exact_posterior() && model_->experts().smooth() &&
+           options_.sigma_convention == "ml" && !is_network() &&
            model_->initial_parameters().size() <= kMaxPolishedParameters;
   }
+  bool is_network() const { return !model_->gate().linear() || !model_->experts().linear(); }
 
   Candidate start(const Prepared& prepared, int number, int max_iterations, double tolerance) {
     Candidate candidate;
@@ -101,7 +112,19 @@ class Runs {
     const auto seed = static_cast<std::uint64_t>(options_.seed);
     Weights weights = starting_weights(candidate.restart.start, prepared.data(), model_->num_experts(), seed, number);
     model_->set_parameters(model_->initial_parameters());
-    climb(candidate, prepared, weights, max_iterations, tolerance);
+    if (options_.training == "em") {
+      climb(candidate, prepared, weights, max_iterations, tolerance);
+      return candidate;
+    }
+    // Networks begin anywhere, linear parts with one M-step.
+    Random random(seed, 0x6e65ULL + static_cast<std::uint64_t>(number));
+    if (is_network()) candidate.restart.start = "random";
+    if (!model_->experts().linear()) model_->experts().initialize(random);
+    if (!model_->gate().linear()) model_->gate().initialize(random);
+    if (model_->experts().linear()) model_->experts().fit(prepared.data().expert_rows, weights);
+    if (model_->gate().linear()) model_->gate().fit(prepared.data().gate_rows, weights);
+    model_->set_parameters(model_->parameters());
+    follow_gradient(candidate, prepared, max_iterations, tolerance, is_network() ? options_.epochs : 0);
     return candidate;
   }
 
@@ -109,18 +132,26 @@ class Runs {
   void finish(Candidate& candidate, const Prepared& prepared) {
     model_->set_parameters(candidate.parameters);
     const bool newton = can_polish();
-    Weights weights(prepared.data().count(), model_->num_experts());
-    expectation_step(*model_, prepared.data(), *router_, weights);
-    candidate.history.clear();
-    climb(candidate, prepared, weights,
-          newton ? static_cast<int>(std::min<std::int64_t>(kEmBeforeNewton, options_.max_iterations))
-                 : static_cast<int>(std::min<std::int64_t>(options_.max_iterations, std::numeric_limits<int>::max())),
-          newton ? std::max(kToleranceBeforeNewton, options_.tolerance) : options_.tolerance);
+    const auto iterations = static_cast<int>(
+        std::min<std::int64_t>(options_.max_iterations, newton ? kEmBeforeNewton : std::numeric_limits<int>::max()));
+    const double tolerance = newton ? std::max(kToleranceBeforeNewton, options_.tolerance) : options_.tolerance;
+    if (options_.training == "em") {
+      Weights weights(prepared.data().count(), model_->num_experts());
+      expectation_step(*model_, prepared.data(), *router_, weights);
+      candidate.history.clear();
+      climb(candidate, prepared, weights, iterations, tolerance);
+    } else {
+      follow_gradient(candidate, prepared, iterations, tolerance, 0);
+    }
     candidate.restart.finished = true;
-    if (!model_->experts().smooth() && router_->monotone() && candidate.sound()) shake(candidate, prepared);
+    if (!model_->experts().smooth() && router_->monotone() && candidate.sound() && options_.training == "em")
+      shake(candidate, prepared);
     if (!newton) {
       candidate.certificate.reason =
-          !router_->exact_posterior()   ? "the router is not the exact posterior"
+          is_network()
+              ? fmt::format("networks: no Hessian; largest entry of the gradient {:.2g}", candidate.gradient_norm)
+          : !options_.polish            ? "not asked for"
+          : !router_->exact_posterior() ? "the router is not the exact posterior"
           : !model_->experts().smooth() ? "the density has kinks: the gradient need not vanish at the maximum"
           : options_.sigma_convention != "ml"
               ? "sigma_convention=unbiased does not maximise the likelihood"
@@ -131,7 +162,7 @@ class Runs {
       candidate.certificate.reason = candidate.reason;
       return;
     }
-    candidate.certificate = polish(*model_, prepared.data(), kFinalNewtonSteps);
+    candidate.certificate = polish(*model_, RowsInMemory(prepared.data()), kFinalNewtonSteps);
     candidate.parameters = model_->parameters();
     candidate.restart.objective = log_likelihood(*model_, prepared.data()) - model_->penalty_value();
     candidate.restart.iterations += candidate.certificate.newton_steps;
@@ -150,6 +181,27 @@ class Runs {
   }
 
  private:
+  void follow_gradient(Candidate& candidate, const Prepared& prepared, int iterations, double tolerance,
+                       std::int64_t epochs) {
+    GradientOptions gradient;
+    gradient.epochs = epochs;
+    gradient.batch_rows = options_.batch_rows;
+    gradient.learning_rate = options_.learning_rate;
+    gradient.max_iterations = iterations;
+    gradient.tolerance = tolerance;
+    // Batches are neighbouring rows, and tables are often sorted.
+    const Prepared mixed = epochs > 0 ? prepared.shuffled(static_cast<std::uint64_t>(options_.seed)) : Prepared();
+    const GradientRun run = train_by_gradient(*model_, epochs > 0 ? mixed.data() : prepared.data(), gradient);
+    candidate.parameters = model_->parameters();
+    candidate.restart.objective = run.history.back();
+    candidate.restart.iterations += static_cast<int>(run.history.size());
+    candidate.history.insert(candidate.history.end(), run.history.begin(), run.history.end());
+    candidate.converged = run.converged;
+    candidate.monotone = std::is_sorted(candidate.history.begin(), candidate.history.end());
+    candidate.gradient_norm = run.gradient_norm;
+    judge(candidate);
+  }
+
   void climb(Candidate& candidate, const Prepared& prepared, Weights& weights, int max_iterations, double tolerance) {
     EmOptions em;
     em.max_iterations = max_iterations;
@@ -208,11 +260,9 @@ class Runs {
   double least_mass_;
 };
 
-// Likelihoods, criteria and sizes of the fitted model.
-void summarize(Fit& fit, const Prepared& prepared) {
-  const Data& data = prepared.data();
+// Sums over rows: joint and conditional log-likelihood, the largest terms, entropy; then sizes and members.
+Eigen::VectorXd summary_sums(const Fit& fit, const Data& data) {
   const auto experts = static_cast<Eigen::Index>(fit.model->num_experts());
-  // joint, conditional, sum of the largest terms, entropy; then sizes and members.
   Eigen::VectorXd sums(4 + 2 * experts);
   sum_blocks(data.count(), sums.size(), sums.data(), [&](std::int64_t begin, std::int64_t count, double* partial) {
     Eigen::MatrixXd joint(kBlockRows, experts);
@@ -245,11 +295,22 @@ void summarize(Fit& fit, const Prepared& prepared) {
       partial[4 + experts + best] += 1.0;
     }
   });
+  return sums;
+}
+
+}  // namespace
+
+void summarize(Fit& fit, const RowSource& rows) {
+  const auto experts = static_cast<Eigen::Index>(fit.model->num_experts());
+  Eigen::VectorXd sums = Eigen::VectorXd::Zero(4 + 2 * experts);
+  rows.each([&](const Data& data) { sums += summary_sums(fit, data); });
   const bool joint = fit.model->gate().joint();
-  const double shift = unit_shift(prepared, joint);
-  fit.rows = prepared.total_weight();
+  const double shift = unit_shift(fit.frame, rows.total_weight(), joint);
+  fit.rows = rows.total_weight();
+  fit.sizes.clear();
+  fit.members.clear();
   fit.joint_log_likelihood = sums(0) + shift;
-  fit.log_likelihood = joint ? sums(1) + unit_shift(prepared, false) : fit.joint_log_likelihood;
+  fit.log_likelihood = joint ? sums(1) + unit_shift(fit.frame, rows.total_weight(), false) : fit.joint_log_likelihood;
   fit.df = static_cast<int>(fit.model->parameters().size());
   fit.aic = -2.0 * fit.joint_log_likelihood + 2.0 * fit.df;
   fit.bic = -2.0 * fit.joint_log_likelihood + fit.df * std::log(fit.rows);
@@ -261,13 +322,13 @@ void summarize(Fit& fit, const Prepared& prepared) {
   }
 }
 
-}  // namespace
-
 std::unique_ptr<Model> make_model(const Frame& frame, const FitOptions& options) {
   const FamilyInfo& family = find_family(options.family);
   const auto experts = static_cast<int>(options.experts);
   std::unique_ptr<Gate> gate;
-  if (options.gate == "gaussian") {
+  if (has_network_gate(options)) {
+    gate = make_network_gate(frame, options);
+  } else if (options.gate == "gaussian") {
     if (frame.gate_inputs.empty()) fail("fit.gate_kind: gate_kind=gaussian needs an input, and the gate has none");
     const Covariance covariance = options.gate_covariance == "full"       ? Covariance::kFull
                                   : options.gate_covariance == "diagonal" ? Covariance::kDiagonal
@@ -278,11 +339,15 @@ std::unique_ptr<Model> make_model(const Frame& frame, const FitOptions& options)
     std::vector<bool> penalized;
     if (frame.gate_intercept) penalized.push_back(false);
     penalized.insert(penalized.end(), frame.gate_inputs.size(), true);
-    gate = std::make_unique<SoftmaxGate>(options.tree.empty() ? Tree::flat(experts) : Tree::parse(options.tree),
+    // A blend is one expert to the outside, with its gate within.
+    const int leaves = options.combine == "means" ? 1 : experts;
+    gate = std::make_unique<SoftmaxGate>(options.tree.empty() ? Tree::flat(leaves) : Tree::parse(options.tree),
                                          penalized, options.gate_ridge);
   }
   const ExpertShape shape{experts, static_cast<int>(frame.expert_input_names().size()),
                           static_cast<int>(frame.targets.size()), static_cast<int>(frame.classes.size())};
+  if (has_network_experts(options))
+    return std::make_unique<Model>(std::move(gate), make_network_experts(frame, options));
   if (shape.inputs == 0) fail("fit: the experts have neither inputs nor an intercept");
   return std::make_unique<Model>(std::move(gate), family.make(shape, options));
 }
@@ -294,6 +359,9 @@ Fit fit_mixture(Sample sample, FitOptions options, const FitProgress& progress) 
     sample.gate_intercept = true;
   }
   const FamilyInfo& family = find_family(options.family);
+  if (options.combine == "means" && sample.gate_inputs != sample.expert_inputs) {
+    fail("fit.combine: with combine=means the gate reads what the experts read; leave its inputs out");
+  }
   if (sample.targets.size() > 1 && !family.several_outputs) {
     fail("fit.family: family={} takes one target, and there are {}", options.family, sample.targets.size());
   }
@@ -305,7 +373,7 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
   options.validate();
   Runs runs(options, prepared.frame());
   const std::int64_t rows = prepared.data().count();
-  const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options.experts);
+  const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options);
   const bool whole = wanted == 1 || rows <= kSubsampleAbove;
   std::vector<Candidate> candidates;
   const auto report = [&](int done) {
@@ -351,8 +419,8 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
   fit.notes = prepared.notes();
   if (!best.restart.note.empty()) fit.notes.push_back(best.restart.note);
   fit.model = runs.release(best.parameters);
-  summarize(fit, prepared);
-  const double shift = unit_shift(prepared, fit.model->gate().joint());
+  summarize(fit, RowsInMemory(prepared.data()));
+  const double shift = unit_shift(fit.frame, prepared.total_weight(), fit.model->gate().joint());
   fit.objective = best.restart.objective + shift;
   for (Candidate& candidate : candidates) {
     candidate.restart.objective += shift;

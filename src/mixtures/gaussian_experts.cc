@@ -150,4 +150,15 @@ double GaussianExperts::cdf(int expert, const double* heads, int output, double 
   return normal_cdf((y - heads[output]) / std::sqrt(variance(expert, heads)[static_cast<std::size_t>(output)]));
 }
 
+double GaussianExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
+  const Scale::Distance d = scale_.distance(heads, targets);
+  const double constant = 0.5 * static_cast<double>(outputs_) * std::log(2.0 * std::numbers::pi);
+  return std::max(d.log_det - 0.5 * d.distance - constant, kLeastLogDensity);
+}
+
+void GaussianExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {
+  const Eigen::VectorXd noise = scale_.draw(heads + outputs_, random);
+  for (std::size_t d = 0; d < outputs_; ++d) targets[d] = heads[d] + noise(static_cast<Eigen::Index>(d));
+}
+
 }  // namespace witan::mixtures

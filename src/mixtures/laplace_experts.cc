@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/random.h"
 #include "kernels/columns.h"
 #include "mixtures/distributions.h"
 #include "mixtures/least_absolute.h"
@@ -126,6 +127,22 @@ std::vector<double> LaplaceExperts::variance(int /*expert*/, const double* heads
 double LaplaceExperts::cdf(int /*expert*/, const double* heads, int output, double y) const {
   const auto d = static_cast<std::size_t>(output);
   return laplace_cdf((y - heads[d]) * std::exp(-heads[outputs_ + d]));
+}
+
+double LaplaceExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
+  double sum = 0.0;
+  for (std::size_t d = 0; d < outputs_; ++d) {
+    const double log_scale = heads[outputs_ + d];
+    sum -= std::log(2.0) + log_scale + std::exp(-log_scale) * std::fabs(targets[d] - heads[d]);
+  }
+  return sum;
+}
+
+void LaplaceExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {
+  for (std::size_t d = 0; d < outputs_; ++d) {
+    const double size = -std::exp(heads[outputs_ + d]) * std::log(random.uniform_open());
+    targets[d] = heads[d] + (random.below(2) == 0 ? size : -size);
+  }
 }
 
 }  // namespace witan::mixtures

@@ -27,6 +27,8 @@ class LaplaceExperts : public Experts {
   std::vector<double> mean(int expert, const double* heads) const override;
   std::vector<double> variance(int expert, const double* heads) const override;
   double cdf(int expert, const double* heads, int output, double y) const override;
+  double log_density_at(int expert, const double* heads, const double* targets) const override;
+  void draw(int expert, const double* heads, Random& random, double* targets) const override;
 
  private:
   void fit_output(int expert, std::size_t output, const Rows& rows, const double* weights, double mass);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "mixtures/coefficients.h"
+#include "mixtures/network_model.h"
 
 namespace witan::mixtures {
 namespace {
@@ -135,10 +136,13 @@ FittedModel read_fields(const Json& json, const std::string& where) {
   const auto experts = static_cast<double>(fitted.options.experts);
   const bool classes = fitted.frame.target_kind == TargetKind::kClass;
   const double outputs = static_cast<double>(classes ? fitted.frame.classes.size() : fitted.frame.targets.size());
-  const double least =
-      (experts - 1.0) *
-          static_cast<double>(fitted.options.gate == "gaussian" ? 1 : fitted.frame.gate_input_names().size()) +
-      experts * static_cast<double>(fitted.frame.expert_input_names().size()) * (classes ? outputs - 1.0 : outputs);
+  const bool networks = has_network_gate(fitted.options) || has_network_experts(fitted.options);
+  const double least = networks ? least_network_parameters(fitted.options)
+                                : (experts - 1.0) * static_cast<double>(fitted.options.gate == "gaussian"
+                                                                            ? 1
+                                                                            : fitted.frame.gate_input_names().size()) +
+                                      experts * static_cast<double>(fitted.frame.expert_input_names().size()) *
+                                          (classes ? outputs - 1.0 : outputs);
   if (least > static_cast<double>(parameters.size())) {
     fail("{}: {} parameters are too few for {} experts", where, parameters.size(), fitted.options.experts);
   }

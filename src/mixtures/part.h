@@ -5,9 +5,16 @@
 
 #include <Eigen/Core>
 #include <Eigen/SparseCore>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
+
+#include "mixtures/rows.h"
+
+namespace witan {
+class Random;
+}
 
 namespace witan::mixtures {
 
@@ -38,6 +45,15 @@ class Part {
   // and hessian [m, m] out.
   virtual void derivatives(int expert, const double* values, const double* targets, double* gradient,
                            double* hessian) const = 0;
+  // gradient [parameters] += sum over the rows begin .. begin + count - 1 and experts of weights[k][n] times the
+  // gradient of this expert's term. With responsibilities as weights this is the gradient of the log-likelihood
+  // (Fisher's identity). count <= kBlockRows.
+  virtual void add_gradient(const Rows& rows, std::int64_t begin, std::int64_t count,
+                            std::span<const double* const> weights, double* gradient) const;
+  // Whether heads are linear or constant; else derivatives() does not exist, and only gradients train the part.
+  virtual bool linear() const { return true; }
+  // Random starting parameters, where zeros are a saddle: of networks.
+  virtual void initialize(Random& /*random*/) {}
   // False where the term has kinks, so that no gradient vanishes at the maximum.
   virtual bool smooth() const { return true; }
 
@@ -59,6 +75,8 @@ class Part {
   const double* coefficients(int head) const {
     return parameters_.data() + heads_[static_cast<std::size_t>(head)].offset;
   }
+  // ridge / 2 times the squared sum of all parameters there are by now.
+  void penalize_all(double ridge);
   Eigen::SparseMatrix<double> penalty_;
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/random.h"
 #include "kernels/columns.h"
 #include "mixtures/distributions.h"
 #include "mixtures/least_squares.h"
@@ -20,9 +21,7 @@ constexpr double kLeastLogDensity = -1e290;
 
 PoissonExperts::PoissonExperts(int experts, int inputs, double ridge) : inputs_(inputs), ridge_(ridge) {
   for (int k = 0; k < experts; ++k) add_expert({add_head(true, inputs)});
-  penalty_.resize(parameters().size(), parameters().size());
-  penalty_.setIdentity();
-  penalty_ *= ridge;
+  penalize_all(ridge);
 }
 
 void PoissonExperts::log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
@@ -120,6 +119,24 @@ std::vector<double> PoissonExperts::variance(int /*expert*/, const double* heads
 
 double PoissonExperts::cdf(int /*expert*/, const double* heads, int /*output*/, double y) const {
   return poisson_cdf(y, std::exp(heads[0]));
+}
+
+double PoissonExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
+  return std::max(targets[0] * heads[0] - std::exp(heads[0]) - std::lgamma(targets[0] + 1.0), kLeastLogDensity);
+}
+
+void PoissonExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {
+  // The least count whose distribution function reaches a uniform number.
+  const double mean = std::exp(heads[0]);
+  const double level = random.uniform_open();
+  double low = -1.0;
+  double high = std::ceil(mean + 1.0);
+  while (poisson_cdf(high, mean) < level) high *= 2.0;
+  while (high - low > 1.0) {
+    const double middle = std::floor(0.5 * (low + high));
+    (poisson_cdf(middle, mean) >= level ? high : low) = middle;
+  }
+  targets[0] = high;
 }
 
 }  // namespace witan::mixtures

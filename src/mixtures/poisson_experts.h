@@ -22,6 +22,8 @@ class PoissonExperts : public Experts {
   std::vector<double> mean(int expert, const double* heads) const override;
   std::vector<double> variance(int expert, const double* heads) const override;
   double cdf(int expert, const double* heads, int output, double y) const override;
+  double log_density_at(int expert, const double* heads, const double* targets) const override;
+  void draw(int expert, const double* heads, Random& random, double* targets) const override;
 
  private:
   void start(int expert, const Rows& rows, const double* weights);

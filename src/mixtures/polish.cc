@@ -19,7 +19,7 @@ constexpr double kFlat = 1e-12;   // curvature below this share of the largest i
 
 class Objective {
  public:
-  Objective(Model& model, const Data& data) : model_(model), data_(data) {
+  Objective(Model& model, const RowSource& rows) : model_(model), rows_(rows) {
     const Part& gate = model.gate();
     const Part& experts = model.experts();
     const Eigen::Index of_gate = gate.parameters().size();
@@ -37,11 +37,21 @@ class Objective {
 
   double value(const Eigen::VectorXd& at) {
     model_.set_parameters(at);
-    return log_likelihood(model_, data_) - 0.5 * at.dot(penalty_ * at);
+    double sum = 0.0;
+    rows_.each([&](const Data& data) { sum += log_likelihood(model_, data); });
+    return sum - 0.5 * at.dot(penalty_ * at);
   }
   void differentiate(const Eigen::VectorXd& at) {
     model_.set_parameters(at);
-    const Derivatives d = observed_derivatives(model_, data_, true);
+    Derivatives d;
+    d.gradient = Eigen::VectorXd::Zero(at.size());
+    d.hessian = Eigen::MatrixXd::Zero(at.size(), at.size());
+    rows_.each([&](const Data& data) {
+      const Derivatives piece = observed_derivatives(model_, data, true);
+      d.log_likelihood += piece.log_likelihood;
+      d.gradient += piece.gradient;
+      d.hessian += piece.hessian;
+    });
     objective = d.log_likelihood - 0.5 * at.dot(penalty_ * at);
     gradient = d.gradient - penalty_ * at;
     information = penalty_ - d.hessian;
@@ -64,7 +74,7 @@ class Objective {
 
  private:
   Model& model_;
-  const Data& data_;
+  const RowSource& rows_;
   Eigen::VectorXd lower_;
   Eigen::VectorXd upper_;
   Eigen::MatrixXd penalty_;
@@ -119,14 +129,14 @@ bool climb(Objective& objective, Eigen::VectorXd step, Eigen::VectorXd& at) {
 
 }  // namespace
 
-Certificate polish(Model& model, const Data& data, int max_steps) {
+Certificate polish(Model& model, const RowSource& rows, int max_steps) {
   Certificate certificate;
   Eigen::VectorXd at = model.parameters();
   if (at.size() > kMaxPolishedParameters) {
     certificate.reason = fmt::format("{} parameters exceed {}: no Hessian", at.size(), kMaxPolishedParameters);
     return certificate;
   }
-  Objective objective(model, data);
+  Objective objective(model, rows);
   objective.differentiate(at);
   Curvature curvature(objective);
   for (; certificate.newton_steps < max_steps; ++certificate.newton_steps) {
@@ -164,7 +174,7 @@ Certificate polish(Model& model, const Data& data, int max_steps) {
   certificate.smallest_eigenvalue = curvature.smallest();
   certificate.has_hessian = true;
   const bool definite = curvature.smallest() > 1e-12 * curvature.largest() && curvature.smallest() > 0.0;
-  const bool flat = certificate.gradient_norm <= 1e-5 * std::max(1.0, data.total_weight * 1e-3);
+  const bool flat = certificate.gradient_norm <= 1e-5 * std::max(1.0, rows.total_weight() * 1e-3);
   certificate.maximum = definite && flat;
   if (definite) certificate.covariance = curvature.inverse(at.size());
   if (!definite) {

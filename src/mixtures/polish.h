@@ -5,7 +5,7 @@
 #include <Eigen/Core>
 #include <string>
 
-#include "mixtures/model.h"
+#include "mixtures/row_source.h"
 
 namespace witan::mixtures {
 
@@ -26,6 +26,6 @@ struct Certificate {
 };
 
 // Climbs from the model's parameters and never ends lower. At a saddle it leaves along the direction that rises.
-Certificate polish(Model& model, const Data& data, int max_steps);
+Certificate polish(Model& model, const RowSource& rows, int max_steps);
 
 }  // namespace witan::mixtures

@@ -28,9 +28,6 @@ class Predictor {
   RowPrediction row(std::int64_t row, std::span<const double> levels) const;
 
  private:
-  double cdf(const std::vector<double>& gate, const std::vector<std::vector<double>>& heads, double y) const;
-  double quantile(const std::vector<double>& gate, const std::vector<std::vector<double>>& heads, double level) const;
-
   const Model& model_;
   const Prepared& prepared_;
 };

@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -25,9 +26,10 @@ void check_finite(const NamedColumn& column, const std::vector<double>& weights,
   }
 }
 
-// Removes the rows of weight 0.
-void keep_weighted(Sample& sample, std::vector<std::string>& notes) {
-  if (sample.weights.empty()) return;
+}  // namespace
+
+std::int64_t drop_weightless(Sample& sample) {
+  if (sample.weights.empty()) return 0;
   std::vector<std::size_t> kept;
   for (std::size_t row = 0; row < sample.weights.size(); ++row) {
     const double weight = sample.weights[row];
@@ -35,17 +37,23 @@ void keep_weighted(Sample& sample, std::vector<std::string>& notes) {
       fail("weights: row {} has weight {}, expected 0 or more", row + 1, weight);
     if (weight > 0.0) kept.push_back(row);
   }
-  if (kept.empty()) fail("weights: all {} rows have weight 0", sample.weights.size());
-  if (kept.size() == sample.weights.size()) return;
+  if (kept.size() == sample.weights.size()) return 0;
   const auto keep = [&](std::vector<double>& values) {
     for (std::size_t i = 0; i < kept.size(); ++i) values[i] = values[kept[i]];
     values.resize(kept.size());
   };
-  notes.push_back(fmt::format("{} rows of weight 0 were left out", sample.weights.size() - kept.size()));
+  const std::int64_t dropped = std::ssize(sample.weights) - std::ssize(kept);
   for (NamedColumn& column : sample.columns) keep(column.values);
   for (NamedColumn& target : sample.targets) keep(target.values);
   keep(sample.weights);
+  return dropped;
 }
+
+ColumnScale spread_of(double mean, double deviation, double largest) {
+  return {mean, deviation <= kConstant * largest ? 0.0 : deviation};
+}
+
+namespace {
 
 // Weighted mean and standard deviation (divided by the total weight), safe at any scale.
 ColumnScale spread(const std::vector<double>& values, const std::vector<double>& weights) {
@@ -65,8 +73,7 @@ ColumnScale spread(const std::vector<double>& values, const std::vector<double>&
     const double distance = values[i] / largest - mean;
     squares += (weights.empty() ? 1.0 : weights[i]) * distance * distance;
   }
-  const double deviation = std::sqrt(squares / total);
-  return {mean * largest, deviation <= kConstant ? 0.0 : deviation * largest};
+  return spread_of(mean * largest, std::sqrt(squares / total) * largest, largest);
 }
 
 void standardize(std::vector<double>& values, const ColumnScale& scale) {
@@ -155,7 +162,7 @@ std::vector<int> collinear(const std::vector<std::vector<double>>& columns, cons
 
 }  // namespace
 
-Prepared Prepared::from(Sample sample, TargetKind target, std::int64_t experts) {
+Prepared Prepared::from(Sample sample, TargetKind target, std::int64_t experts, const KnownScales* known) {
   Prepared result;
   const std::size_t given = sample.rows();
   for (const NamedColumn& column : sample.columns) WITAN_ASSERT(column.values.size() == given);
@@ -163,7 +170,10 @@ Prepared Prepared::from(Sample sample, TargetKind target, std::int64_t experts) 
   if (given == 0) fail("data: no rows");
   for (const NamedColumn& column : sample.columns) check_finite(column, sample.weights, "column");
   for (const NamedColumn& column : sample.targets) check_finite(column, sample.weights, "target");
-  keep_weighted(sample, result.notes_);
+  if (const std::int64_t weightless = drop_weightless(sample); weightless > 0) {
+    if (sample.weights.empty()) fail("weights: all {} rows have weight 0", given);
+    result.notes_.push_back(fmt::format("{} rows of weight 0 were left out", weightless));
+  }
   const std::size_t rows = sample.rows();
   if (rows < 2) fail("data: {} row{}; expected at least 2", rows, sample.weights.empty() ? "" : " of positive weight");
   if (experts > static_cast<std::int64_t>(rows)) fail("fit.experts: experts={} exceeds the {} rows", experts, rows);
@@ -179,7 +189,8 @@ Prepared Prepared::from(Sample sample, TargetKind target, std::int64_t experts) 
   result.weights_ = std::move(sample.weights);
   const bool centered = frame.expert_intercept && frame.gate_intercept;
   for (NamedColumn& column : sample.columns) {
-    ColumnScale scale = spread(column.values, result.weights_);
+    ColumnScale scale =
+        known == nullptr ? spread(column.values, result.weights_) : known->columns[frame.columns.size()];
     if (scale.scale == 0.0) {
       fail("column '{}': its value is {} in every row; a constant column says nothing that the intercept does not",
            column.name, column.values.front());
@@ -193,7 +204,7 @@ Prepared Prepared::from(Sample sample, TargetKind target, std::int64_t experts) 
   for (NamedColumn& column : sample.targets) {
     ColumnScale scale;
     if (target == TargetKind::kNumber) {
-      scale = spread(column.values, result.weights_);
+      scale = known == nullptr ? spread(column.values, result.weights_) : known->targets[frame.targets.size()];
       if (scale.scale == 0.0)
         fail("target '{}': its value is {} in every row: nothing to fit", column.name, column.values.front());
       if (!frame.expert_intercept) scale.center = 0.0;
@@ -218,22 +229,14 @@ Prepared Prepared::from(Sample sample, TargetKind target, std::int64_t experts) 
   return result;
 }
 
-Prepared Prepared::subsample(std::int64_t count, std::uint64_t seed) const {
+Prepared Prepared::picked(const std::vector<std::size_t>& rows) const {
   Prepared result;
   result.frame_ = frame_;
-  result.rows_ = std::min(count, rows_);
-  // Selection sampling (Knuth, algorithm S): rows in order, each with the probability that makes the count come out.
-  Random random(seed, 0x5eed);
-  std::vector<std::size_t> chosen;
-  for (std::int64_t row = 0; row < rows_ && std::ssize(chosen) < result.rows_; ++row) {
-    const auto needed = static_cast<double>(result.rows_ - std::ssize(chosen));
-    if (random.uniform_open() * static_cast<double>(rows_ - row) < needed)
-      chosen.push_back(static_cast<std::size_t>(row));
-  }
+  result.rows_ = std::ssize(rows);
   const auto pick = [&](const std::vector<double>& from) {
     std::vector<double> to;
-    to.reserve(chosen.size());
-    for (const std::size_t row : chosen) to.push_back(from[row]);
+    to.reserve(rows.size());
+    for (const std::size_t row : rows) to.push_back(from[row]);
     return to;
   };
   for (const auto& column : columns_) result.columns_.push_back(pick(column));
@@ -241,6 +244,27 @@ Prepared Prepared::subsample(std::int64_t count, std::uint64_t seed) const {
   if (!weights_.empty()) result.weights_ = pick(weights_);
   result.connect();
   return result;
+}
+
+Prepared Prepared::subsample(std::int64_t count, std::uint64_t seed) const {
+  const std::int64_t wanted = std::min(count, rows_);
+  // Selection sampling (Knuth, algorithm S): rows in order, each with the probability that makes the count come out.
+  Random random(seed, 0x5eed);
+  std::vector<std::size_t> chosen;
+  for (std::int64_t row = 0; row < rows_ && std::ssize(chosen) < wanted; ++row) {
+    const auto needed = static_cast<double>(wanted - std::ssize(chosen));
+    if (random.uniform_open() * static_cast<double>(rows_ - row) < needed)
+      chosen.push_back(static_cast<std::size_t>(row));
+  }
+  return picked(chosen);
+}
+
+Prepared Prepared::shuffled(std::uint64_t seed) const {
+  std::vector<std::size_t> order(static_cast<std::size_t>(rows_));
+  std::iota(order.begin(), order.end(), 0);
+  Random random(seed, 0x51d3);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return picked(order);
 }
 
 Prepared Prepared::under(const Frame& frame, Sample sample) {
@@ -258,6 +282,7 @@ Prepared Prepared::under(const Frame& frame, Sample sample) {
     result.targets_.push_back(std::move(sample.targets[d].values));
   }
   result.rows_ = std::ssize(sample.weights);
+  result.weights_ = std::move(sample.weights);
   if (!result.columns_.empty()) result.rows_ = static_cast<std::int64_t>(result.columns_.front().size());
   if (!result.targets_.empty()) result.rows_ = static_cast<std::int64_t>(result.targets_.front().size());
   result.connect();

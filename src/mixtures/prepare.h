@@ -17,6 +17,22 @@ struct ColumnScale {
   double scale = 1.0;
 };
 
+// The scale of values with this mean, standard deviation and largest size; scale 0 where they are constant but for
+// rounding.
+ColumnScale spread_of(double mean, double deviation, double largest);
+
+// Removes the rows of weight 0, which may hold anything. Returns how many there were. Throws Error for weights that are
+// negative or not finite.
+std::int64_t drop_weightless(Sample& sample);
+
+// Means and spreads of a whole table of which the rows at hand are a part.
+struct KnownScales {
+  std::vector<ColumnScale> columns;
+  std::vector<ColumnScale> targets;
+  std::int64_t rows = 0;
+  double total_weight = 0.0;
+};
+
 // Everything about the columns that outlives the rows: what a model file keeps.
 struct Frame {
   std::vector<std::string> columns;  // names
@@ -49,14 +65,19 @@ class Prepared {
   // Checks and standardises a sample for a family; consumes it, since tables are large. Throws Error naming column and
   // row for values that are not finite, negative weights, counts that are none, a constant column or target, a single
   // class, or fewer rows than experts.
-  static Prepared from(Sample sample, TargetKind target, std::int64_t experts);
+  // `known`: scales to use instead of those of the rows; may be nullptr.
+  static Prepared from(Sample sample, TargetKind target, std::int64_t experts, const KnownScales* known = nullptr);
   // `count` of the rows, drawn without replacement.
   Prepared subsample(std::int64_t count, std::uint64_t seed) const;
-  // Rows in the user's units under an existing frame: for prediction. Targets may be missing.
+  // All rows in another order.
+  Prepared shuffled(std::uint64_t seed) const;
+  // Rows in the user's units under an existing frame: for prediction, and for pieces of a table. Targets may be
+  // missing.
   static Prepared under(const Frame& frame, Sample sample);
 
  private:
   void connect();
+  Prepared picked(const std::vector<std::size_t>& rows) const;
 
   Frame frame_;
   std::vector<std::vector<double>> columns_;

@@ -33,6 +33,16 @@ Columns block_of(const Columns& columns, std::int64_t begin) {
   return block;
 }
 
+Eigen::MatrixXd matrix_of(const Columns& columns, std::int64_t begin, std::int64_t count) {
+  const auto kept = std::count_if(columns.begin(), columns.end(), [](Column column) { return column != nullptr; });
+  Eigen::MatrixXd matrix(kept, count);
+  Eigen::Index row = 0;
+  for (const Column column : columns) {
+    if (column != nullptr) matrix.row(row++) = Eigen::Map<const Eigen::RowVectorXd>(column + begin, count);
+  }
+  return matrix;
+}
+
 void for_blocks(std::int64_t rows, const std::function<void(std::int64_t, std::int64_t)>& body) {
   parallel_for(block_count(rows), kBlocksPerThread, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t block = first; block < last; ++block) {

@@ -28,6 +28,9 @@ constexpr std::int64_t kBlockRows = 512;
 // The columns from row `begin` on, good for kBlockRows rows.
 Columns block_of(const Columns& columns, std::int64_t begin);
 
+// The columns that are not all ones as rows of a matrix [columns, count], from row `begin` on.
+Eigen::MatrixXd matrix_of(const Columns& columns, std::int64_t begin, std::int64_t count);
+
 // Calls body(begin, count) for blocks of at most kBlockRows rows that cover [0, rows), in parallel.
 void for_blocks(std::int64_t rows, const std::function<void(std::int64_t, std::int64_t)>& body);
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/random.h"
+
 namespace witan::mixtures {
 namespace {
 
@@ -88,6 +90,19 @@ bool Scale::at_floor(const double* heads, double floor) const {
   }
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(covariance(heads), Eigen::EigenvaluesOnly);
   return eigen.eigenvalues().minCoeff() <= limit;
+}
+
+Eigen::VectorXd Scale::draw(const double* heads, Random& random) const {
+  Eigen::VectorXd z(outputs_);
+  for (double& value : z) value = random.normal();
+  return factor(heads).transpose().triangularView<Eigen::Upper>().solve(z);
+}
+
+Scale::Distance Scale::distance(const double* values, const double* targets) const {
+  const Eigen::MatrixXd l = factor(values + outputs_);
+  const Eigen::VectorXd r =
+      Eigen::Map<const Eigen::VectorXd>(targets, outputs_) - Eigen::Map<const Eigen::VectorXd>(values, outputs_);
+  return {(l.transpose() * r).squaredNorm(), l.diagonal().array().log().sum()};
 }
 
 Scale::Derivatives Scale::derivatives(const double* values, const double* targets) const {

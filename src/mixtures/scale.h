@@ -30,15 +30,22 @@ class Scale {
   Eigen::MatrixXd covariance(const double* heads) const;
   // The heads of a covariance, restricted to the kind and with no variance below the floor: heads [num_heads].
   void set(const Eigen::MatrixXd& covariance, double floor, double* heads) const;
+  // A normal vector with this covariance.
+  Eigen::VectorXd draw(const double* heads, Random& random) const;
   // Whether a variance stands at the floor.
   bool at_floor(const double* heads, double floor) const;
 
-  // Distance |L'(y - mu)|^2 and log det L; derivatives in the outputs' means followed by the heads of the scale, m =
-  // outputs + num_heads of them: distance_gradient [m], distance_hessian [m, m], log_det_gradient [m] (no second
-  // derivative).
-  struct Derivatives {
+  // Distance |L'(y - mu)|^2 and log det L from the means followed by the heads of the scale.
+  struct Distance {
     double distance = 0.0;
     double log_det = 0.0;
+  };
+  Distance distance(const double* values, const double* targets) const;
+
+  // The same with derivatives in the outputs' means followed by the heads of the scale, m =
+  // outputs + num_heads of them: distance_gradient [m], distance_hessian [m, m], log_det_gradient [m] (no second
+  // derivative).
+  struct Derivatives : Distance {
     Eigen::VectorXd distance_gradient;
     Eigen::MatrixXd distance_hessian;
     Eigen::VectorXd log_det_gradient;

@@ -1,9 +1,11 @@
 // Logistic and multinomial logistic experts.
 #include "mixtures/softmax_experts.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "kernels/columns.h"
 #include "mixtures/softmax_regression.h"
 
@@ -21,9 +23,7 @@ SoftmaxExperts::SoftmaxExperts(int experts, int inputs, int classes, double ridg
     for (int c = 1; c < classes; ++c) heads.push_back(add_head(true, inputs));
     add_expert(std::move(heads));
   }
-  penalty_.resize(parameters().size(), parameters().size());
-  penalty_.setIdentity();
-  penalty_ *= ridge;
+  penalize_all(ridge);
 }
 
 void SoftmaxExperts::log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
@@ -92,6 +92,23 @@ std::vector<double> SoftmaxExperts::variance(int /*expert*/, const double* /*hea
 double SoftmaxExperts::cdf(int /*expert*/, const double* /*heads*/, int /*output*/, double /*y*/) const {
   WITAN_ASSERT(false);  // classes have no order
   return 0.0;
+}
+
+double SoftmaxExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
+  double largest = 0.0;
+  for (int c = 1; c < classes_; ++c) largest = std::max(largest, heads[c - 1]);
+  double sum = std::exp(-largest);
+  for (int c = 1; c < classes_; ++c) sum += std::exp(heads[c - 1] - largest);
+  const auto y = static_cast<int>(targets[0]);
+  return (y == 0 ? 0.0 : heads[y - 1]) - largest - std::log(sum);
+}
+
+void SoftmaxExperts::draw(int expert, const double* heads, Random& random, double* targets) const {
+  double left = random.uniform_open();
+  const std::vector<double> p = mean(expert, heads);
+  std::size_t c = 0;
+  while (c + 1 < p.size() && left >= p[c]) left -= p[c++];
+  targets[0] = static_cast<double>(c);
 }
 
 }  // namespace witan::mixtures

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numbers>
 
+#include "base/random.h"
 #include "mixtures/distributions.h"
 #include "mixtures/least_squares.h"
 
@@ -207,6 +208,20 @@ std::vector<double> StudentTExperts::variance(int /*expert*/, const double* head
 double StudentTExperts::cdf(int /*expert*/, const double* heads, int output, double y) const {
   const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
   return student_t_cdf((y - heads[output]) / std::sqrt(scale_.covariance(heads + outputs_)(output, output)), nu);
+}
+
+double StudentTExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
+  const auto outputs = static_cast<double>(outputs_);
+  const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
+  const Scale::Distance d = scale_.distance(heads, targets);
+  return normalizer(nu, outputs)[0] + d.log_det - 0.5 * (nu + outputs) * std::log1p(d.distance / nu);
+}
+
+void StudentTExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {
+  const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
+  const Eigen::VectorXd noise = scale_.draw(heads + outputs_, random);
+  const double shrink = std::sqrt(draw_gamma(0.5 * nu, random) / (0.5 * nu));  // chi-squared over its mean
+  for (std::size_t d = 0; d < outputs_; ++d) targets[d] = heads[d] + noise(static_cast<Eigen::Index>(d)) / shrink;
 }
 
 }  // namespace witan::mixtures

@@ -27,6 +27,8 @@ class StudentTExperts : public Experts {
   std::vector<double> mean(int expert, const double* heads) const override;
   std::vector<double> variance(int expert, const double* heads) const override;
   double cdf(int expert, const double* heads, int output, double y) const override;
+  double log_density_at(int expert, const double* heads, const double* targets) const override;
+  void draw(int expert, const double* heads, Random& random, double* targets) const override;
 
   Eigen::MatrixXd scale(int expert) const;  // S_k [outputs, outputs]
   double degrees_of_freedom(int expert) const;

@@ -11,6 +11,8 @@ namespace witan {
 std::string_view report_template();
 // web/dist/comparison.html, likewise.
 std::string_view comparison_template();
+// web/dist/fit.html, likewise.
+std::string_view fit_template();
 
 // JSON text that is safe inside <script>: the same value, but no byte of it can end the element or a line of script.
 std::string json_for_script(const nlohmann::json& data);

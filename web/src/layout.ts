@@ -68,12 +68,27 @@ export function showPage(title: string, header: HTMLElement, sections: Section[]
   for (const element of elements) watcher.observe(element);
 }
 
+// One figure of the head of a page.
+export const tile = (label: string, value: string, detail = ""): HTMLElement =>
+  h("div", {}, h("dt", {}, label), h("dd", {}, h("strong", {}, value), detail ? h("small", {}, detail) : null));
+
+// The head of a page: what it is of, its name, a paragraph and a row of figures.
+export const pageHead = (eyebrow: string, name: string, lead: string, tiles: Child[]): HTMLElement =>
+  h(
+    "header",
+    { id: "top" },
+    h("p", { class: "eyebrow" }, eyebrow),
+    h("h1", {}, name),
+    h("p", { class: "lead" }, lead),
+    h("dl", { class: "tiles" }, ...tiles),
+  );
+
 export interface Table {
   columns: string[];
   rows: string[][];
 }
 
-function tableElement({ columns, rows }: Table): HTMLElement {
+export function tableElement({ columns, rows }: Table): HTMLElement {
   const head = h("tr", {}, ...columns.map((column) => h("th", { scope: "col" }, column)));
   const body = rows.map((cells) =>
     h("tr", {}, ...cells.map((cell, i) => (i === 0 ? h("th", { scope: "row" }, cell) : h("td", {}, cell)))),

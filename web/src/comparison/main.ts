@@ -1,6 +1,5 @@
 // A comparison of routers, from the data in the page.
 import "../theme.css";
-import "../report/report.css"; // the head and the tiles look alike
 import "./comparison.css";
 import { showPage } from "../layout.ts";
 import { Comparison, type Report } from "./data.ts";

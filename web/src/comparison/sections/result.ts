@@ -1,8 +1,7 @@
 // Who reads best: held-out bits per byte of every candidate, with what came beside it.
 import { barChart, picture } from "../../charts.ts";
-import { h } from "../../dom.ts";
 import { count, fixed, number, percent, plural, whole } from "../../format.ts";
-import { figure, type Section, type Table } from "../../layout.ts";
+import { figure, pageHead, tile, type Section, type Table } from "../../layout.ts";
 import type { Candidate, Comparison } from "../data.ts";
 
 const bits = (candidate: Candidate) => {
@@ -15,26 +14,16 @@ export function header(comparison: Comparison): HTMLElement {
   const best = candidates[0];
   const finished = candidates.filter((candidate) => candidate.bits_per_byte.mean !== null);
   const worst = finished[finished.length - 1] as Candidate | undefined;
-  const tile = (label: string, value: string, detail: string) =>
-    h("div", {}, h("dt", {}, label), h("dd", {}, h("strong", {}, value), h("small", {}, detail)));
-  return h(
-    "header",
-    { id: "top" },
-    h("p", { class: "eyebrow" }, "Comparison of routers"),
-    h("h1", {}, report.name),
-    h(
-      "p",
-      { class: "lead" },
-      `${plural(candidates.length, "router")} in the same model, on the same text, for ${plural(comparison.lastStep, "step")}` +
-        ` each${comparison.seeds > 1 ? `, with ${plural(comparison.seeds, "seed")}` : ""}; widths and numbers of experts are` +
-        " chosen so that as many parameters work on a token, as far as the router allows.",
-    ),
-    h(
-      "dl",
-      { class: "tiles" },
+  return pageHead(
+    "Comparison of routers",
+    report.name,
+    `${plural(candidates.length, "router")} in the same model, on the same text, for ${plural(comparison.lastStep, "step")}` +
+      ` each${comparison.seeds > 1 ? `, with ${plural(comparison.seeds, "seed")}` : ""}; widths and numbers of experts are` +
+      " chosen so that as many parameters work on a token, as far as the router allows.",
+    [
       best ? tile("Best", best.label, `${bits(best)} bits per byte`) : null,
       worst && worst !== best ? tile("Last", worst.label, `${bits(worst)} bits per byte`) : null,
-    ),
+    ],
   );
 }
 

@@ -1,6 +1,6 @@
 // The head of the page: what this is, how well it reads, and what it cost, in a paragraph and a row of figures.
-import { h } from "../../dom.ts";
 import { bytes, count, countInWords, date, duration, fixed, list, percent, plural, whole } from "../../format.ts";
+import { pageHead, tile } from "../../layout.ts";
 import { last, type Run } from "../data.ts";
 
 function modelSentence(run: Run): string {
@@ -56,10 +56,6 @@ function resultSentence(run: Run): string {
   return ` It needs ${fixed(bits, 3)} bits for a byte of ${where}${against}.`;
 }
 
-function tile(label: string, value: string, detail = ""): HTMLElement {
-  return h("div", {}, h("dt", {}, label), h("dd", {}, h("strong", {}, value), detail ? h("small", {}, detail) : null));
-}
-
 export function header(run: Run): HTMLElement {
   const { steps, run: about } = run.report;
   const { total, active } = about.parameters ?? {};
@@ -74,12 +70,6 @@ export function header(run: Run): HTMLElement {
     last(steps.seconds) ? tile("Time", duration(last(steps.seconds))) : null,
     last(steps.peak_memory_bytes) ? tile("Peak memory", bytes(last(steps.peak_memory_bytes))) : null,
   ];
-  return h(
-    "header",
-    { id: "top" },
-    h("p", { class: "eyebrow" }, `Training run${about.started ? ` of ${date(about.started)}` : ""}`),
-    h("h1", {}, run.report.name),
-    h("p", { class: "lead" }, `${modelSentence(run)} ${trainingSentence(run)}${resultSentence(run)}`),
-    h("dl", { class: "tiles" }, ...tiles),
-  );
+  const eyebrow = `Training run${about.started ? ` of ${date(about.started)}` : ""}`;
+  return pageHead(eyebrow, run.report.name, `${modelSentence(run)} ${trainingSentence(run)}${resultSentence(run)}`, tiles);
 }

@@ -1,0 +1,118 @@
+// Fits to tables in pieces: the maximum of the whole table, from a start on a part of it.
+#include "mixtures/stream_fit.h"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <string>
+
+#include "base/random.h"
+#include "mixtures/coefficients.h"
+#include "support/error_message.h"
+#include "support/temporary_folder.h"
+
+namespace witan::mixtures {
+namespace {
+
+std::string table_text(int rows) {
+  Random random(21);
+  std::string text = "x,colour,weight,y\n";
+  for (int n = 0; n < rows; ++n) {
+    const double x = 3.0 * random.normal();
+    const bool red = random.uniform_open() < 0.3;
+    const bool first = random.uniform_open() < 1.0 / (1.0 + std::exp(-x));
+    const double y = (first ? 2.0 + x : -1.0 - 0.5 * x) + (red ? 1.0 : 0.0) + 0.7 * random.normal();
+    text += fmt::format("{},{},{},{}\n", x, red ? "red" : "blue", n % 3, y);
+  }
+  return text;
+}
+
+DesignRequest request_for(const std::string& family) {
+  DesignRequest request;
+  request.formula = parse_formula("y ~ x + colour | gate ~ x");
+  request.target = find_family(family).target;
+  request.weights = "weight";
+  return request;
+}
+
+FitOptions options_for(const std::string& family) {
+  FitOptions options;
+  options.family = family;
+  options.restarts = 3;
+  options.batch_rows = 50;
+  return options;
+}
+
+TEST(StreamFitTest, ReachesTheMaximumOfTheWholeTable) {
+  const test::TemporaryFolder folder;
+  for (const std::string family : {"gaussian", "student_t"}) {
+    SCOPED_TRACE(family);
+    const std::string text = table_text(1200);
+    std::ofstream(folder / "t.csv") << text;
+    const Fit whole = fit_mixture(build_design(parse_csv(text, "t"), request_for(family)).sample, options_for(family));
+    const TableStream table(folder / "t.csv", request_for(family), {});
+    StreamOptions stream;
+    stream.start_rows = 300;
+    stream.passes = 6;
+    const Fit fit = std::move(fit_stream(table, options_for(family), stream).fit);
+    EXPECT_NEAR(fit.log_likelihood, whole.log_likelihood, 1e-9 * std::fabs(whole.log_likelihood));
+    EXPECT_NEAR(fit.objective, whole.objective, 1e-9 * std::fabs(whole.objective));
+    EXPECT_TRUE(fit.certificate.maximum) << fit.certificate.reason;
+    EXPECT_EQ(fit.rows, whole.rows);
+    EXPECT_NEAR(fit.bic, whole.bic, 1e-6);
+    EXPECT_NEAR(fit.icl, whole.icl, 1e-4);
+    // On-line EM alone has nearly closed the gap between the start and the maximum.
+    ASSERT_EQ(fit.history.size(), 3U);
+    EXPECT_LT(fit.history[2] - fit.history[1], 0.2 * (fit.history[2] - fit.history[0]));
+    EXPECT_EQ(coefficients(fit).size(), coefficients(whole).size());
+  }
+}
+
+TEST(StreamFitTest, LaplaceEndsAfterOnlineEm) {
+  const test::TemporaryFolder folder;
+  const std::string text = table_text(1200);
+  std::ofstream(folder / "t.csv") << text;
+  const Fit whole =
+      fit_mixture(build_design(parse_csv(text, "t"), request_for("laplace")).sample, options_for("laplace"));
+  const TableStream table(folder / "t.csv", request_for("laplace"), {});
+  StreamOptions stream;
+  stream.start_rows = 400;
+  stream.passes = 6;
+  const Fit fit = std::move(fit_stream(table, options_for("laplace"), stream).fit);
+  EXPECT_NEAR(fit.log_likelihood, whole.log_likelihood, 2e-3 * std::fabs(whole.log_likelihood));
+  EXPECT_FALSE(fit.certificate.maximum);
+  EXPECT_GE(fit.history[1], fit.history[0]);
+}
+
+TEST(StreamFitTest, SmallTablesAreFittedWhole) {
+  const test::TemporaryFolder folder;
+  const std::string text = table_text(200);
+  std::ofstream(folder / "t.csv") << text;
+  const TableStream table(folder / "t.csv", request_for("gaussian"), {});
+  const StreamedFit streamed = fit_stream(table, options_for("gaussian"), {});
+  const Fit whole =
+      fit_mixture(build_design(parse_csv(text, "t"), request_for("gaussian")).sample, options_for("gaussian"));
+  EXPECT_NEAR(streamed.fit.log_likelihood, whole.log_likelihood, 1e-10 * std::fabs(whole.log_likelihood));
+  EXPECT_EQ(streamed.drawn.rows, 200);
+}
+
+TEST(StreamFitTest, RefusesWhatTheWholeTableWouldRefuse) {
+  const test::TemporaryFolder folder;
+  const auto refused = [&](const std::string& text, const DesignRequest& request) {
+    std::ofstream(folder / "t.csv") << text;
+    return test::error_message([&] { TableStream(folder / "t.csv", request, {}); });
+  };
+  EXPECT_NE(refused("x,colour,weight,y\n1,red,1,2\n2,blue,-1,3\n", request_for("gaussian")).find("row 2 has weight -1"),
+            std::string::npos);
+  EXPECT_NE(refused("x,colour,weight,y\n1,red,1,2\n,blue,1,3\n", request_for("gaussian"))
+                .find("line 3, column 'x': the value is missing"),
+            std::string::npos);
+  EXPECT_NE(refused("x,colour,weight,y\n1,red,0,2\n3,blue,0,3\n", request_for("gaussian")).find("no rows"),
+            std::string::npos);
+  EXPECT_NE(refused("x,weight,y\n1,1,2\n", request_for("gaussian")).find("no column 'colour'"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace witan::mixtures
