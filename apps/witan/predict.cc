@@ -70,7 +70,7 @@ std::vector<double> numbers_of(const std::string& option, const std::string& tex
   std::vector<double> values;
   if (text.empty()) return values;
   for (const std::string& part : split_list(text)) {
-    double value = 0.0;
+    double value = low;
     Fields fields("predict");
     fields.real(option, value, low, high, "");
     fields.find(option).set(part);

@@ -3,11 +3,15 @@
 Usage: cli_test.py WITAN_BINARY [unittest arguments]
 """
 
+import csv
 import gzip
 import json
+import math
 import os
 import pathlib
 import pty
+import random
+import re
 import resource
 import shutil
 import signal
@@ -308,6 +312,71 @@ class Mixtures(Case):
         inside = sum(0.05 <= row["pit"] <= 0.95 for row in rows)
         self.assertGreater(inside, 160)
         self.assertEqual(len(json.loads((self.folder / "p.json").read_text())["rows"]), 200)
+
+    def test_page_with_the_numbers_of_the_json(self):
+        page, numbers = self.folder / "fit.html", self.folder / "fit.json"
+        result = self.witan("fit", self.NPREG, "--formula", "yn ~ x + x^2 | gate ~ x", "--experts", "1..2", "--restarts", "6",
+                            "--report", page, "--json", numbers)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        text = page.read_text()
+        data = json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S).group(1))
+        self.assertEqual(data.pop("name"), "npreg.csv")
+        fit = json.loads(numbers.read_text())
+        self.assertEqual(data, fit)
+        self.assertEqual(fit["calibration"]["rows"], 200)
+        self.assertAlmostEqual(fit["calibration"]["nll"], -fit["log_likelihood"] / 200, places=9)
+        self.assertAlmostEqual(sum(bin["share"] for bin in fit["calibration"]["pit"]), 1.0, places=9)
+        self.assertEqual([one["name"] for one in fit["figures"]["inputs"]], ["x"])
+        self.assertEqual(len(fit["figures"]["rows"]), 200)
+
+    def test_densities_modes_and_draws(self):
+        model, out = self.folder / "model.json", self.folder / "p.csv"
+        self.assertEqual(self.witan("fit", self.NPREG, "--formula", "yn ~ x + x^2", "--restarts", "6", "--output", model).returncode, 0)
+        options = ("--quantiles", "0.5,0.99", "--at", "10,30", "--modes", "--samples", "3", "--seed", "4", "--output", out)
+        texts = []
+        for threads in ("1", "2"):
+            result = self.witan("predict", model, self.NPREG, *options, "--threads", threads)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            texts.append(out.read_text())
+        self.assertEqual(texts[0], texts[1])
+        lines = texts[0].splitlines()
+        self.assertTrue(lines[0].startswith("mean,sd,q0.05,q0.5,q0.95,q0.99,density(10),cdf(10),density(30),cdf(30),mode_1,mode_2,"
+                                            "sample_1,sample_2,sample_3,gate_1"), lines[0])
+        rows = list(csv.DictReader(lines))
+        self.assertTrue(all(0.0 <= float(row["cdf(10)"]) <= float(row["cdf(30)"]) <= 1.0 for row in rows))
+        self.assertTrue(any(row["mode_2"] == "" for row in rows) and any(row["mode_2"] != "" for row in rows))
+        below = sum(float(row["sample_1"]) <= float(row["q0.5"]) for row in rows)
+        self.assertTrue(70 < below < 130, below)
+        self.refused("predict", model, self.NPREG, "--quantiles", "1.5", says=["quantiles", "1.5"])
+
+    def test_streams_reach_the_same_maximum_in_memory_that_does_not_grow(self):
+        def table(rows):
+            generator = random.Random(3)
+            lines = ["y,x,z"]
+            for _ in range(rows):
+                x, z = generator.gauss(0, 1), generator.gauss(0, 1)
+                mean = 1 + x if generator.random() < 1 / (1 + math.exp(-2 * z)) else -1 - x
+                lines.append(f"{mean + 0.5 * generator.gauss(0, 1):.6f},{x:.6f},{z:.6f}")
+            return self.write(f"t{rows}.csv", "\n".join(lines) + "\n")
+
+        def fit(path, *options):
+            numbers = self.folder / "fit.json"
+            process = subprocess.Popen([WITAN, "fit", str(path), "--formula=y ~ x | gate ~ z", "--restarts=3", f"--json={numbers}",
+                                        *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = status
+            self.assertEqual(status, 0)
+            return json.loads(numbers.read_text()), usage.ru_maxrss / 1024
+
+        stream = ("--stream", "--stream-start-rows=2000")
+        small, large = table(50_000), table(400_000)
+        _, little = fit(small, *stream)
+        streamed, much = fit(large, *stream)
+        whole, _ = fit(large)
+        self.assertTrue(streamed["certificate"]["maximum"], streamed["certificate"])
+        self.assertAlmostEqual(streamed["log_likelihood"], whole["log_likelihood"], delta=1e-6 * abs(whole["log_likelihood"]))
+        # Eight times the rows, ten megabytes of table more: buffers of a piece, and no row.
+        self.assertLess(much, little + 25, (little, much))
 
     def test_selection_over_numbers_and_families(self):
         numbers = self.folder / "fit.json"
