@@ -14,9 +14,9 @@ namespace witan::mixtures {
 namespace {
 
 constexpr int kMaxPivots = 2000;
-constexpr double kIndependent = 1e-8;  // least share of a row outside the span of the basis
-constexpr double kRounding = 4e-16;    // residuals below this share of the targets are 0
-constexpr double kOptimal = 1e-10;     // slopes below this share of the weights are rounding
+constexpr double kIndependent = 1e-8;   // least share of a row outside the span of the basis
+constexpr double kSumRounding = 4e-16;  // residuals below this share of the targets are 0
+constexpr double kOptimal = 1e-10;      // slopes below this share of the weights are rounding
 
 class EdgeDescent {
  public:
@@ -96,7 +96,7 @@ class EdgeDescent {
     b = lu.solve(y);
     edges_ = lu.inverse();
     update_residuals(b);
-    const double rounding = kRounding * (y.cwiseAbs().maxCoeff() + (x * b).cwiseAbs().maxCoeff());
+    const double rounding = kSumRounding * (y.cwiseAbs().maxCoeff() + (x * b).cwiseAbs().maxCoeff());
     for (double& r : residuals_) {
       if (std::fabs(r) <= rounding) r = 0.0;
     }

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kPoissonNewtonSteps = 3;
 constexpr int kPoissonHalvings = 30;
-constexpr double kLeastLogDensity = -1e290;
+constexpr double kLeastLogProbability = -1e290;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ void PoissonExperts::log_density(const Rows& rows, std::int64_t begin, std::int6
     kernels::linear_combination(x, coefficients(heads_of(k)[0]), count, density);
     for (std::int64_t i = 0; i < count; ++i) {
       density[i] = std::max(y[i] * density[i] - std::exp(density[i]) - log_factorial[static_cast<std::size_t>(i)],
-                            kLeastLogDensity);
+                            kLeastLogProbability);
     }
   }
 }
@@ -122,7 +122,7 @@ double PoissonExperts::cdf(int /*expert*/, const double* heads, int /*output*/, 
 }
 
 double PoissonExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
-  return std::max(targets[0] * heads[0] - std::exp(heads[0]) - std::lgamma(targets[0] + 1.0), kLeastLogDensity);
+  return std::max(targets[0] * heads[0] - std::exp(heads[0]) - std::lgamma(targets[0] + 1.0), kLeastLogProbability);
 }
 
 void PoissonExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {

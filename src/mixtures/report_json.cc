@@ -9,11 +9,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json numbers(const std::vector<double>& values) {
   Json list = Json::array();
-  for (const double value : values) list.push_back(number(value));
+  for (const double value : values) list.push_back(finite_or_null(value));
   return list;
 }
 
@@ -26,7 +26,7 @@ Json curves(const std::vector<std::vector<double>>& all) {
 }  // namespace
 
 Json calibration_json(const Calibration& calibration, const Frame& frame, bool normal) {
-  Json json = {{"rows", calibration.rows}, {"nll", number(calibration.nll)}};
+  Json json = {{"rows", calibration.rows}, {"nll", finite_or_null(calibration.nll)}};
   if (frame.target_kind == TargetKind::kClass) {
     json["accuracy"] = calibration.accuracy;
     json["brier"] = calibration.brier;
@@ -43,8 +43,8 @@ Json calibration_json(const Calibration& calibration, const Frame& frame, bool n
     }
     return json;
   }
-  json["rmse"] = number(calibration.rmse);
-  json["crps"] = calibration.crps ? number(*calibration.crps) : Json(nullptr);
+  json["rmse"] = finite_or_null(calibration.rmse);
+  json["crps"] = calibration.crps ? finite_or_null(*calibration.crps) : Json(nullptr);
   if (!calibration.crps) {
     json["crps_reason"] = normal ? "there are several targets" : "no closed form for this family";
   }
@@ -52,11 +52,11 @@ Json calibration_json(const Calibration& calibration, const Frame& frame, bool n
   for (std::size_t i = 0; i < calibration.pit.size(); ++i) {
     json["pit"].push_back({{"low", static_cast<double>(i) / kPitBins},
                            {"high", static_cast<double>(i + 1) / kPitBins},
-                           {"share", number(calibration.pit[i])}});
+                           {"share", finite_or_null(calibration.pit[i])}});
   }
   json["coverage"] = Json::array();
   for (std::size_t i = 0; i < kCoverageLevels.size(); ++i)
-    json["coverage"].push_back({{"level", kCoverageLevels[i]}, {"share", number(calibration.coverage[i])}});
+    json["coverage"].push_back({{"level", kCoverageLevels[i]}, {"share", finite_or_null(calibration.coverage[i])}});
   return json;
 }
 
@@ -86,10 +86,10 @@ Json portrait_json(const Portrait& portrait, const Backdrop& backdrop) {
   for (const SeenRow& row : portrait.rows) {
     json["rows"].push_back({{"inputs", numbers(row.inputs)},
                             {"target", row.target},
-                            {"mean", number(row.mean)},
-                            {"deviation", number(row.deviation)},
-                            {"pit", number(row.pit)},
-                            {"residual", number(row.residual)},
+                            {"mean", finite_or_null(row.mean)},
+                            {"deviation", finite_or_null(row.deviation)},
+                            {"pit", finite_or_null(row.pit)},
+                            {"residual", finite_or_null(row.residual)},
                             {"posterior", numbers(row.posterior)}});
   }
   return json;

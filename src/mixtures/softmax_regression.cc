@@ -10,7 +10,7 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kMaxHalvings = 12;
+constexpr int kMaxNewtonHalvings = 12;
 constexpr double kGainTolerance = 1e-11;  // a predicted gain below this share of the objective is rounding
 
 class Problem {
@@ -161,7 +161,7 @@ class Problem {
 // Moves v along the step, halved until the objective does not fall. False when it always does.
 bool climb(const Problem& problem, const Eigen::VectorXd& step, Eigen::VectorXd& v, double& value) {
   double length = 1.0;
-  for (int halving = 0; halving < kMaxHalvings; ++halving, length *= 0.5) {
+  for (int halving = 0; halving < kMaxNewtonHalvings; ++halving, length *= 0.5) {
     const Eigen::VectorXd candidate = v + length * step;
     const double reached = problem.value(candidate);
     if (reached >= value) {

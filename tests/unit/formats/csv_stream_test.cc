@@ -13,7 +13,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan {
-namespace {
+namespace csv_stream_test {
 
 void write(const std::filesystem::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
@@ -94,5 +94,5 @@ TEST(CsvStreamTest, ColumnsWithTooManyTextsKeepNone) {
   EXPECT_EQ(schema.rows, 1500);
 }
 
-}  // namespace
+}  // namespace csv_stream_test
 }  // namespace witan

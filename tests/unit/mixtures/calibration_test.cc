@@ -12,7 +12,7 @@
 #include "mixtures/row_distribution.h"
 
 namespace witan::mixtures {
-namespace {
+namespace calibration_test {
 
 Sample normal_sample(int rows) {
   Random random(8);
@@ -97,5 +97,5 @@ TEST(CalibrationTest, ClassesByHand) {
   EXPECT_NEAR(all.reliability[11].weight + bin.weight, 5.0, 1e-12);  // 0.8 is the edge between both
 }
 
-}  // namespace
+}  // namespace calibration_test
 }  // namespace witan::mixtures

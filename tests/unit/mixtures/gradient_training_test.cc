@@ -17,7 +17,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan::mixtures {
-namespace {
+namespace gradient_training_test {
 
 // A curve that a straight line cannot follow, in two regions of x; or classes or counts made of it.
 std::string table_text(const std::string& family, int rows) {
@@ -151,5 +151,5 @@ TEST(GradientTrainingTest, NetworksFollowWhatLinesCannotAndAreReadBack) {
   }
 }
 
-}  // namespace
+}  // namespace gradient_training_test
 }  // namespace witan::mixtures

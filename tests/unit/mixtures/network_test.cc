@@ -15,7 +15,7 @@
 #include "support/error_message.h"
 
 namespace witan::mixtures {
-namespace {
+namespace network_test {
 
 using Matrix = Eigen::MatrixXd;
 
@@ -170,5 +170,5 @@ TEST(NetworkTest, OptionsAreChecked) {
   EXPECT_NE(test::error_message([&] { options.validate(); }).find("flat and softmax"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace network_test
 }  // namespace witan::mixtures

@@ -13,7 +13,7 @@
 #include "mixtures/row_distribution.h"
 
 namespace witan::mixtures {
-namespace {
+namespace portrait_test {
 
 struct Pictured {
   explicit Pictured(const std::string& family) {
@@ -96,5 +96,5 @@ TEST(PortraitTest, JsonHoldsNoMoreThanThereIs) {
   EXPECT_FALSE(calibration.contains("pit"));
 }
 
-}  // namespace
+}  // namespace portrait_test
 }  // namespace witan::mixtures

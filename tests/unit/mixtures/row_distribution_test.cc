@@ -11,7 +11,7 @@
 #include "mixtures/fit.h"
 
 namespace witan::mixtures {
-namespace {
+namespace row_distribution_test {
 
 // A fitted model set to known parameters, so that a row's distribution is known.
 struct Known {
@@ -131,5 +131,5 @@ TEST(RowDistributionTest, DrawsFollowTheDistribution) {
   }
 }
 
-}  // namespace
+}  // namespace row_distribution_test
 }  // namespace witan::mixtures

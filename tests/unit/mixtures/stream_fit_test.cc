@@ -14,7 +14,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan::mixtures {
-namespace {
+namespace stream_fit_test {
 
 std::string table_text(int rows) {
   Random random(21);
@@ -114,5 +114,5 @@ TEST(StreamFitTest, RefusesWhatTheWholeTableWouldRefuse) {
   EXPECT_NE(refused("x,weight,y\n1,1,2\n", request_for("gaussian")).find("no column 'colour'"), std::string::npos);
 }
 
-}  // namespace
+}  // namespace stream_fit_test
 }  // namespace witan::mixtures
