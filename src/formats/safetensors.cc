@@ -13,8 +13,9 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/parallel.h"
+#include "base/pool.h"
 #include "base/suggest.h"
+#include "formats/number_formats.h"
 
 namespace witan {
 namespace {
@@ -23,34 +24,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "safetensors are little-endian, and used as they are mapped");
-
-struct DTypeEntry {
-  DType dtype;
-  std::string_view name;
-  std::size_t bytes;
-};
-
-constexpr std::array<DTypeEntry, 15> kDTypes = {{{DType::kF64, "F64", 8},
-                                                 {DType::kF32, "F32", 4},
-                                                 {DType::kF16, "F16", 2},
-                                                 {DType::kBF16, "BF16", 2},
-                                                 {DType::kI64, "I64", 8},
-                                                 {DType::kI32, "I32", 4},
-                                                 {DType::kI16, "I16", 2},
-                                                 {DType::kI8, "I8", 1},
-                                                 {DType::kU64, "U64", 8},
-                                                 {DType::kU32, "U32", 4},
-                                                 {DType::kU16, "U16", 2},
-                                                 {DType::kU8, "U8", 1},
-                                                 {DType::kBool, "BOOL", 1},
-                                                 {DType::kF8E4M3, "F8_E4M3", 1},
-                                                 {DType::kF8E5M2, "F8_E5M2", 1}}};
-
-const DTypeEntry& entry(DType dtype) {
-  const auto found = std::find_if(kDTypes.begin(), kDTypes.end(), [&](const auto& e) { return e.dtype == dtype; });
-  WITAN_ASSERT(found != kDTypes.end());
-  return *found;
-}
 
 constexpr const char* kMetadataKey = "__metadata__";
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the limit of the reference implementation
@@ -71,13 +44,11 @@ std::optional<std::int64_t> non_negative(const Json& value) {
   return static_cast<std::int64_t>(number);
 }
 
-DType parse_dtype(const Json& value, const std::string& where) {
-  std::vector<std::string> known;
-  for (const DTypeEntry& e : kDTypes) {
-    if (value.is_string() && value.get_ref<const std::string&>() == e.name) return e.dtype;
-    known.emplace_back(e.name);
-  }
-  fail("{}: unknown dtype {} (known: {})", where, shown(value), comma_list(known));
+DType dtype_of(const Json& value, const std::string& where) {
+  const std::optional<DType> dtype =
+      value.is_string() ? find_dtype(value.get_ref<const std::string&>()) : std::nullopt;
+  if (!dtype) fail("{}: unknown dtype {} (known: {})", where, shown(value), comma_list(dtype_names()));
+  return *dtype;
 }
 
 // The shape, and the bytes that it must have.
@@ -106,7 +77,7 @@ StoredTensor parse_tensor(const Json& value, std::span<const std::byte> data, co
     if (!value.contains(key)) fail("{}: the entry has no {}", where, key);
   }
   StoredTensor tensor;
-  tensor.dtype = parse_dtype(value["dtype"], where);
+  tensor.dtype = dtype_of(value["dtype"], where);
   auto [shape, expected_bytes] = parse_shape(value["shape"], tensor.dtype, where);
   tensor.shape = std::move(shape);
   const Json& offsets = value["data_offsets"];
@@ -154,40 +125,16 @@ void check_cover(const std::map<std::string, StoredTensor>& tensors, std::span<c
   if (end != data.size()) fail("{}: {} bytes of data, but the tensors end at {}", file, data.size(), end);
 }
 
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = std::uint32_t{half & 0x8000U} << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1FU;
-  const std::uint32_t fraction = half & 0x3FFU;
-  if (exponent == 0) {  // zero and subnormal: fraction x 2^-24
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide_exponent = exponent == 31 ? 255U : exponent + 112U;
-  return std::bit_cast<float>(sign | (wide_exponent << 23) | (fraction << 13));
-}
-
-float bfloat_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-
-template <class Convert>
-void convert_words(const std::byte* bytes, std::span<float> out, Convert&& convert) {
-  constexpr std::int64_t kGrain = 1 << 16;
-  parallel_for(static_cast<std::int64_t>(out.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      std::uint16_t word = 0;
-      std::memcpy(&word, bytes + 2 * i, sizeof word);
-      out[static_cast<std::size_t>(i)] = convert(word);
-    }
-  });
-}
-
 }  // namespace
-
-std::string_view dtype_name(DType dtype) { return entry(dtype).name; }
-
-std::size_t dtype_bytes(DType dtype) { return entry(dtype).bytes; }
 
 std::int64_t StoredTensor::numel() const {
   return static_cast<std::int64_t>(bytes.size()) / static_cast<std::int64_t>(dtype_bytes(dtype));
+}
+
+std::size_t TensorToStore::numel() const {
+  std::int64_t product = 1;
+  for (const std::int64_t size : shape) product *= size;
+  return static_cast<std::size_t>(product);
 }
 
 std::string shape_text(std::span<const std::int64_t> shape) {
@@ -297,37 +244,42 @@ void SafetensorsReader::read_f32(const std::string& name, std::span<const std::i
          shape_text(expected_shape));
   }
   WITAN_ASSERT(static_cast<std::int64_t>(out.size()) == stored.numel());
-  switch (stored.dtype) {
-    case DType::kF32:
-      if (!out.empty()) std::memcpy(out.data(), stored.bytes.data(), stored.bytes.size());
-      return;
-    case DType::kF16:
-      convert_words(stored.bytes.data(), out, half_to_float);
-      return;
-    case DType::kBF16:
-      convert_words(stored.bytes.data(), out, bfloat_to_float);
-      return;
-    default:
-      fail("{}: tensor '{}': dtype {}, expected F32, F16 or BF16", stored.file, name, dtype_name(stored.dtype));
+  if (!is_plain_float(stored.dtype)) {
+    fail("{}: tensor '{}': dtype {}, expected F32, F16 or BF16", stored.file, name, dtype_name(stored.dtype));
+  }
+  to_floats(stored.dtype, stored.bytes, out);
+}
+
+namespace {
+
+// In pieces, so that no tensor is held twice.
+void write_values(std::ostream& stream, DType dtype, std::span<const float> values) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  std::vector<std::byte> bytes;
+  for (std::size_t at = 0; at < values.size(); at += kPiece) {
+    const std::span<const float> piece = values.subspan(at, std::min(kPiece, values.size() - at));
+    bytes.resize(piece.size() * dtype_bytes(dtype));
+    from_floats(dtype, piece, bytes);
+    stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
 }
+
+}  // namespace
 
 void write_safetensors(const fs::path& path, std::span<const TensorToStore> tensors,
                        const std::map<std::string, std::string>& metadata) {
   std::map<std::string, const TensorToStore*> sorted;
-  for (const TensorToStore& tensor : tensors) {
-    std::int64_t numel = 1;
-    for (const std::int64_t size : tensor.shape) numel *= size;
-    WITAN_ASSERT(numel == static_cast<std::int64_t>(tensor.values.size()));
-    WITAN_ASSERT(tensor.name != kMetadataKey && sorted.emplace(tensor.name, &tensor).second);
-  }
   Json header = Json::object();
   header[kMetadataKey] = metadata;
   if (!metadata.contains("format")) header[kMetadataKey]["format"] = "pt";
+  for (const TensorToStore& tensor : tensors) {
+    WITAN_ASSERT(is_plain_float(tensor.dtype) && (tensor.fill || tensor.numel() == tensor.values.size()));
+    WITAN_ASSERT(tensor.name != kMetadataKey && sorted.emplace(tensor.name, &tensor).second);
+  }
   std::size_t offset = 0;
   for (const auto& [name, tensor] : sorted) {
-    const std::size_t end = offset + tensor->values.size_bytes();
-    header[name] = {{"dtype", dtype_name(DType::kF32)}, {"shape", tensor->shape}, {"data_offsets", {offset, end}}};
+    const std::size_t end = offset + tensor->numel() * dtype_bytes(tensor->dtype);
+    header[name] = {{"dtype", dtype_name(tensor->dtype)}, {"shape", tensor->shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump();
@@ -339,8 +291,13 @@ void write_safetensors(const fs::path& path, std::span<const TensorToStore> tens
     stream.write(reinterpret_cast<const char*>(&length), sizeof length);
     stream << text;
     for (const auto& [name, tensor] : sorted) {
-      stream.write(reinterpret_cast<const char*>(tensor->values.data()),
-                   static_cast<std::streamsize>(tensor->values.size_bytes()));
+      if (!tensor->fill) {
+        write_values(stream, tensor->dtype, tensor->values);
+        continue;
+      }
+      PooledVector<float> values(tensor->numel());
+      tensor->fill(values);
+      write_values(stream, tensor->dtype, values);
     }
   });
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -11,12 +12,9 @@
 #include <vector>
 
 #include "base/file.h"
+#include "formats/number_formats.h"
 
 namespace witan {
-
-enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU64, kU32, kU16, kU8, kBool, kF8E4M3, kF8E5M2 };
-std::string_view dtype_name(DType dtype);  // "F32", "BF16"
-std::size_t dtype_bytes(DType dtype);
 
 struct StoredTensor {
   DType dtype = DType::kF32;
@@ -67,8 +65,14 @@ struct TensorToStore {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
+  DType dtype = DType::kF32;  // or kF16, kBF16: values are rounded to the nearest, ties to even
+  // Instead of `values`, when set: writes them all, when their turn has come. Tensors that stand in memory otherwise
+  // than in the file are put together one at a time this way.
+  std::function<void(std::span<float>)> fill = nullptr;
+
+  std::size_t numel() const;
 };
-// Writes f32, sorted by name, whole or not at all. The data begin at a multiple of 64 bytes. Metadata get
+// Writes sorted by name, whole or not at all. The data begin at a multiple of 64 bytes. Metadata get
 // {"format": "pt"} unless they name a format: PyTorch's readers ask for it.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorToStore> tensors,
                        const std::map<std::string, std::string>& metadata = {});

@@ -47,6 +47,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
     fail("generate: the prompt has {} tokens and leaves no room in the model's context of {}", history.size(),
          cache.max_positions());
   }
+  cache.expect(static_cast<std::int64_t>(history.size()));
   Generation result;
   result.prompt_tokens = static_cast<std::int64_t>(history.size());
 

@@ -1,6 +1,8 @@
 // Attention forward: blocks of queries against blocks of keys, softmax on the way (Dao et al. 2022, algorithm 1).
 #include "kernels/attention.h"
 
+#include <limits>
+
 #include "kernels/attention_block.h"
 #include "kernels/isa.h"
 #undef HWY_TARGET_INCLUDE
@@ -25,7 +27,9 @@ struct ForwardTask {
   float q_factor;
   const float* keys_transposed;  // blocks of [head_dim, kKeyBlock]
   const float* values;           // [keys, padded_width]
-  std::int64_t keys;             // seen by the last row
+  std::int64_t keys;             // up to the last row's own
+  std::int64_t window;           // of ScoreBlock
+  const float* sink;             // score, or null
   float* out;
   std::int64_t out_stride;
   float* statistics;  // [rows, 2] or null
@@ -50,8 +54,11 @@ struct RowState {
   std::int64_t width;
 };
 
-// scores[row, 0 .. visible) becomes 2^(score - top), the rest of the row 0; what was summed under a lower top shrinks.
-HWY_INLINE void soften_row(float* HWY_RESTRICT scores, std::int64_t visible, const RowState& state, std::int64_t row) {
+// scores[row, hidden .. visible) becomes 2^(score - top), the rest of the row 0; what was summed under a lower top
+// shrinks.
+HWY_INLINE void soften_row(float* HWY_RESTRICT scores, std::int64_t hidden, std::int64_t visible,
+                           const RowState& state, std::int64_t row) {
+  std::fill_n(scores, hidden, -std::numeric_limits<float>::infinity());
   const F32 d;
   const std::int64_t n = lanes();
   const std::int64_t whole = visible / n * n;
@@ -97,18 +104,24 @@ void AttentionForward(const ForwardTask& task, float* scratch_memory) {
   const RowState state{scores + kQueryBlock * kKeyBlock, scores + kQueryBlock * (kKeyBlock + 1),
                        scores + kQueryBlock * (kKeyBlock + 1 + kPadding), width};
   pack_rows(task.q, task.q_stride, task.rows, task.head_dim, task.q_factor, queries);
-  std::fill_n(state.tops, task.rows, -hwy::HighestValue<float>());
+  std::fill_n(state.tops, task.rows, task.sink == nullptr ? -hwy::HighestValue<float>() : *task.sink * kLog2E);
   std::fill_n(state.sums, task.rows * kPadding, 0.0F);
+  if (task.sink != nullptr) {  // its score is the first top
+    for (std::int64_t row = 0; row < task.rows; ++row) state.sums[row * kPadding] = 1.0F;
+  }
   std::fill_n(state.results, task.rows * width, 0.0F);
 
-  for (std::int64_t first = 0; first < task.keys; first += kKeyBlock) {
-    const ScoreBlock block{task.rows, std::min(kKeyBlock, task.keys - first), task.keys - task.rows - first};
+  // The first row sees the earliest keys.
+  const std::int64_t before = task.window == 0 ? 0 : std::max<std::int64_t>(0, task.keys - task.rows + 1 - task.window);
+  for (std::int64_t first = before / kKeyBlock * kKeyBlock; first < task.keys; first += kKeyBlock) {
+    const ScoreBlock block{task.rows, std::min(kKeyBlock, task.keys - first), task.keys - task.rows - first,
+                           task.window};
     block_product<false>({queries, width, 1}, task.keys_transposed + first * task.head_dim, kKeyBlock, scores,
                          kKeyBlock, task.rows, [&](std::int64_t, std::int64_t last_row) {
                            return TileRange{block.visible(last_row), 0, task.head_dim};
                          });
     for (std::int64_t row = 0; row < task.rows; ++row) {
-      soften_row(scores + row * kKeyBlock, block.visible(row), state, row);
+      soften_row(scores + row * kKeyBlock, block.hidden(row), block.visible(row), state, row);
     }
     block_product<true>({scores, kKeyBlock, 1}, task.values + first * width, width, state.results, width, task.rows,
                         [&](std::int64_t, std::int64_t last_row) {
@@ -142,7 +155,7 @@ HWY_EXPORT(AttentionPack);
 
 void check_attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v) {
   WITAN_ASSERT(sizes.batch >= 0 && sizes.queries >= 0 && sizes.keys >= sizes.queries && sizes.head_dim > 0);
-  WITAN_ASSERT(sizes.kv_heads > 0 && sizes.heads % sizes.kv_heads == 0);
+  WITAN_ASSERT(sizes.kv_heads > 0 && sizes.heads % sizes.kv_heads == 0 && sizes.window >= 0);
   WITAN_ASSERT(q.rows == sizes.batch * sizes.queries && q.cols == sizes.heads * sizes.head_dim);
   WITAN_ASSERT(k.rows == sizes.batch * sizes.keys && k.cols == sizes.kv_heads * sizes.head_dim);
   WITAN_ASSERT(v.rows == k.rows && v.cols == k.cols);
@@ -193,7 +206,8 @@ void attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstM
       const std::int64_t rows = std::min(kQueryBlock, sizes.queries - first);
       const std::int64_t kv = (b * sizes.kv_heads + h / sizes.group()) * keys_size;
       forward({q.row(row) + h * dim, q.stride, rows, dim, sizes.scale * kLog2E, keys_transposed + kv, values + kv,
-               sizes.keys - sizes.queries + first + rows, out.row(row) + h * dim, out.stride,
+               sizes.keys - sizes.queries + first + rows, sizes.window,
+               sizes.sinks == nullptr ? nullptr : sizes.sinks + h, out.row(row) + h * dim, out.stride,
                statistics == nullptr ? nullptr : statistics + 2 * ((b * sizes.heads + h) * sizes.queries + first)},
               memory);
     }

@@ -11,7 +11,7 @@
 namespace witan::kernels {
 
 // `batch` sequences, each of `queries` rows that are the last of `keys` positions: query i sees keys
-// 0 .. keys - queries + i. In training queries = keys.
+// 0 .. keys - queries + i, or the last `window` of them. In training queries = keys.
 struct AttentionSizes {
   std::int64_t batch = 1;
   std::int64_t queries = 0;
@@ -20,8 +20,14 @@ struct AttentionSizes {
   std::int64_t kv_heads = 1;  // divides heads; query head h reads key head h / (heads / kv_heads)
   std::int64_t head_dim = 1;
   float scale = 1.0F;  // of the scores before the softmax
+  std::int64_t window = 0;       // a query sees its own position and the window - 1 before it; 0: all before it
+  const float* sinks = nullptr;  // [heads], or null: a score per head that joins the softmax and has no value (gpt-oss)
 
   std::int64_t group() const { return heads / kv_heads; }
+  // The first position that a query at `position` sees.
+  std::int64_t first_seen(std::int64_t position) const {
+    return window > 0 && position >= window ? position - window + 1 : 0;
+  }
 };
 
 // q [batch * queries, heads * head_dim], k and v [batch * keys, kv_heads * head_dim], out like q.
@@ -31,7 +37,7 @@ struct AttentionSizes {
 // safe; a NaN makes NaN of the rows that see it. What a row does not see never changes its bits, nor do threads.
 void attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out, float* statistics);
 
-// Gradients of sum(dout * out). out and statistics are those of attention(). dk, dv and dq may be the same memory when
+// Gradients of sum(dout * out) but that of the sinks. out and statistics are those of attention(). dk, dv and dq may be the same memory when
 // all but the first, in this order, accumulate. Same bits for the same number of threads.
 void attention_backward(const AttentionSizes& sizes, ConstMatrix dout, ConstMatrix q, ConstMatrix k, ConstMatrix v,
                         ConstMatrix out, const float* statistics, GradientView dq, GradientView dk, GradientView dv);

@@ -1,6 +1,8 @@
 // Attention backward: scores are computed again block by block (Dao et al. 2022, algorithm 4). One task owns the keys
 // of a key head (or every n-th block of them, when there are few heads) and with them dk and dv; where tasks share a
 // query head, each sums its own dq and the sums are added in order.
+#include <limits>
+
 #include "kernels/attention_block.h"
 #include "kernels/isa.h"
 #undef HWY_TARGET_INCLUDE
@@ -21,7 +23,8 @@ namespace witan::kernels {
 struct BackwardBlock {
   std::int64_t rows;
   std::int64_t keys;
-  std::int64_t shift;  // of ScoreBlock
+  std::int64_t shift;   // of ScoreBlock
+  std::int64_t window;  // the same
   std::int64_t head_dim;
   const float* q;           // times scale / ln 2
   const float* dout;        // over the sum of the row's exponentials
@@ -45,8 +48,9 @@ namespace witan::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // scores become e = 2^(score - top), dscores become e * (dscore - delta); both 0 where the key is not seen.
-HWY_INLINE void differentiate_row(float* HWY_RESTRICT scores, float* HWY_RESTRICT dscores, std::int64_t visible,
-                                  float row_top, float row_delta) {
+HWY_INLINE void differentiate_row(float* HWY_RESTRICT scores, float* HWY_RESTRICT dscores, std::int64_t hidden,
+                                  std::int64_t visible, float row_top, float row_delta) {
+  std::fill_n(scores, hidden, -std::numeric_limits<float>::infinity());
   const F32 d;
   const std::int64_t n = lanes();
   const auto top = hn::Set(d, row_top);
@@ -73,7 +77,7 @@ HWY_INLINE void differentiate_row(float* HWY_RESTRICT scores, float* HWY_RESTRIC
 }
 
 void AttentionBackwardBlock(const BackwardBlock& task) {
-  const ScoreBlock block{task.rows, task.keys, task.shift};
+  const ScoreBlock block{task.rows, task.keys, task.shift, task.window};
   const std::int64_t width = padded_width(task.head_dim);
   const auto seen_columns = [&](std::int64_t, std::int64_t last_row) {
     return TileRange{block.visible(last_row), 0, task.head_dim};
@@ -86,8 +90,8 @@ void AttentionBackwardBlock(const BackwardBlock& task) {
   block_product<false>({task.dout, width, 1}, task.v_transposed, kKeyBlock, task.dscores, kKeyBlock, task.rows,
                        seen_columns);
   for (std::int64_t row = 0; row < task.rows; ++row) {
-    differentiate_row(task.scores + row * kKeyBlock, task.dscores + row * kKeyBlock, block.visible(row),
-                      task.statistics[2 * row], task.delta[row]);
+    differentiate_row(task.scores + row * kKeyBlock, task.dscores + row * kKeyBlock, block.hidden(row),
+                      block.visible(row), task.statistics[2 * row], task.delta[row]);
   }
   if (task.dv != nullptr) {
     block_product<true>({task.scores, 1, kKeyBlock}, task.dout, width, task.dv, width, task.keys, seeing_rows);
@@ -218,9 +222,11 @@ struct Backward {
         const std::int64_t key = j * kKeyBlock;
         const std::int64_t hidden = sizes.keys - sizes.queries;  // queries see this many keys before their own
         const std::int64_t first_block = std::max<std::int64_t>(0, key - hidden) / kQueryBlock;
+        const std::int64_t last_key = std::min(key + kKeyBlock, sizes.keys) - 1;
         for (std::int64_t row = first_block * kQueryBlock; row < sizes.queries; row += kQueryBlock) {
+          if (sizes.first_seen(hidden + row) > last_key) break;
           backward_block({std::min(kQueryBlock, sizes.queries - row), std::min(kKeyBlock, sizes.keys - key),
-                          hidden + row - key, dim, packed_q + row * width, packed_dout + row * width, delta + row,
+                          hidden + row - key, sizes.window, dim, packed_q + row * width, packed_dout + row * width, delta + row,
                           row_statistics + 2 * row, packed_k + key * width, k_transposed + key * dim,
                           v_transposed + key * dim, dq.wanted() ? dq_sum + row * width : nullptr,
                           dk.wanted() ? dk_sum + key * width : nullptr, dv.wanted() ? dv_sum + key * width : nullptr,

@@ -108,14 +108,20 @@ inline void unpack_rows(const float* in, std::int64_t rows, std::int64_t cols, f
   }
 }
 
-// A block of scores: `rows` queries x `keys` keys, of which query r sees the first r + shift + 1.
+// A block of scores: `rows` queries x `keys` keys, of which query r sees the first r + shift + 1, or with a window the
+// last `window` of those.
 struct ScoreBlock {
   std::int64_t rows;
   std::int64_t keys;
   std::int64_t shift;
+  std::int64_t window;  // 0: none
 
   std::int64_t visible(std::int64_t row) const { return std::clamp<std::int64_t>(row + shift + 1, 0, keys); }
-  // The first query that sees this key.
+  // How many keys from the block's first on lie before the query's window.
+  std::int64_t hidden(std::int64_t row) const {
+    return window == 0 ? 0 : std::clamp<std::int64_t>(row + shift + 1 - window, 0, keys);
+  }
+  // The first query that this key is not too late for.
   std::int64_t first_row(std::int64_t key) const { return std::clamp<std::int64_t>(key - shift, 0, rows); }
 };
 

@@ -27,8 +27,9 @@ struct DirectTask {
   const float* v;
   std::int64_t v_stride;
   std::int64_t keys;
-  float* scores;  // scratch, [heads, padded_width(keys)]
-  float* out;     // [heads, head_dim]
+  const float* sinks;  // [heads] or null
+  float* scores;       // scratch, [heads, padded_width(keys)]
+  float* out;          // [heads, head_dim]
 };
 
 }  // namespace witan::kernels
@@ -39,8 +40,8 @@ namespace witan::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using F32 = hn::ScalableTag<float>;
 
-// scores [keys] become 2^(score - largest); returns 1 over their sum.
-HWY_INLINE float soften(float* scores, std::int64_t keys) {
+// scores [keys] become 2^(score - largest); returns 1 over their sum. The sink, unless null, is among the scores.
+HWY_INLINE float soften(float* scores, std::int64_t keys, const float* sink) {
   const F32 d;
   const auto n = static_cast<std::int64_t>(hn::Lanes(d));
   const std::int64_t padded = (keys + n - 1) / n * n;
@@ -48,13 +49,16 @@ HWY_INLINE float soften(float* scores, std::int64_t keys) {
   auto tops = hn::LoadU(d, scores);
   for (std::int64_t j = n; j < padded; j += n) tops = hn::Max(tops, hn::LoadU(d, scores + j));
   tops = hn::MaxOfLanes(d, tops);
+  const auto sinks = hn::Set(d, sink == nullptr ? -std::numeric_limits<float>::infinity() : *sink * kLog2E);
+  tops = hn::Max(tops, sinks);
   auto sums = hn::Zero(d);
   for (std::int64_t j = 0; j < padded; j += n) {
     const auto e = fast_exp2(d, hn::Sub(hn::LoadU(d, scores + j), tops));
     hn::StoreU(e, d, scores + j);
     sums = hn::Add(sums, e);
   }
-  return 1.0F / hn::GetLane(hn::SumOfLanes(d, sums));
+  const float of_sink = hn::GetLane(fast_exp2(d, hn::Sub(sinks, tops)));
+  return 1.0F / (hn::GetLane(hn::SumOfLanes(d, sums)) + of_sink);
 }
 
 // out = factor * sum over j of weights[j] * v[j].
@@ -96,7 +100,7 @@ void AttentionDirect(const DirectTask& task) {
   }
   for (std::int64_t h = 0; h < task.heads; ++h) {
     float* scores = task.scores + h * room;
-    const float inverse = soften(scores, task.keys);
+    const float inverse = soften(scores, task.keys, task.sinks == nullptr ? nullptr : task.sinks + h);
     weighted_sum(scores, task, inverse, task.out + h * task.head_dim);
   }
 }
@@ -122,10 +126,13 @@ void attention_direct(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k,
     for (std::int64_t task = slot; task < tasks; task += slots) {
       const std::int64_t row = task / (sizes.heads / together);
       const std::int64_t h = task % (sizes.heads / together) * together;
-      const std::int64_t first = row / sizes.queries * sizes.keys;
+      const std::int64_t position = sizes.keys - sizes.queries + row % sizes.queries;
+      const std::int64_t before = sizes.first_seen(position);
+      const std::int64_t first = row / sizes.queries * sizes.keys + before;
       const std::int64_t at = h / sizes.group() * dim;
       direct({q.row(row) + h * dim, sizes.scale * kLog2E, together, dim, k.row(first) + at, k.stride, v.row(first) + at,
-              v.stride, sizes.keys - sizes.queries + row % sizes.queries + 1, scores, out.row(row) + h * dim});
+              v.stride, position + 1 - before, sizes.sinks == nullptr ? nullptr : sizes.sinks + h, scores,
+              out.row(row) + h * dim});
     }
   });
 }

@@ -15,15 +15,20 @@ double dot(const float* a, const float* b, std::int64_t count) {
   return sum;
 }
 
-// Softmax over the keys that query i of this head sees.
-void probabilities(const AttentionSizes& sizes, const float* q, ConstMatrix k, std::int64_t first_key, std::int64_t at,
+// Softmax over the keys up to its own that query i of head h sees, and the sink: [0, i] without the sink's share.
+void probabilities(const AttentionSizes& sizes, const float* q, std::int64_t h, ConstMatrix k, std::int64_t first_key,
                    std::vector<double>& p) {
-  double top = -std::numeric_limits<double>::infinity();
-  for (std::size_t j = 0; j < p.size(); ++j) {
-    p[j] = sizes.scale * dot(q, k.row(first_key + static_cast<std::int64_t>(j)) + at, sizes.head_dim);
-    top = std::max(top, p[j]);
+  const double none = -std::numeric_limits<double>::infinity();
+  const auto position = static_cast<std::int64_t>(p.size()) - 1;
+  const double sink = sizes.sinks == nullptr ? none : sizes.sinks[h];
+  double top = sink;
+  for (std::int64_t j = 0; j <= position; ++j) {
+    const float* key = k.row(first_key + j) + h / sizes.group() * sizes.head_dim;
+    double& score = p[static_cast<std::size_t>(j)];
+    score = j < sizes.first_seen(position) ? none : sizes.scale * dot(q, key, sizes.head_dim);
+    top = std::max(top, score);
   }
-  double sum = 0.0;
+  double sum = std::exp(sink - top);
   for (double& value : p) sum += value = std::exp(value - top);
   for (double& value : p) value /= sum;
 }
@@ -38,7 +43,7 @@ void attention_reference(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix
       for (std::int64_t i = 0; i < sizes.queries; ++i) {
         const std::int64_t row = b * sizes.queries + i;
         std::vector<double> p(static_cast<std::size_t>(sizes.keys - sizes.queries + i + 1));
-        probabilities(sizes, q.row(row) + h * dim, k, b * sizes.keys, kv_at, p);
+        probabilities(sizes, q.row(row) + h * dim, h, k, b * sizes.keys, p);
         for (std::int64_t c = 0; c < dim; ++c) {
           double sum = 0.0;
           for (std::size_t j = 0; j < p.size(); ++j) {
@@ -65,7 +70,7 @@ void attention_backward_reference(const AttentionSizes& sizes, ConstMatrix dout,
         const float* q_row = q.row(row) + h * dim;
         const float* dout_row = dout.row(row) + h * dim;
         std::vector<double> p(static_cast<std::size_t>(sizes.keys - sizes.queries + i + 1));
-        probabilities(sizes, q_row, k, b * sizes.keys, kv_at, p);
+        probabilities(sizes, q_row, h, k, b * sizes.keys, p);
         std::vector<double> dp(p.size());
         double mean = 0.0;
         for (std::size_t j = 0; j < p.size(); ++j) {

@@ -22,6 +22,11 @@ class KvCache {
   std::int64_t width() const { return width_; }
   std::int64_t max_positions() const { return max_positions_; }
 
+  // The length that the sequence is known to reach, for a prompt that is fed in pieces: RoPE that goes by the length
+  // then turns all pieces alike.
+  void expect(std::int64_t length) { expected_length_ = length; }
+  std::int64_t expected_length() const { return expected_length_; }
+
   // Throws Error when `count` more positions would exceed max_positions, naming both.
   void require_room(std::int64_t count) const;
   // Puts the keys and values [n, width] of positions length() .. length() + n - 1 into a layer. They count once
@@ -44,6 +49,7 @@ class KvCache {
   std::vector<Layer> layers_;
   std::int64_t width_;
   std::int64_t max_positions_;
+  std::int64_t expected_length_ = 0;
   PooledVector<std::int32_t> tokens_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "autograd/ops/activation.h"
 #include "autograd/ops/elementwise.h"
+#include "autograd/ops/linear.h"
 #include "autograd/ops/softmax.h"
 #include "balance/table.h"
 #include "base/error.h"
@@ -14,6 +15,7 @@
 #include "experts/neurons.h"
 #include "gates/table.h"
 #include "layers/keep_mask.h"
+#include "layers/parameters.h"
 #include "routers/table.h"
 
 namespace witan {
@@ -25,6 +27,8 @@ FeedForwardOptions expert_options(std::int64_t hidden_size, const MoeOptions& op
           .intermediate_size = options.moe_intermediate_size,
           .activation = parse_activation(options.hidden_act),
           .gated = options.gated,
+          .bias = options.expert_bias,
+          .swiglu_limit = static_cast<float>(options.swiglu_limit),
           .initializer_range = static_cast<float>(options.initializer_range)};
 }
 
@@ -39,7 +43,9 @@ NeuronOptions neuron_options(std::int64_t hidden_size, const MoeOptions& options
 FeedForwardOptions shared_options(std::int64_t hidden_size, const MoeOptions& options) {
   FeedForwardOptions shared = expert_options(hidden_size, options);
   shared.num_experts = 1;
-  shared.intermediate_size *= options.n_shared_experts;
+  shared.intermediate_size = options.shared_width();
+  shared.bias = false;
+  shared.swiglu_limit = 0.0F;
   return shared;
 }
 
@@ -62,6 +68,12 @@ Fields MoeOptions::fields() {
       .flag("gated", gated, "Experts have three matrices, act(gate_proj x) * (up_proj x) going down; else two")
       .integer("n_shared_experts", n_shared_experts, 0, 1 << 10,
                "Experts that serve every row, beside the routed ones and as wide as them")
+      .integer("shared_expert_intermediate_size", shared_expert_intermediate_size, 0, 1 << 24,
+               "Width of all shared experts together; 0: n_shared_experts times moe_intermediate_size")
+      .flag("shared_expert_gate", shared_expert_gate, "Shared experts are weighed by the sigmoid of a learned score")
+      .flag("expert_bias", expert_bias, "Biases in the projections of the routed experts")
+      .real("swiglu_limit", swiglu_limit, 0.0, 1e6,
+            "Above 0: routed experts have gpt-oss' gated unit, with operands clamped at this")
       .real("expert_output_masking", expert_output_masking, 0.0, 1.0,
             "Probability in training that what an expert says of a row is masked (NLLB: 0.2), without rescaling; in "
             "evaluation it is scaled by 1 - this");
@@ -69,9 +81,13 @@ Fields MoeOptions::fields() {
 }
 
 void MoeOptions::validate() const {
-  if (cmr_gate && n_shared_experts == 0) {
+  if (cmr_gate && shared_width() == 0) {
     fail("moe: cmr_gate blends the mixture with shared experts, expected n_shared_experts of at least 1, got 0");
   }
+  if (shared_expert_gate && shared_width() == 0) {
+    fail("moe: shared_expert_gate weighs shared experts, expected n_shared_experts of at least 1, got 0");
+  }
+  if (swiglu_limit > 0.0 && !gated) fail("moe: swiglu_limit={} clamps a gated unit, expected gated", swiglu_limit);
   if (expert_output_masking > 0.0 && find_router(router).kind == RouterKind::kRetrieval) {
     fail("moe: expert_output_masking={} with router '{}', expected 0: single neurons are not masked",
          expert_output_masking, router);
@@ -99,8 +115,12 @@ MoeLayer::MoeLayer(std::int64_t hidden_size, const MoeOptions& options, Random& 
   } else {
     experts_ = std::make_unique<FeedForwardExperts>(expert_options(hidden_size, options), random);
   }
-  if (options.n_shared_experts > 0) {
+  if (options.shared_width() > 0) {
     shared_ = std::make_unique<FeedForwardExperts>(shared_options(hidden_size, options), random);
+  }
+  if (options.shared_expert_gate) {
+    shared_gate_ = trained_tensor({1, hidden_size}, 0.0F);
+    random.fill_normal(shared_gate_.values(), 0.0F, static_cast<float>(options.initializer_range));
   }
   if (options.cmr_gate) cmr_gate_ = std::make_unique<CmrGate>(options, hidden_size);
   balance_rules_ = make_balance_rules(options);
@@ -125,11 +145,11 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
   }
   std::vector<BalanceTerm> terms = routing.terms;
   if (cmr_gate_ != nullptr) {
-    CmrGate::Blend blend = cmr_gate_->blend(tape, rows, shared_->forward_dense(tape, rows), mixed, context);
+    CmrGate::Blend blend = cmr_gate_->blend(tape, rows, shared_rows(tape, rows), mixed, context);
     mixed = std::move(blend.rows);
     terms.push_back(std::move(blend.budget));
   } else if (shared_ != nullptr) {
-    mixed = ops::add(tape, mixed, shared_->forward_dense(tape, rows));
+    mixed = ops::add(tape, mixed, shared_rows(tape, rows));
   }
 
   Tensor log_normalizers;
@@ -150,6 +170,13 @@ Tensor MoeLayer::mix(Tape& tape, const Tensor& rows, const Routing& routing, con
   const Tensor mixed = combine(tape, experts_->forward(tape, expert_rows, assignment),
                                masked_weights(tape, routing.combine_weights, context), assignment);
   return routing.spread ? routing.spread(tape, mixed) : mixed;
+}
+
+Tensor MoeLayer::shared_rows(Tape& tape, const Tensor& rows) const {
+  const Tensor said = shared_->forward_dense(tape, rows);
+  if (!shared_gate_.defined()) return said;
+  const Tensor weights = ops::sigmoid(tape, ops::linear(tape, rows, shared_gate_));
+  return ops::scale_rows(tape, said, weights.reshaped({rows.rows()}));
 }
 
 Tensor MoeLayer::gate_rows(Tape& tape, const Tensor& rows, const RouterContext& context) const {
@@ -174,6 +201,7 @@ std::vector<Parameter> MoeLayer::parameters() const {
   append(all, "router.", router_->parameters());
   append(all, "experts.", neurons_ != nullptr ? neurons_->parameters() : experts_->parameters());
   if (shared_ != nullptr) append(all, "shared_expert.", shared_->parameters());
+  if (shared_gate_.defined()) all.push_back({"shared_expert_gate.weight", shared_gate_});
   if (cmr_gate_ != nullptr) append(all, "cmr_gate.", cmr_gate_->parameters());
   return all;
 }

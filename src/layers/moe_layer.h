@@ -29,12 +29,21 @@ struct MoeOptions : RouterOptions, GateOptions, BalanceOptions, CmrOptions {
   std::string hidden_act = "silu";    // with gated = true: SwiGLU
   bool gated = true;                  // three matrices per expert (gate_proj, up_proj, down_proj) or two
   std::int64_t n_shared_experts = 0;  // each of moe_intermediate_size, always on
+  // Width of all shared experts together, which are one network; 0: n_shared_experts times moe_intermediate_size.
+  std::int64_t shared_expert_intermediate_size = 0;
+  bool shared_expert_gate = false;  // what the shared experts say counts sigmoid(a learned score of the row)
+  bool expert_bias = false;         // of every projection of the routed experts
+  double swiglu_limit = 0.0;        // above 0: gpt-oss' gated unit, clamped at this, in the routed experts
   // NLLB's expert output masking: probability that what an expert says of a row is masked in training, without
   // rescaling; in evaluation it counts 1 - this.
   double expert_output_masking = 0.0;
   // Standard deviation of the experts' first weights. Not a field: a model sets it from its own.
   double initializer_range = 0.02;
 
+  std::int64_t shared_width() const {
+    return shared_expert_intermediate_size > 0 ? shared_expert_intermediate_size
+                                               : n_shared_experts * moe_intermediate_size;
+  }
   Fields fields();  // of the bases too; refers into this object
   // Throws Error when the experts are not of the kind that the router wants, or parts do not fit together.
   void validate() const;
@@ -58,7 +67,7 @@ class MoeLayer {
 
   // rows [T, D] -> [T, D]; a dropped row gets 0 (plus the shared experts' output, if there are any).
   MoeOutput forward(Tape& tape, const Tensor& rows, const RouterContext& context);
-  // "gate.weight" [E, D], "experts.gate_proj" [E, F, D], "shared_expert.up_proj" ...
+  // "gate.weight" [E, D], "experts.gate_proj" [E, F, D], "shared_expert.up_proj", "shared_expert_gate.weight" [1, D] ...
   std::vector<Parameter> parameters() const;
   std::vector<Parameter> buffers() const;
   Router& router() { return *router_; }
@@ -66,6 +75,8 @@ class MoeLayer {
  private:
   // What the experts make of the rows, weighed and added up.
   Tensor mix(Tape& tape, const Tensor& rows, const Routing& routing, const RouterContext& context) const;
+  // What the shared experts make of the rows.
+  Tensor shared_rows(Tape& tape, const Tensor& rows) const;
   // What the gate sees of the rows.
   Tensor gate_rows(Tape& tape, const Tensor& rows, const RouterContext& context) const;
   // The router's weights, with expert output masking.
@@ -80,6 +91,7 @@ class MoeLayer {
   std::unique_ptr<Expert> experts_;
   std::unique_ptr<NeuronExperts> neurons_;
   std::unique_ptr<FeedForwardExperts> shared_;  // one wide expert for all; null without shared experts
+  Tensor shared_gate_;                          // [1, D]; undefined without one
   std::unique_ptr<CmrGate> cmr_gate_;           // null without one
   std::vector<std::unique_ptr<BalanceRule>> balance_rules_;
 };

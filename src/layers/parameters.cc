@@ -17,4 +17,8 @@ void append_prefixed(std::vector<Parameter>& whole, std::string_view prefix, con
   }
 }
 
+void append_vector(std::vector<Parameter>& all, std::string_view name, const Tensor& value) {
+  if (value.defined()) all.push_back({std::string(name), value, false});
+}
+
 }  // namespace witan

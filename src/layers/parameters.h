@@ -14,4 +14,7 @@ Tensor trained_tensor(Shape shape, float value);
 // Adds the parameters of a part under `prefix` ("self_attn.") to those of the whole.
 void append_prefixed(std::vector<Parameter>& whole, std::string_view prefix, const std::vector<Parameter>& part);
 
+// Adds a norm's weight, a bias or the like, which weight decay spares; nothing when it is undefined.
+void append_vector(std::vector<Parameter>& all, std::string_view name, const Tensor& value);
+
 }  // namespace witan

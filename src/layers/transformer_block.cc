@@ -3,16 +3,16 @@
 
 #include "autograd/ops/activation.h"
 #include "autograd/ops/elementwise.h"
-#include "autograd/ops/norm.h"
 #include "experts/feed_forward.h"
 #include "layers/parameters.h"
 
 namespace witan {
-TransformerBlock::TransformerBlock(const BlockOptions& options, const ops::RopeTable& rope, Random& random)
-    : epsilon_(options.attention.norm_epsilon),
-      input_norm_(trained_tensor({options.attention.hidden_size}, 1.0F)),
-      post_attention_norm_(trained_tensor({options.attention.hidden_size}, 1.0F)),
-      attention_(options.attention, rope) {
+TransformerBlock::TransformerBlock(const BlockOptions& options, Random& random)
+    : post_norm_(options.post_norm),
+      residual_multiplier_(options.residual_multiplier),
+      attention_norm_(options.attention.hidden_size, options.norm),
+      feed_forward_norm_(options.attention.hidden_size, options.norm),
+      attention_(make_attention(options.attention)) {
   const std::int64_t hidden = options.attention.hidden_size;
   if (options.mixture) {
     moe_ = std::make_unique<MoeLayer>(hidden, options.moe, random);
@@ -23,6 +23,7 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, const ops::RopeT
   dense.intermediate_size = options.intermediate_size;
   dense.activation = parse_activation(options.moe.hidden_act);
   dense.gated = options.moe.gated;
+  dense.bias = options.mlp_bias;
   dense.initializer_range = 0.0F;  // the owner fills it
   dense_ = std::make_unique<FeedForwardExperts>(dense, random);
 }
@@ -31,24 +32,31 @@ TransformerBlock::~TransformerBlock() = default;
 
 BlockOutput TransformerBlock::forward(Tape& tape, const Tensor& rows, const SequenceLayout& layout, std::int64_t layer,
                                       const RouterContext& context) {
-  const Tensor attended = attention_.forward(tape, ops::rms_norm(tape, rows, input_norm_, epsilon_), layout, layer);
-  const Tensor middle = ops::add(tape, rows, attended);
-  const Tensor normed = ops::rms_norm(tape, middle, post_attention_norm_, epsilon_);
+  const Tensor attended =
+      attention_->forward(tape, post_norm_ ? rows : attention_norm_.forward(tape, rows), layout, layer);
+  const Tensor middle = joined(tape, rows, attended, attention_norm_);
+  const Tensor input = post_norm_ ? middle : feed_forward_norm_.forward(tape, middle);
   BlockOutput output;
   if (moe_ == nullptr) {
-    output.rows = ops::add(tape, middle, dense_->forward_dense(tape, normed));
+    output.rows = joined(tape, middle, dense_->forward_dense(tape, input), feed_forward_norm_);
     return output;
   }
-  output.moe = moe_->forward(tape, normed, context);
-  output.rows = ops::add(tape, middle, output.moe->rows);
+  output.moe = moe_->forward(tape, input, context);
+  output.rows = joined(tape, middle, output.moe->rows, feed_forward_norm_);
   return output;
+}
+
+Tensor TransformerBlock::joined(Tape& tape, const Tensor& stream, const Tensor& part, const Norm& norm) const {
+  Tensor added = post_norm_ ? norm.forward(tape, part) : part;
+  if (residual_multiplier_ != 1.0F) added = ops::scale(tape, added, residual_multiplier_);
+  return ops::add(tape, stream, added);
 }
 
 std::vector<Parameter> TransformerBlock::parameters() const {
   std::vector<Parameter> result;
-  result.push_back({"input_layernorm.weight", input_norm_, false});
-  append_prefixed(result, "self_attn.", attention_.parameters());
-  result.push_back({"post_attention_layernorm.weight", post_attention_norm_, false});
+  attention_norm_.append_parameters(post_norm_ ? "post_attention_layernorm" : "input_layernorm", result);
+  append_prefixed(result, "self_attn.", attention_->parameters());
+  feed_forward_norm_.append_parameters(post_norm_ ? "post_feedforward_layernorm" : "post_attention_layernorm", result);
   append_prefixed(result, "mlp.", moe_ != nullptr ? moe_->parameters() : dense_->parameters());
   return result;
 }

@@ -3,14 +3,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/pool.h"
 #include "formats/safetensors.h"
+#include "formats/stored_values.h"
 #include "models/arch/architecture.h"
 #include "models/parameter_counts.h"
 #include "models/stored_pieces.h"
@@ -28,11 +31,11 @@ constexpr std::size_t kMostNamed = 5;  // names in one message
 constexpr std::array<std::string_view, 7> kEnvelope = {
     "model_type", "architectures", "torch_dtype", "bos_token_id", "eos_token_id", "use_cache", "transformers_version"};
 
-std::vector<Parameter> saved_parameters(const Decoder& model) {
+std::vector<StoredPiece> pieces_of(const Architecture& architecture, const Decoder& model) {
   std::vector<Parameter> all = model.parameters();
   const std::vector<Parameter> buffers = model.buffers();
   all.insert(all.end(), buffers.begin(), buffers.end());
-  return all;
+  return stored_pieces(architecture.tensors, architecture.layers, all);
 }
 
 nlohmann::json token_id(std::int64_t id) { return id < 0 ? nlohmann::json() : nlohmann::json(id); }
@@ -89,6 +92,7 @@ DecoderConfig parse_config(const nlohmann::json& json, const Architecture& archi
   DecoderConfig config = architecture.read_config(inner);
   config.bos_token_id = read_token_id(json, "bos_token_id");
   config.eos_token_ids = read_token_ids(json, "eos_token_id");
+  config.model_type = architecture.model_type;
   config.validate();
   return config;
 }
@@ -100,16 +104,38 @@ const Architecture& read_architecture(const nlohmann::json& json) {
   return find_architecture(type->get_ref<const std::string&>());
 }
 
+// The blocks that scales of eight-bit weights belong to. Throws Error for a way to quantize that is not known.
+StoredValues stored_values(const nlohmann::json& json, const SafetensorsReader& reader) {
+  std::int64_t rows = 128;
+  std::int64_t cols = 128;
+  const auto found = json.find("quantization_config");
+  if (found == json.end() || found->is_null()) return {reader, rows, cols};
+  const std::string method = found->is_object() ? found->value("quant_method", "") : "";
+  if (method != "fp8" && method != "mxfp4") {
+    fail("key 'quantization_config': {} is not supported (known values of quant_method: fp8, mxfp4)", found->dump());
+  }
+  const auto blocks = found->find("weight_block_size");
+  if (blocks == found->end() || blocks->is_null()) return {reader, rows, cols};
+  const auto is_size = [](const nlohmann::json& size) {
+    return size.is_number_unsigned() && size > 0 && size <= std::numeric_limits<std::int32_t>::max();
+  };
+  if (!blocks->is_array() || blocks->size() != 2 || !is_size((*blocks)[0]) || !is_size((*blocks)[1])) {
+    fail("key 'weight_block_size': {}, expected two sizes", blocks->dump());
+  }
+  return {reader, (*blocks)[0].get<std::int64_t>(), (*blocks)[1].get<std::int64_t>()};
+}
+
 // Before memory is taken for what the config promises.
-void check_size(const DecoderConfig& config, const SafetensorsReader& reader, const std::filesystem::path& folder) {
+void check_size(const DecoderConfig& config, const Architecture& architecture, const SafetensorsReader& reader,
+                const StoredValues& values, const std::filesystem::path& folder) {
   const std::vector<std::int64_t> expected = {config.vocab_size, config.hidden_size};
-  if (const auto found = reader.tensors().find(kEmbedding);
+  const std::string embedding = stored_name(architecture.tensors, architecture.layers, kEmbedding);
+  if (const auto found = reader.tensors().find(embedding);
       found != reader.tensors().end() && found->second.shape != expected) {
-    fail("{}: '{}' has the shape {}, but vocab_size={} and hidden_size={} of {}", folder.string(), kEmbedding,
+    fail("{}: '{}' has the shape {}, but vocab_size={} and hidden_size={} of {}", folder.string(), embedding,
          shape_text(found->second.shape), config.vocab_size, config.hidden_size, kConfigFile);
   }
-  double stored = 0.0;
-  for (const auto& [name, tensor] : reader.tensors()) stored += static_cast<double>(tensor.numel());
+  const double stored = values.count();
   const double least = parameters_without_routing(config);
   if (least > stored) {
     fail(
@@ -125,29 +151,72 @@ std::string some_of(const std::vector<std::string>& names) {
   return names.size() > kMostNamed ? fmt::format("{} and {} more", text, names.size() - kMostNamed) : text;
 }
 
-// Tensors that hold nothing of their own: tables of RoPE that older writers saved, and the copy of a tied embedding.
-bool may_be_ignored(const std::string& name, const DecoderConfig& config, const SafetensorsReader& reader) {
+// "model.layers.61.embed_tokens.weight" with "model.layers." -> 61; -1: no layer.
+std::int64_t layer_of(std::string_view name, std::string_view layers) {
+  if (!name.starts_with(layers)) return -1;
+  name.remove_prefix(layers.size());
+  std::int64_t layer = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
+  return error == std::errc() && end != name.data() + name.size() && *end == '.' ? layer : -1;
+}
+
+// Tensors that hold nothing of the model: tables of RoPE that older writers saved, the copy of a tied embedding, and
+// layers for multi-token prediction.
+bool may_be_ignored(const std::string& name, const DecoderConfig& config, const Architecture& architecture,
+                    const SafetensorsReader& reader) {
   if (name.ends_with(".rotary_emb.inv_freq")) return true;
+  if (architecture.has_extra_layers && layer_of(name, architecture.layers) >= config.num_hidden_layers) return true;
   if (name != "lm_head.weight" || !config.tie_word_embeddings) return false;
   const std::span<const std::byte> copy = reader.tensors().at(name).bytes;
-  const auto embedding = reader.tensors().find(kEmbedding);
+  const auto embedding = reader.tensors().find(stored_name(architecture.tensors, architecture.layers, kEmbedding));
   return embedding != reader.tensors().end() && std::ranges::equal(copy, embedding->second.bytes);
 }
 
-void check_names(const std::vector<StoredPiece>& pieces, const DecoderConfig& config, const SafetensorsReader& reader,
-                 const std::filesystem::path& folder) {
+void check_names(const std::vector<StoredPiece>& pieces, const DecoderConfig& config, const Architecture& architecture,
+                 const SafetensorsReader& reader, const StoredValues& values, const std::filesystem::path& folder) {
   std::set<std::string> expected;
   std::vector<std::string> missing;
   std::vector<std::string> extra;
   for (const StoredPiece& piece : pieces) {
-    expected.insert(piece.name);
-    if (!reader.contains(piece.name)) missing.push_back(piece.name);
+    for (std::string& part : values.parts(piece.name)) {
+      if (!reader.contains(part)) missing.push_back(part);
+      expected.insert(std::move(part));
+    }
   }
   for (const auto& [name, tensor] : reader.tensors()) {
-    if (!expected.contains(name) && !may_be_ignored(name, config, reader)) extra.push_back(name);
+    if (!expected.contains(name) && !may_be_ignored(name, config, architecture, reader)) extra.push_back(name);
   }
   if (!missing.empty()) fail("{}: the weights lack {}", folder.string(), some_of(missing));
   if (!extra.empty()) fail("{}: the model of {} has no place for {}", folder.string(), kConfigFile, some_of(extra));
+}
+
+void read_piece(const StoredPiece& piece, const StoredValues& values) {
+  // Packed formats keep the rows of a product together, whatever the layout of the plain tensor is.
+  const bool packed = values.is_mxfp4(piece.name);
+  const std::vector<std::int64_t> shape = packed ? piece.plain_shape() : piece.shape;
+  if (const std::span<float> place = piece.in_place(packed); !place.empty()) {
+    values.read(piece.name, shape, 0, 1, place);
+    return;
+  }
+  std::int64_t size = 1;
+  for (const std::int64_t dimension : shape) size *= dimension;
+  PooledVector<float> bank(static_cast<std::size_t>(size / piece.banks()));
+  for (std::int64_t i = 0; i < piece.banks(); ++i) {
+    values.read(piece.name, shape, i, piece.banks(), bank);
+    piece.scatter(i, bank, packed);
+  }
+}
+
+TensorToStore to_store(const StoredPiece& piece, DType dtype) {
+  TensorToStore tensor{piece.name, piece.shape, piece.in_place(false), dtype};
+  if (!tensor.values.empty()) return tensor;
+  tensor.fill = [piece](std::span<float> out) {
+    const std::size_t size = out.size() / static_cast<std::size_t>(piece.banks());
+    for (std::int64_t bank = 0; bank < piece.banks(); ++bank) {
+      piece.gather(bank, out.subspan(static_cast<std::size_t>(bank) * size, size));
+    }
+  };
+  return tensor;
 }
 
 }  // namespace
@@ -156,13 +225,14 @@ std::string expressible_model_type(const DecoderConfig& config) {
   return std::string(architecture_for(config).model_type);
 }
 
-void save_model(const Decoder& model, const std::filesystem::path& folder) {
+void save_model(const Decoder& model, const std::filesystem::path& folder, DType dtype) {
+  if (!is_plain_float(dtype)) fail("{}: weights are saved as F32, F16 or BF16", folder.string());
   const DecoderConfig& config = model.config();
   const Architecture& architecture = architecture_for(config);
   nlohmann::json json = architecture.write_config(config);
   json["model_type"] = architecture.model_type;
   json["architectures"] = {architecture.class_name};
-  json["torch_dtype"] = "float32";
+  json["torch_dtype"] = dtype == DType::kF32 ? "float32" : dtype == DType::kF16 ? "float16" : "bfloat16";
   json["use_cache"] = true;
   json["bos_token_id"] = token_id(config.bos_token_id);
   json["eos_token_id"] = token_ids(config.eos_token_ids);
@@ -171,9 +241,7 @@ void save_model(const Decoder& model, const std::filesystem::path& folder) {
                                         {"bos_token_id", token_id(config.bos_token_id)},
                                         {"eos_token_id", token_ids(config.eos_token_ids)}});
   std::vector<TensorToStore> tensors;
-  for (StoredPiece& piece : stored_pieces(architecture, saved_parameters(model))) {
-    tensors.push_back({std::move(piece.name), std::move(piece.shape), piece.values});
-  }
+  for (const StoredPiece& piece : pieces_of(architecture, model)) tensors.push_back(to_store(piece, dtype));
   write_safetensors(folder / kWeightsFile, tensors);
 }
 
@@ -193,11 +261,18 @@ std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder) {
   }
   read_generation_config(folder / kGenerationFile, config);
   const SafetensorsReader reader(folder);
-  check_size(config, reader, folder);
+  const StoredValues values = [&] {
+    try {
+      return stored_values(json, reader);
+    } catch (const Error& error) {
+      fail("{}: {}", config_path.string(), error.what());
+    }
+  }();
+  check_size(config, *architecture, reader, values, folder);
   std::unique_ptr<Decoder> model = Decoder::with_zeros(config);
-  const std::vector<StoredPiece> pieces = stored_pieces(*architecture, saved_parameters(*model));
-  check_names(pieces, config, reader, folder);
-  for (const StoredPiece& piece : pieces) reader.read_f32(piece.name, piece.shape, piece.values);
+  const std::vector<StoredPiece> pieces = pieces_of(*architecture, *model);
+  check_names(pieces, config, *architecture, reader, values, folder);
+  for (const StoredPiece& piece : pieces) read_piece(piece, values);
   return model;
 }
 

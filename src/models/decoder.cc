@@ -3,15 +3,18 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "autograd/ops/columns.h"
 #include "autograd/ops/cross_entropy.h"
+#include "autograd/ops/elementwise.h"
 #include "autograd/ops/embedding.h"
 #include "autograd/ops/linear.h"
-#include "autograd/ops/norm.h"
 #include "autograd/ops/rope.h"
 #include "base/error.h"
 #include "layers/kv_cache.h"
+#include "layers/norm.h"
 #include "layers/output_mixture.h"
 #include "layers/parameters.h"
 #include "layers/transformer_block.h"
@@ -28,15 +31,14 @@ void check_pass(const DecoderConfig& config, std::span<const std::int32_t> ids, 
     fail("decoder: {} token ids are not batch={} times sequence={}", ids.size(), batch, sequence);
   }
   if (cache == nullptr) {
-    if (sequence > config.max_position_embeddings) {
-      fail("decoder: a sequence of {} tokens exceeds max_position_embeddings={}", sequence,
-           config.max_position_embeddings);
+    if (sequence > config.max_positions()) {
+      fail("decoder: a sequence of {} tokens exceeds max_position_embeddings={}", sequence, config.max_positions());
     }
     return;
   }
   if (batch != 1) fail("decoder: a cache continues one sequence, not batch={}", batch);
   WITAN_ASSERT(cache->num_layers() == config.num_hidden_layers);
-  WITAN_ASSERT(cache->width() == config.num_key_value_heads * config.dim_per_head());
+  WITAN_ASSERT(cache->width() == config.key_heads() * config.dim_per_head());
   cache->require_room(sequence);
 }
 
@@ -46,6 +48,10 @@ PooledVector<std::int32_t> row_positions(std::int64_t batch, std::int64_t sequen
     positions[row] = static_cast<std::int32_t>(first + static_cast<std::int64_t>(row) % sequence);
   }
   return positions;
+}
+
+NormOptions norm_options(const DecoderConfig& config) {
+  return {config.norm, config.norm_bias, static_cast<float>(config.rms_norm_eps)};
 }
 
 }  // namespace
@@ -58,17 +64,16 @@ std::unique_ptr<Decoder> Decoder::with_zeros(const DecoderConfig& config) {
 
 Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, bool draw) : config_(config) {
   config_.validate();
-  rope_ = std::make_unique<ops::RopeTable>(
-      ops::make_rope_table(config_.dim_per_head(), config_.max_position_embeddings, config_.rope_theta));
   embedding_ = trained_tensor({config_.vocab_size, config_.hidden_size}, 0.0F);
   if (!config_.tie_word_embeddings) head_ = trained_tensor({config_.vocab_size, config_.hidden_size}, 0.0F);
-  final_norm_ = trained_tensor({config_.hidden_size}, 1.0F);
+  if (config_.lm_head_bias) head_bias_ = trained_tensor({config_.vocab_size}, 0.0F);
+  final_norm_ = std::make_unique<Norm>(config_.hidden_size, norm_options(config_));
   if (config_.num_output_softmaxes > 1) {
     output_mixture_ = std::make_unique<OutputMixture>(config_.hidden_size, config_.num_output_softmaxes);
   }
   for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     Random random = named_stream(seed, fmt::format("model.layers.{}.router", layer));
-    layers_.push_back(std::make_unique<TransformerBlock>(block_options(layer), *rope_, random));
+    layers_.push_back(std::make_unique<TransformerBlock>(block_options(layer), random));
   }
   if (draw) initialize_weights(parameters(), config_, seed);
 }
@@ -79,16 +84,49 @@ BlockOptions Decoder::block_options(std::int64_t layer) const {
   BlockOptions options;
   options.attention = {.hidden_size = config_.hidden_size,
                        .heads = config_.num_attention_heads,
-                       .kv_heads = config_.num_key_value_heads,
+                       .kv_heads = config_.key_heads(),
                        .head_dim = config_.dim_per_head(),
                        .qk_norm = config_.qk_norm,
                        .norm_epsilon = static_cast<float>(config_.rms_norm_eps),
-                       .clip_qkv = static_cast<float>(config_.clip_qkv)};
+                       .clip_qkv = static_cast<float>(config_.clip_qkv),
+                       .bias = config_.attention_bias,
+                       .output_bias = config_.attention_output_bias,
+                       .sinks = config_.attention_sinks,
+                       .scale = static_cast<float>(config_.attention_multiplier),
+                       .window = config_.window_of_layer(layer),
+                       .kv_lora_rank = config_.kv_lora_rank,
+                       .q_lora_rank = config_.q_lora_rank,
+                       .qk_nope_head_dim = config_.qk_nope_head_dim,
+                       .qk_rope_head_dim = config_.qk_rope_head_dim,
+                       .v_head_dim = config_.v_head_dim,
+                       .rope_interleave = config_.rope_interleave};
+  if (config_.is_latent() && config_.attention_multiplier == 0.0) {  // heads are padded: their width is not the scale's
+    const auto width = static_cast<double>(config_.qk_nope_head_dim + config_.qk_rope_head_dim);
+    options.attention.scale = static_cast<float>(1.0 / std::sqrt(width));
+  }
+  options.norm = norm_options(config_);
+  options.post_norm = config_.post_norm;
+  options.residual_multiplier = static_cast<float>(config_.residual_multiplier);
   options.mixture = config_.is_moe_layer(layer);
   options.moe = config_.mixture_options();
   options.moe.initializer_range = 0.0;  // initialize_weights draws them, under the names of the whole model
   options.intermediate_size = config_.intermediate_size;
+  options.mlp_bias = config_.mlp_bias;
   return options;
+}
+
+std::shared_ptr<const ops::RopeTable> Decoder::rope_table(std::int64_t first, std::int64_t count,
+                                                          std::int64_t length) {
+  const bool same_angles = !config_.rope.depends_on_length() || rope_length_ == length;
+  if (rope_ != nullptr && same_angles && rope_->first <= first && first + count <= rope_->first + rope_->positions()) {
+    return rope_;
+  }
+  const RopeFrequencies frequencies = rope_frequencies(config_.rope, config_.rope_theta, config_.rotary_dim(),
+                                                       config_.max_position_embeddings, length);
+  rope_ = std::make_shared<const ops::RopeTable>(
+      ops::make_rope_table(config_.dim_per_head(), first, count, frequencies.inverse, frequencies.factor));
+  rope_length_ = length;
+  return rope_;
 }
 
 DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
@@ -98,14 +136,21 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
   RouterContext row_context = context;
   if (row_context.rows_per_sequence == 0) row_context.rows_per_sequence = sequence;
   if (row_context.token_ids.empty()) row_context.token_ids = ids;
-  const PooledVector<std::int32_t> positions = row_positions(batch, sequence, cache == nullptr ? 0 : cache->length());
+  const std::int64_t first = cache == nullptr ? 0 : cache->length();
+  const PooledVector<std::int32_t> positions = row_positions(batch, sequence, first);
   row_context.positions = positions;
   if (cache != nullptr) row_context.token_before = cache->last_token();
-  const SequenceLayout layout{batch, sequence, positions, cache};
+  const std::int64_t length = std::max(first + sequence, cache == nullptr ? 0 : cache->expected_length());
+  const std::shared_ptr<const ops::RopeTable> rope = rope_table(first, sequence, length);
+  tape.keep(rope);
+  const SequenceLayout layout{batch, sequence, positions, *rope, cache};
 
   DecoderOutput output;
   std::vector<MoeOutput> mixtures;
   Tensor rows = ops::embedding(tape, embedding_, ids);
+  if (config_.embedding_multiplier != 1.0) {
+    rows = ops::scale(tape, rows, static_cast<float>(config_.embedding_multiplier));
+  }
   if (layer_observer) layer_observer(kEmbeddingLayer, rows);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const auto layer = static_cast<std::int64_t>(i);
@@ -119,27 +164,48 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
     output.moe_layers.push_back(layer);
     mixtures.push_back(std::move(*block.moe));
   }
-  output.hidden = ops::rms_norm(tape, rows, final_norm_, static_cast<float>(config_.rms_norm_eps));
+  output.hidden = final_norm_->forward(tape, rows);
   output.balance = combine_balance(tape, config_.moe, mixtures, row_context);
   if (cache != nullptr) cache->advance(ids);
   return output;
 }
 
 KvCache Decoder::make_cache() const {
-  return {config_.num_hidden_layers, config_.num_key_value_heads * config_.dim_per_head(),
-          config_.max_position_embeddings};
+  return {config_.num_hidden_layers, config_.key_heads() * config_.dim_per_head(), config_.max_positions()};
+}
+
+Decoder::Output Decoder::output(Tape& tape, const Tensor& hidden) const {
+  Output result{hidden, head()};
+  if (config_.logits_scaling != 1.0) {
+    result.hidden = ops::scale(tape, hidden, static_cast<float>(1.0 / config_.logits_scaling));
+  }
+  if (!head_bias_.defined()) return result;
+  // One more column: ones in the rows, the bias in the head.
+  const std::int64_t width = config_.hidden_size;
+  auto rows_map = std::make_shared<ops::ColumnMap>(static_cast<std::size_t>(width) + 1, ops::kNoColumn);
+  for (std::int32_t c = 0; c < static_cast<std::int32_t>(width); ++c) (*rows_map)[static_cast<std::size_t>(c)] = c;
+  auto bias_map = std::make_shared<ops::ColumnMap>(static_cast<std::size_t>(width) + 1, ops::kNoColumn);
+  (*bias_map)[static_cast<std::size_t>(width)] = 0;
+  const Tensor ones = ops::select_columns(tape, Tensor::full({hidden.rows(), 1}, 1.0F), bias_map);
+  const Tensor bias = ops::select_columns(tape, head_bias_.reshaped({config_.vocab_size, 1}), bias_map);
+  result.hidden = ops::add(tape, ops::select_columns(tape, result.hidden, rows_map), ones);
+  result.head = ops::add(tape, ops::select_columns(tape, result.head, rows_map), bias);
+  return result;
 }
 
 Tensor Decoder::loss(Tape& tape, const Tensor& hidden, std::span<const std::int32_t> targets,
                      std::span<float> row_losses) const {
   if (output_mixture_ != nullptr) return output_mixture_->loss(tape, hidden, head(), targets, row_losses);
-  return ops::cross_entropy(tape, hidden, head(), targets, row_losses);
+  const Output projected = output(tape, hidden);
+  return ops::cross_entropy(tape, projected.hidden, projected.head, targets, row_losses);
 }
 
 Tensor Decoder::logits(const Tensor& hidden) const {
   if (output_mixture_ != nullptr) return output_mixture_->log_probabilities(hidden, head());
   Tape off;
-  return ops::linear(off, hidden.detached(), head());
+  Tensor rows = hidden.detached();
+  if (config_.logits_scaling != 1.0) rows = ops::scale(off, rows, static_cast<float>(1.0 / config_.logits_scaling));
+  return ops::linear(off, rows, head(), head_bias_);
 }
 
 std::vector<Parameter> Decoder::parameters() const {
@@ -147,8 +213,9 @@ std::vector<Parameter> Decoder::parameters() const {
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     append_prefixed(result, layer_prefix(layer), layers_[layer]->parameters());
   }
-  result.push_back({"model.norm.weight", final_norm_, false});
+  final_norm_->append_parameters("model.norm", result);
   if (head_.defined()) result.push_back({"lm_head.weight", head_});
+  append_vector(result, "lm_head.bias", head_bias_);
   if (output_mixture_ != nullptr) append_prefixed(result, "lm_head_mixture.", output_mixture_->parameters());
   return result;
 }

@@ -1,59 +1,18 @@
-// A decoder-only transformer with mixtures of experts: pre-norm RMSNorm, RoPE, grouped-query attention. One definition
-// for training, prefill and decoding.
+// A decoder-only transformer with mixtures of experts. One definition for training, prefill and decoding, and for every
+// architecture of decoders: its options are in config.h.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "autograd/tape.h"
-#include "base/config.h"
-#include "layers/moe_layer.h"
+#include "models/config.h"
 
 namespace witan {
-
-struct DecoderConfig {
-  std::int64_t vocab_size = 4096;
-  std::int64_t hidden_size = 256;
-  std::int64_t num_hidden_layers = 4;
-  std::int64_t num_attention_heads = 8;
-  std::int64_t num_key_value_heads = 4;
-  std::int64_t head_dim = 0;              // 0: hidden_size / num_attention_heads
-  std::int64_t intermediate_size = 1024;  // of the dense feed-forward layers
-  std::int64_t max_position_embeddings = 2048;
-  double rope_theta = 10000.0;
-  double rms_norm_eps = 1e-5;
-  std::string qk_norm = "none";  // none | head (per head, as Qwen3) | full (over the whole projection, as OLMoE)
-  double clip_qkv = 0.0;         // queries, keys and values are clamped to +- this, after QK-norm; 0: off
-  bool tie_word_embeddings = true;
-  std::int64_t num_output_softmaxes = 1;  // above 1: the output is a mixture of that many softmaxes
-  std::int64_t decoder_sparse_step = 1;   // a mixture in layers i with (i + 1) % step == 0, dense elsewhere
-  double initializer_range = 0.02;
-  // Accepts a router whose choice for a token depends on later tokens of the sequence: such a model cannot generate as
-  // it was trained.
-  bool allow_noncausal = false;
-  MoeOptions moe;
-  // Of the tokenizer the model was trained with, -1: none; any of several may end a text. Written into the checkpoint;
-  // not fields, since nobody chooses them.
-  std::int64_t bos_token_id = -1;
-  std::vector<std::int64_t> eos_token_ids;
-
-  Fields fields();  // Hugging Face's names; refers into this object
-  // Sets what follows from other fields, unless somebody chose it: num_experts_per_tok to what a router that accepts
-  // only one number asks for. `chosen`: names of the fields that were set by a person or a file.
-  void complete(const std::set<std::string>& chosen);
-  // Throws Error with the values when sizes do not fit together.
-  void validate() const;
-
-  std::int64_t dim_per_head() const { return head_dim > 0 ? head_dim : hidden_size / num_attention_heads; }
-  // `moe`, with what routers know of the model.
-  MoeOptions mixture_options() const;
-  bool is_moe_layer(std::int64_t layer) const { return (layer + 1) % decoder_sparse_step == 0; }
-};
 
 struct ParameterCounts {
   std::int64_t total = 0;
@@ -62,6 +21,7 @@ struct ParameterCounts {
 
 struct BlockOptions;
 class KvCache;
+class Norm;
 class OutputMixture;
 class TransformerBlock;
 namespace ops {
@@ -94,7 +54,7 @@ class Decoder {
 
   // ids [batch * sequence], sequence by sequence -> hidden. With a cache (batch 1, tape off) the ids continue what it
   // holds and are added to it; an Error leaves it as it was. Throws Error for ids outside the vocabulary and for more
-  // positions than max_position_embeddings.
+  // positions than max_positions().
   DecoderOutput forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
                         const RouterContext& context, KvCache* cache = nullptr, const RoutingObserver& observer = {},
                         const LayerObserver& layer_observer = {});
@@ -123,12 +83,22 @@ class Decoder {
  private:
   Decoder(const DecoderConfig& config, std::uint64_t seed, bool draw);
   BlockOptions block_options(std::int64_t layer) const;
+  // RoPE's angles for the positions first .. first + count - 1 of a sequence that has `length` positions.
+  std::shared_ptr<const ops::RopeTable> rope_table(std::int64_t first, std::int64_t count, std::int64_t length);
+  // Head and hidden rows whose product has the logits' scale and bias.
+  struct Output {
+    Tensor hidden;
+    Tensor head;
+  };
+  Output output(Tape& tape, const Tensor& hidden) const;
 
   DecoderConfig config_;
-  std::unique_ptr<ops::RopeTable> rope_;
+  std::shared_ptr<const ops::RopeTable> rope_;  // of the last pass
+  std::int64_t rope_length_ = 0;                // that it was made for
   Tensor embedding_;
-  Tensor head_;  // undefined when tied
-  Tensor final_norm_;
+  Tensor head_;       // undefined when tied
+  Tensor head_bias_;  // undefined without one
+  std::unique_ptr<Norm> final_norm_;
   std::unique_ptr<OutputMixture> output_mixture_;  // null with one softmax
   std::vector<std::unique_ptr<TransformerBlock>> layers_;
 };

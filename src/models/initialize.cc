@@ -26,8 +26,8 @@ Random named_stream(std::uint64_t seed, std::string_view name) {
 void initialize_weights(const std::vector<Parameter>& parameters, const DecoderConfig& config, std::uint64_t seed) {
   const double residual_factor = 1.0 / std::sqrt(2.0 * static_cast<double>(config.num_hidden_layers));
   for (const Parameter& parameter : parameters) {
-    const bool norm = parameter.value.shape().rank() < 2;
-    if (norm || drawn_elsewhere(parameter.name)) continue;
+    const bool vector = parameter.value.shape().rank() < 2 || parameter.name.ends_with("_bias");  // norms and biases
+    if (vector || drawn_elsewhere(parameter.name)) continue;
     const double deviation = config.initializer_range * (ends_in_residual(parameter.name) ? residual_factor : 1.0);
     named_stream(seed, parameter.name).fill_normal(parameter.value.values(), 0.0F, static_cast<float>(deviation));
   }

@@ -12,33 +12,69 @@ namespace {
 struct Sizes {
   double attention;  // of one layer, with both norms of the block
   double expert;
+  double shared;   // what serves every row beside the routed experts
   double dense;    // the feed-forward network of a layer without a mixture
   double outside;  // embedding, head with its mixture, final norm
   double mixtures;
   double dense_layers;
 };
 
-Sizes sizes_of(const DecoderConfig& config) {
+double latent_attention_size(const DecoderConfig& config) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto heads = static_cast<double>(config.num_attention_heads);
+  const auto nope = static_cast<double>(config.qk_nope_head_dim);
+  const auto rotary = static_cast<double>(config.qk_rope_head_dim);
+  const auto value = static_cast<double>(config.v_head_dim);
+  const auto latent = static_cast<double>(config.kv_lora_rank);
+  const auto q_latent = static_cast<double>(config.q_lora_rank);
+  const double bias = config.attention_bias ? q_latent + latent + rotary : 0.0;
+  const double output_bias = config.attention_output_bias ? hidden : 0.0;
+  const double queries = q_latent > 0.0 ? q_latent * (hidden + 1.0 + heads * (nope + rotary))
+                                        : hidden * heads * (nope + rotary);
+  return queries + hidden * (latent + rotary) + latent * (1.0 + heads * (nope + value)) + hidden * heads * value +
+         bias + output_bias;
+}
+
+double self_attention_size(const DecoderConfig& config) {
   const auto hidden = static_cast<double>(config.hidden_size);
   const auto head_dim = static_cast<double>(config.dim_per_head());
-  const double queries = static_cast<double>(config.num_attention_heads) * head_dim;
+  const auto heads = static_cast<double>(config.num_attention_heads);
+  const double queries = heads * head_dim;
   const double keys = static_cast<double>(config.num_key_value_heads) * head_dim;
   const double qk_norms = config.qk_norm == "head" ? 2.0 * head_dim : config.qk_norm == "full" ? queries + keys : 0.0;
-  const double matrices = config.moe.gated ? 3.0 : 2.0;
-  const auto mixtures = static_cast<double>(config.num_hidden_layers / config.decoder_sparse_step);
-  const double embeddings = static_cast<double>(config.vocab_size) * hidden * (config.tie_word_embeddings ? 1.0 : 2.0);
+  const double biases =
+      (config.attention_bias ? queries + 2.0 * keys : 0.0) + (config.attention_output_bias ? hidden : 0.0);
+  return 2.0 * hidden * (queries + keys) + qk_norms + biases + (config.attention_sinks ? heads : 0.0);
+}
+
+// Of one network of this width.
+double feed_forward_size(const DecoderConfig& config, std::int64_t width, bool bias) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const double inner = (config.moe.gated ? 2.0 : 1.0) * static_cast<double>(width);
+  return (inner + static_cast<double>(width)) * hidden + (bias ? inner + hidden : 0.0);
+}
+
+Sizes sizes_of(const DecoderConfig& config) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto vocabulary = static_cast<double>(config.vocab_size);
+  const auto mixtures = static_cast<double>(config.num_moe_layers());
+  const double norm = hidden * (config.norm_bias ? 2.0 : 1.0);
+  const double embeddings = vocabulary * hidden * (config.tie_word_embeddings ? 1.0 : 2.0);
   const double softmaxes = config.num_output_softmaxes > 1 ? static_cast<double>(config.num_output_softmaxes) : 0.0;
-  return {.attention = 2.0 * hidden * (queries + keys) + qk_norms + 2.0 * hidden,
-          .expert = matrices * hidden * static_cast<double>(config.moe.moe_intermediate_size),
-          .dense = matrices * hidden * static_cast<double>(config.intermediate_size),
-          .outside = embeddings + hidden + softmaxes * hidden * (hidden + 1.0),
+  const double shared_gate = config.moe.shared_expert_gate ? hidden : 0.0;
+  return {.attention =
+              2.0 * norm + (config.is_latent() ? latent_attention_size(config) : self_attention_size(config)),
+          .expert = feed_forward_size(config, config.moe.moe_intermediate_size, config.moe.expert_bias),
+          .shared = feed_forward_size(config, config.moe.shared_width(), false) + shared_gate,
+          .dense = feed_forward_size(config, config.intermediate_size, config.mlp_bias),
+          .outside = embeddings + norm + softmaxes * hidden * (hidden + 1.0) + (config.lm_head_bias ? vocabulary : 0.0),
           .mixtures = mixtures,
           .dense_layers = static_cast<double>(config.num_hidden_layers) - mixtures};
 }
 
 double total(const Sizes& sizes, double experts_per_mixture) {
   return sizes.outside + (sizes.mixtures + sizes.dense_layers) * sizes.attention + sizes.dense_layers * sizes.dense +
-         sizes.mixtures * experts_per_mixture * sizes.expert;
+         sizes.mixtures * (experts_per_mixture * sizes.expert + sizes.shared);
 }
 
 // Parameters of the gates and the router of one mixture layer.
@@ -60,7 +96,7 @@ double routing_parameters(const DecoderConfig& config) {
 }  // namespace
 
 double parameters_without_routing(const DecoderConfig& config) {
-  return total(sizes_of(config), static_cast<double>(config.moe.num_experts + config.moe.n_shared_experts));
+  return total(sizes_of(config), static_cast<double>(config.moe.num_experts));
 }
 
 ParameterCounts count_parameters(const DecoderConfig& config) {
@@ -70,7 +106,7 @@ ParameterCounts count_parameters(const DecoderConfig& config) {
   constexpr double kMost = 4.6e18;
   if (all > kMost) fail("model: {:.3g} parameters are more than can be counted", all);
   const double routing = sizes.mixtures > 0.0 ? sizes.mixtures * routing_parameters(config) : 0.0;
-  const auto used = static_cast<double>(config.moe.num_experts_per_tok + config.moe.n_shared_experts);
+  const auto used = static_cast<double>(config.moe.num_experts_per_tok);
   return {static_cast<std::int64_t>(all + routing), static_cast<std::int64_t>(total(sizes, used) + routing)};
 }
 

@@ -1,66 +1,210 @@
-// Names by the rules of an architecture.
+// Names and layouts by the rules of an architecture.
 #include "models/stored_pieces.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
+#include "base/parallel.h"
 
 namespace witan {
 namespace {
 
 constexpr std::string_view kLayers = "model.layers.";
 constexpr std::string_view kExpert = "{}";
+constexpr std::string_view kRoutedExperts = "mlp.experts.";
 
-// "model.layers.3.mlp.gate.weight" -> where "mlp.gate.weight" begins; the name's end when it belongs to no layer.
-std::size_t local_begin(std::string_view name) {
-  if (!name.starts_with(kLayers)) return name.size();
+// Of every architecture: dense networks, which are banks of one expert here.
+constexpr std::array kDenseRules = {
+    TensorRule{"mlp.gate_proj", "mlp.gate_proj.weight"},    TensorRule{"mlp.up_proj", "mlp.up_proj.weight"},
+    TensorRule{"mlp.down_proj", "mlp.down_proj.weight"},    TensorRule{"mlp.gate_proj_bias", "mlp.gate_proj.bias"},
+    TensorRule{"mlp.up_proj_bias", "mlp.up_proj.bias"},     TensorRule{"mlp.down_proj_bias", "mlp.down_proj.bias"},
+    TensorRule{"mlp.shared_expert.gate_proj", "mlp.shared_expert.gate_proj.weight"},
+    TensorRule{"mlp.shared_expert.up_proj", "mlp.shared_expert.up_proj.weight"},
+    TensorRule{"mlp.shared_expert.down_proj", "mlp.shared_expert.down_proj.weight"},
+};
+
+// "model.layers.3.mlp.gate.weight" -> "3." and "mlp.gate.weight"; no layer: "" and all of it.
+struct Place {
+  std::string_view layer;
+  std::string_view local;
+};
+Place place_of(std::string_view name) {
+  if (!name.starts_with(kLayers)) return {{}, name};
   const std::size_t dot = name.find('.', kLayers.size());
   WITAN_ASSERT(dot != std::string_view::npos);
-  return dot + 1;
+  return {name.substr(kLayers.size(), dot + 1 - kLayers.size()), name.substr(dot + 1)};
 }
 
-void add_experts(const std::string& prefix, std::string_view pattern, const Tensor& bank,
-                 std::vector<StoredPiece>& pieces) {
-  const std::size_t at = pattern.find(kExpert);
-  const auto size = static_cast<std::size_t>(bank.numel() / bank.dim(0));
-  for (std::int64_t expert = 0; expert < bank.dim(0); ++expert) {
-    std::string name = prefix + std::string(pattern);
-    name.replace(prefix.size() + at, kExpert.size(), fmt::format("{}", expert));
-    const std::span<float> values = bank.values().subspan(static_cast<std::size_t>(expert) * size, size);
-    pieces.push_back({std::move(name), dimensions(bank.shape(), 1), values});
+const TensorRule* find_rule(std::span<const TensorRule> rules, std::string_view local) {
+  for (const std::span<const TensorRule> candidates : {rules, std::span<const TensorRule>(kDenseRules)}) {
+    for (const TensorRule& rule : candidates) {
+      if (rule.ours == local) return &rule;
+    }
   }
+  return nullptr;
+}
+
+std::string prefix_of(const Place& place, std::string_view layers) {
+  return place.layer.empty() ? std::string() : std::string(layers) + std::string(place.layer);
+}
+
+// [E, out, in] or, of biases, [E, out].
+bool is_bank(std::string_view local, const Shape& shape) {
+  return shape.rank() == 3 || (shape.rank() == 2 && local.ends_with("_bias"));
 }
 
 }  // namespace
 
-std::vector<std::int64_t> dimensions(const Shape& shape, int first) {
+class PieceMaker {
+ public:
+  PieceMaker(std::span<const TensorRule> rules, std::string_view layers) : rules_(rules), layers_(layers) {}
+
+  void add(const Parameter& parameter) {
+    const Place place = place_of(parameter.name);
+    const TensorRule* const rule = find_rule(rules_, place.local);
+    const Shape& shape = parameter.value.shape();
+    if (rule == nullptr) {
+      add_as_it_is(prefix_of(place, layers_) + std::string(place.local), parameter.value);
+      return;
+    }
+    const bool bank = is_bank(place.local, shape);
+    const std::string name = prefix_of(place, layers_) + std::string(rule->stored);
+    const std::int64_t banks = bank ? shape[0] : 1;
+    const int first = bank ? 1 : 0;
+    const Member member{parameter.value.values(), shape[first], shape.rank() > first + 1 ? shape[first + 1] : 1,
+                        shape.rank() > first + 1};
+    const std::size_t at = name.find(kExpert);
+    if (at == std::string::npos) {
+      const bool routed = place.local.starts_with(kRoutedExperts);
+      join(name, *rule, banks, member, bank && routed && !rule->flat);
+      return;
+    }
+    const auto size = static_cast<std::size_t>(member.rows * member.cols);
+    for (std::int64_t expert = 0; expert < banks; ++expert) {
+      std::string of_expert = name;
+      of_expert.replace(at, kExpert.size(), fmt::format("{}", expert));
+      Member one = member;
+      one.values = member.values.subspan(static_cast<std::size_t>(expert) * size, size);
+      join(of_expert, *rule, 1, one, false);
+    }
+  }
+
+  std::vector<StoredPiece> take() {
+    for (StoredPiece& piece : pieces_) {
+      if (piece.shape.empty()) finish(piece);
+    }
+    return std::move(pieces_);
+  }
+
+ private:
+  struct Member {
+    std::span<float> values;
+    std::int64_t rows;
+    std::int64_t cols;
+    bool has_cols;
+  };
+
+  void add_as_it_is(std::string name, const Tensor& value) {
+    StoredPiece piece;
+    piece.name = std::move(name);
+    for (int i = 0; i < value.shape().rank(); ++i) piece.shape.push_back(value.shape()[i]);
+    piece.rows_ = value.numel();
+    piece.members_.push_back({value.values(), value.numel(), 0});
+    pieces_.push_back(std::move(piece));
+  }
+
+  void join(const std::string& name, const TensorRule& rule, std::int64_t banks, const Member& member,
+            bool shows_banks) {
+    const auto [found, is_new] = by_name_.emplace(name, pieces_.size());
+    if (is_new) {
+      StoredPiece piece;
+      piece.name = name;
+      piece.banks_ = banks;
+      piece.cols_ = member.cols;
+      piece.has_cols_ = member.has_cols;
+      piece.shows_banks_ = shows_banks;
+      piece.interleaved_ = rule.join == Join::kInterleaved;
+      piece.transposed_ = rule.transposed;
+      flat_.push_back(rule.flat ? pieces_.size() : kNone);
+      pieces_.push_back(std::move(piece));
+    }
+    StoredPiece& piece = pieces_[found->second];
+    WITAN_ASSERT((is_new || rule.join != Join::kNone) && piece.banks_ == banks && piece.cols_ == member.cols);
+    piece.members_.push_back({member.values, member.rows, piece.rows_});
+    piece.rows_ += member.rows;
+  }
+
+  void finish(StoredPiece& piece) const {
+    const auto index = static_cast<std::size_t>(&piece - pieces_.data());
+    piece.shape = piece.plain_shape();
+    if (piece.transposed_) std::swap(piece.shape[piece.shape.size() - 2], piece.shape.back());
+    if (std::find(flat_.begin(), flat_.end(), index) != flat_.end()) piece.shape.front() *= piece.banks_;
+  }
+
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  std::span<const TensorRule> rules_;
+  std::string_view layers_;
+  std::vector<StoredPiece> pieces_;
+  std::vector<std::size_t> flat_;
+  std::map<std::string, std::size_t> by_name_;
+};
+
+std::vector<std::int64_t> StoredPiece::plain_shape() const {
   std::vector<std::int64_t> result;
-  for (int i = first; i < shape.rank(); ++i) result.push_back(shape[i]);
+  if (shows_banks_) result.push_back(banks_);
+  result.push_back(rows_);
+  if (has_cols_) result.push_back(cols_);
   return result;
 }
 
-std::vector<StoredPiece> stored_pieces(const Architecture& architecture, const std::vector<Parameter>& parameters) {
-  std::vector<StoredPiece> pieces;
-  for (const Parameter& parameter : parameters) {
-    const std::size_t begin = local_begin(parameter.name);
-    const std::string prefix = parameter.name.substr(0, begin);
-    const std::string local = parameter.name.substr(begin);
-    const auto rule = std::find_if(architecture.tensors.begin(), architecture.tensors.end(),
-                                   [&](const TensorRule& candidate) { return candidate.ours == local; });
-    const Tensor& value = parameter.value;
-    if (local.empty() || rule == architecture.tensors.end()) {
-      pieces.push_back({parameter.name, dimensions(value.shape()), value.values()});
-    } else if (rule->stored.find(kExpert) != std::string_view::npos) {
-      add_experts(prefix, rule->stored, value, pieces);
-    } else {
-      const bool bank_of_one = value.shape().rank() == 3 && value.dim(0) == 1;
-      pieces.push_back(
-          {prefix + std::string(rule->stored), dimensions(value.shape(), bank_of_one ? 1 : 0), value.values()});
+template <class Visit>
+void StoredPiece::for_each_element(const Member& member, std::int64_t bank, bool plain, const Visit& visit) const {
+  const bool turned = transposed_ && !plain;
+  const std::int64_t step = interleaved_ ? static_cast<std::int64_t>(members_.size()) : 1;
+  const std::int64_t first = interleaved_ ? &member - members_.data() : member.first_row;
+  constexpr std::int64_t kGrain = 1 << 14;
+  parallel_for(member.rows, std::max<std::int64_t>(1, kGrain / cols_), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t stored_row = first + row * step;
+      float* values = member.values.data() + (bank * member.rows + row) * cols_;
+      for (std::int64_t col = 0; col < cols_; ++col) {
+        visit(static_cast<std::size_t>(turned ? col * rows_ + stored_row : stored_row * cols_ + col), values[col]);
+      }
     }
+  });
+}
+
+void StoredPiece::gather(std::int64_t bank, std::span<float> out) const {
+  for (const Member& member : members_) {
+    for_each_element(member, bank, false, [&](std::size_t at, const float& value) { out[at] = value; });
   }
-  return pieces;
+}
+
+void StoredPiece::scatter(std::int64_t bank, std::span<const float> in, bool plain) const {
+  for (const Member& member : members_) {
+    for_each_element(member, bank, plain, [&](std::size_t at, float& value) { value = in[at]; });
+  }
+}
+
+std::span<float> StoredPiece::in_place(bool plain) const {
+  if (members_.size() != 1 || (transposed_ && !plain)) return {};
+  return members_.front().values;
+}
+
+std::vector<StoredPiece> stored_pieces(std::span<const TensorRule> rules, std::string_view layers,
+                                       const std::vector<Parameter>& parameters) {
+  PieceMaker maker(rules, layers);
+  for (const Parameter& parameter : parameters) maker.add(parameter);
+  return maker.take();
+}
+
+std::string stored_name(std::span<const TensorRule> rules, std::string_view layers, const std::string& parameter) {
+  const Place place = place_of(parameter);
+  const TensorRule* const rule = find_rule(rules, place.local);
+  return prefix_of(place, layers) + std::string(rule == nullptr ? place.local : rule->stored);
 }
 
 }  // namespace witan

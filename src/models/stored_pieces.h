@@ -1,4 +1,4 @@
-// How the parameters of a decoder are cut and named in a checkpoint.
+// How the parameters of a decoder are cut, joined and named in a checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -6,21 +6,53 @@
 #include <string>
 #include <vector>
 
-#include "models/arch/architecture.h"
+#include "models/tensor_rule.h"
+#include "witan/parameter.h"
 
 namespace witan {
 
-// The sizes of a shape from dimension `first` on, as files hold them.
-std::vector<std::int64_t> dimensions(const Shape& shape, int first = 0);
-
-// A tensor of the checkpoint, and where its values stand in the decoder.
-struct StoredPiece {
+// A tensor of the checkpoint and the parameters it is made of. As stored it has `banks` parts (experts), each a matrix
+// of the members' rows, stacked or in turn.
+class StoredPiece {
+ public:
   std::string name;
   std::vector<std::int64_t> shape;
-  std::span<float> values;
+
+  std::int64_t banks() const { return banks_; }
+  // The stored values of one bank: [numel / banks]. With `plain`, as if the rule said nothing of transposition.
+  void gather(std::int64_t bank, std::span<float> out) const;
+  void scatter(std::int64_t bank, std::span<const float> in, bool plain) const;
+  // The memory that holds all values just as they are stored, or nothing when there is no such place.
+  std::span<float> in_place(bool plain) const;
+  // The shape without transposition, in which packed formats store it.
+  std::vector<std::int64_t> plain_shape() const;
+
+ private:
+  friend class PieceMaker;
+  struct Member {
+    std::span<float> values;  // [banks, rows, cols]
+    std::int64_t rows;
+    std::int64_t first_row;
+  };
+  // Calls visit(index in the stored bank, element of the member's values) for every element of a member.
+  template <class Visit>
+  void for_each_element(const Member& member, std::int64_t bank, bool plain, const Visit& visit) const;
+  void set_shape(bool has_cols, bool shows_banks, bool flat);
+
+  std::vector<Member> members_;
+  std::int64_t banks_ = 1;
+  std::int64_t rows_ = 0;  // of all members together
+  std::int64_t cols_ = 1;
+  bool interleaved_ = false;
+  bool transposed_ = false;
+  bool has_cols_ = false;
+  bool shows_banks_ = false;
 };
 
-// In the order of the parameters.
-std::vector<StoredPiece> stored_pieces(const Architecture& architecture, const std::vector<Parameter>& parameters);
+// In the order of the parameters. `layers`: what stands before a layer's number in the files.
+std::vector<StoredPiece> stored_pieces(std::span<const TensorRule> rules, std::string_view layers,
+                                       const std::vector<Parameter>& parameters);
+// The name of a parameter that no other is joined with and that is no bank of experts.
+std::string stored_name(std::span<const TensorRule> rules, std::string_view layers, const std::string& parameter);
 
 }  // namespace witan

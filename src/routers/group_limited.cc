@@ -22,7 +22,7 @@ Tensor GroupLimitedRouter::selection(const Tensor& scores, const Tensor& probabi
   Tensor result = Tensor::uninitialized(scores.shape());
   // Scores order experts as their softmax or sigmoid does, and do not underflow: they serve where only order counts.
   const bool only_order = !bias_.defined() && !limit_.sum_of_two && !limit_.mask_with_zero;
-  if (!only_order && weighting_.weighting == Weighting::kSigmoidTopKNorm) {
+  if (!only_order && is_sigmoid(weighting_.weighting)) {
     kernels::sigmoid(scores.values(), result.values());
   } else {
     std::ranges::copy(only_order ? scores.values() : probabilities.values(), result.data());

@@ -23,7 +23,7 @@ class GroupLimitedRouter : public Router {
 
  private:
   // What experts are selected by [T, E], without gradient: s + bias, -inf or 0 outside of the row's groups. s is
-  // sigmoid(h) with the sigmoid weighting, else softmax(h).
+  // sigmoid(h) with the sigmoid weightings, else softmax(h).
   Tensor selection(const Tensor& scores, const Tensor& probabilities) const;
 
   std::int64_t k_;

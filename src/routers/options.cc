@@ -22,7 +22,7 @@ Fields RouterOptions::fields() {
       .choice("router", router, router_names(), "Rule that decides which experts serve a row (docs/routers.md)")
       .choice("weighting", weighting, weighting_names(), "Weights of the selected experts (docs/routers.md)")
       .real("routed_scaling_factor", routed_scaling_factor, 1e-6, 1e6,
-            "Factor of the weights in the weightings sigmoid_topk_norm and scaled")
+            "Factor of the weights in the weightings sigmoid_topk_norm, sigmoid_scaled and scaled")
       .real("capacity_factor", capacity_factor, kRouterDefault, 1e6,
             "Rows an expert may serve in training, over the mean load; 0: any number, -1: as the router's paper says")
       .real("eval_capacity_factor", eval_capacity_factor, kRouterDefault, 1e6, "The same in evaluation")

@@ -16,7 +16,7 @@ struct RouterOptions {
   std::int64_t num_experts_per_tok = 2;
   std::string router = "top_k";
   std::string weighting = "topk_then_softmax";  // routers/weighting.h
-  double routed_scaling_factor = 1.0;           // of the weightings "sigmoid_topk_norm" and "scaled"
+  double routed_scaling_factor = 1.0;           // of the weightings "sigmoid_topk_norm", "sigmoid_scaled", "scaled"
   // Capacity per expert, over the mean load: 0 is dropless, kRouterDefault what the router's paper says.
   double capacity_factor = kRouterDefault;
   double eval_capacity_factor = kRouterDefault;
@@ -30,6 +30,10 @@ struct RouterOptions {
   // Ids and positions that rows may have; 0: not known. Not fields: a model sets them from its own.
   std::int64_t vocab_size = 0;
   std::int64_t max_positions = 0;
+
+  // Accepts a choice whose weight, divided by itself, is constant: the router of such a layer learns nothing, but a
+  // released model may have it. Not a field.
+  bool allow_constant_weight = false;
 
   static constexpr double kRouterDefault = -1.0;
 

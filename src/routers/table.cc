@@ -29,7 +29,8 @@
   router(base) \
   router(sinkhorn) \
   router(linear_program) \
-  router(quantile)
+  router(quantile) \
+  router(sparsemixer)
 // clang-format on
 
 namespace witan {

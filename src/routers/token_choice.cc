@@ -101,7 +101,7 @@ void check_choices(const char* router, const RouterOptions& options, bool renorm
   if (k > options.num_experts) {
     fail("router.{}: num_experts_per_tok={} exceeds num_experts={}", router, k, options.num_experts);
   }
-  if (k == 1 && options.num_experts > 1 && renormalized) {
+  if (k == 1 && options.num_experts > 1 && renormalized && !options.allow_constant_weight) {
     fail(
         "router.{}: with num_experts_per_tok=1 the weight of the only choice is divided by itself: it is constant and "
         "the router gets no gradient; expected more experts per row, or a weighting such as 'softmax_then_topk'",

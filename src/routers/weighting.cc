@@ -32,6 +32,7 @@ constexpr std::array kNamed = {
     Named{Weighting::kSigmoidTopKNorm, "sigmoid_topk_norm",
           "w_i = routed_scaling_factor sigmoid(h_i) / sum over the selected of sigmoid(h_j)"},
     Named{Weighting::kScaled, "scaled", "w_i = routed_scaling_factor softmax(h)_i"},
+    Named{Weighting::kSigmoidScaled, "sigmoid_scaled", "w_i = routed_scaling_factor sigmoid(h_i)"},
 };
 
 float log_sigmoid(float x) { return std::min(x, 0.0F) - std::log1p(std::exp(-std::fabs(x))); }
@@ -114,6 +115,10 @@ void weigh(const WeightingRule& rule, const Selection& row, std::span<float> wei
       softmax_in_place(weights);
       scale = rule.scale;
       break;
+    case Weighting::kSigmoidScaled:
+      std::transform(weights.begin(), weights.end(), weights.begin(), sigmoid);
+      scale = rule.scale;
+      break;
   }
   for (float& weight : weights) weight *= scale;
 }
@@ -150,6 +155,11 @@ void weigh_backward(const WeightingRule& rule, const Selection& row, std::span<c
       }
       return;
     }
+    case Weighting::kSigmoidScaled:
+      for (std::size_t i = 0; i < given.size(); ++i) {
+        add(i, given[i] * weights[i] * (1.0F - sigmoid(row.source[index(row.experts[i])])));
+      }
+      return;
   }
 }
 
@@ -174,8 +184,12 @@ std::string_view weighting_formula(Weighting weighting) {
       ->formula;
 }
 
+bool is_sigmoid(Weighting weighting) {
+  return weighting == Weighting::kSigmoidTopKNorm || weighting == Weighting::kSigmoidScaled;
+}
+
 bool reads_scores(Weighting weighting) {
-  return weighting == Weighting::kTopKThenSoftmax || weighting == Weighting::kSigmoidTopKNorm;
+  return weighting == Weighting::kTopKThenSoftmax || is_sigmoid(weighting);
 }
 
 bool is_renormalized(Weighting weighting) {
@@ -197,7 +211,7 @@ ExtraOption norm_order_option() {
 }
 
 Tensor routing_probabilities(Tape& tape, const Tensor& scores, Weighting weighting) {
-  return weighting == Weighting::kSigmoidTopKNorm ? normalized_sigmoid(tape, scores) : ops::softmax(tape, scores);
+  return is_sigmoid(weighting) ? normalized_sigmoid(tape, scores) : ops::softmax(tape, scores);
 }
 
 Tensor choice_weights(Tape& tape, const Tensor& scores, const Tensor& probabilities, const Choices& choices,

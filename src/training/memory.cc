@@ -21,9 +21,8 @@ MemoryEstimate estimate_memory(const TrainSettings& settings, const ParameterCou
   estimate.gradients = counts.total * kFloat;
   estimate.moments = 2 * counts.total * kFloat;
 
-  const std::int64_t head_dim = model.head_dim > 0 ? model.head_dim : model.hidden_size / model.num_attention_heads;
-  const std::int64_t queries = model.num_attention_heads * head_dim;
-  const std::int64_t keys = model.num_key_value_heads * head_dim;
+  const std::int64_t queries = model.num_attention_heads * model.dim_per_head();
+  const std::int64_t keys = model.key_heads() * model.dim_per_head();
   // Floats per token that the backward pass reads again. Attention: two norms' inputs, the norm's output, q, k and v
   // before and after their rotation, and the heads' output.
   const std::int64_t attention = 4 * model.hidden_size + 3 * queries + 3 * keys;
@@ -33,12 +32,12 @@ MemoryEstimate estimate_memory(const TrainSettings& settings, const ParameterCou
   const std::int64_t per_choice = neurons ? 4 : 3 * model.moe.moe_intermediate_size + model.hidden_size;
   const std::int64_t scores = neurons ? 2 * model.moe.router_extra.integer("peer_heads") * observed_experts(model.moe)
                                       : 3 * model.moe.num_experts;
-  const std::int64_t mixture = (model.moe.num_experts_per_tok + model.moe.n_shared_experts) * per_choice + scores;
+  const std::int64_t shared = 3 * model.moe.shared_width() + model.moe.n_shared_experts * model.hidden_size;
+  const std::int64_t mixture = model.moe.num_experts_per_tok * per_choice + shared + scores;
   const std::int64_t dense = 3 * model.intermediate_size;
   std::int64_t floats = 2 * model.hidden_size;
   for (std::int64_t layer = 0; layer < model.num_hidden_layers; ++layer) {
-    const bool sparse = (layer + 1) % model.decoder_sparse_step == 0;
-    floats += attention + (sparse ? mixture : dense);
+    floats += attention + (model.is_moe_layer(layer) ? mixture : dense);
   }
   estimate.activations = floats * settings.data.batch_size * settings.data.sequence_length * kFloat;
   return estimate;

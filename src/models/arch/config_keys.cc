@@ -2,38 +2,52 @@
 #include "models/arch/config_keys.h"
 
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/number_list.h"
+#include "models/arch/rope_keys.h"
 
 namespace witan {
 namespace {
 
-bool given(const nlohmann::json& json, std::string_view key) {
-  const auto found = json.find(key);
-  return found != json.end() && !found->is_null();
-}
+constexpr std::array kDecoderKeys = {
+    ConfigKey{"vocab_size", "vocab_size", Presence::kRequired},
+    ConfigKey{"hidden_size", "hidden_size", Presence::kRequired},
+    ConfigKey{"num_hidden_layers", "num_hidden_layers", Presence::kRequired},
+    ConfigKey{"num_attention_heads", "num_attention_heads", Presence::kRequired},
+    ConfigKey{"max_position_embeddings", "max_position_embeddings"},
+    ConfigKey{"rms_norm_eps", "rms_norm_eps"},
+    ConfigKey{"tie_word_embeddings", "tie_word_embeddings"},
+    ConfigKey{"initializer_range", "initializer_range"},
+    ConfigKey{"router_aux_loss_coef", "router_aux_loss_coef"},
+};
+constexpr std::array kKeyHeads = {ConfigKey{"num_key_value_heads", "num_key_value_heads"}};
+
+struct ActivationName {
+  std::string_view released;
+  std::string_view ours;
+};
+constexpr std::array kActivations = {
+    ActivationName{"silu", "silu"},
+    ActivationName{"swish", "silu"},
+    ActivationName{"gelu", "gelu"},
+    ActivationName{"gelu_python", "gelu"},
+    ActivationName{"gelu_new", "gelu_pytorch_tanh"},
+    ActivationName{"gelu_fast", "gelu_pytorch_tanh"},
+    ActivationName{"gelu_pytorch_tanh", "gelu_pytorch_tanh"},
+    ActivationName{"gelu_accurate", "gelu_pytorch_tanh"},
+    ActivationName{"relu", "relu"},
+};
+
+const nlohmann::json& value_of(const nlohmann::json& json, std::string_view key) { return json.at(std::string(key)); }
 
 }  // namespace
 
-std::span<const ConfigKey> common_config_keys() {
-  static constexpr std::array kKeys = {
-      ConfigKey{"vocab_size", "vocab_size", Presence::kRequired},
-      ConfigKey{"hidden_size", "hidden_size", Presence::kRequired},
-      ConfigKey{"num_hidden_layers", "num_hidden_layers", Presence::kRequired},
-      ConfigKey{"num_attention_heads", "num_attention_heads", Presence::kRequired},
-      ConfigKey{"num_key_value_heads", "num_key_value_heads"},
-      ConfigKey{"intermediate_size", "moe_intermediate_size", Presence::kRequired},
-      ConfigKey{"num_experts_per_tok", "num_experts_per_tok", Presence::kRequired},
-      ConfigKey{"max_position_embeddings", "max_position_embeddings"},
-      ConfigKey{"rope_theta", "rope_theta"},
-      ConfigKey{"rms_norm_eps", "rms_norm_eps"},
-      ConfigKey{"hidden_act", "hidden_act"},
-      ConfigKey{"tie_word_embeddings", "tie_word_embeddings"},
-      ConfigKey{"initializer_range", "initializer_range"},
-      ConfigKey{"router_aux_loss_coef", "router_aux_loss_coef"},
-  };
-  return kKeys;
+bool given(const nlohmann::json& json, std::string_view key) {
+  const auto found = json.find(key);
+  return found != json.end() && !found->is_null();
 }
 
 void read_keys(const nlohmann::json& json, std::span<const ConfigKey> keys, DecoderConfig& config) {
@@ -41,7 +55,7 @@ void read_keys(const nlohmann::json& json, std::span<const ConfigKey> keys, Deco
   for (const ConfigKey& key : keys) {
     if (given(json, key.key)) {
       try {
-        fields.find(key.field).set_json(json.at(std::string(key.key)));
+        fields.find(key.field).set_json(value_of(json, key.key));
       } catch (const Error& error) {  // names the field, which is not always the key
         fail("key '{}': {}", key.key, error.what());
       }
@@ -59,34 +73,168 @@ nlohmann::json write_keys(const DecoderConfig& config, std::span<const ConfigKey
   return json;
 }
 
-void read_rope(const nlohmann::json& json, DecoderConfig& config) {
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    if (!given(json, key)) continue;
-    const nlohmann::json& rope = json.at(key);
-    if (!rope.is_object()) fail("key '{}': expected an object, got {}", key, rope.dump());
-    for (const char* type_key : {"rope_type", "type"}) {
-      if (given(rope, type_key) && rope.at(type_key) != "default") {
-        fail("key '{}': a RoPE of type {} is not supported for this model_type", key, rope.at(type_key).dump());
+void read_decoder_keys(const nlohmann::json& json, DecoderConfig& config) {
+  const std::int64_t fallback = config.num_key_value_heads;
+  config.num_key_value_heads = 1;  // a field is never 0
+  read_keys(json, kDecoderKeys, config);
+  if (given(json, "num_key_value_heads")) {
+    read_keys(json, kKeyHeads, config);
+  } else {
+    const bool is_null = json.contains("num_key_value_heads");
+    config.num_key_value_heads = is_null || fallback == 0 ? config.num_attention_heads : fallback;
+  }
+  read_activation(json, "hidden_act", config);
+  if (read_number(json, "partial_rotary_factor", 1.0) != 1.0) {
+    fail("key 'partial_rotary_factor': {}, expected 1: this architecture turns whole heads",
+         value_of(json, "partial_rotary_factor").dump());
+  }
+  read_rope(json, config);
+  config.moe.allow_constant_weight = true;
+}
+
+nlohmann::json write_decoder_keys(const DecoderConfig& config) {
+  nlohmann::json json = write_keys(config, kDecoderKeys);
+  json["num_key_value_heads"] = config.key_heads();
+  json["hidden_act"] = config.moe.hidden_act;
+  write_rope(config, json);
+  return json;
+}
+
+void read_activation(const nlohmann::json& json, std::string_view key, DecoderConfig& config) {
+  if (!given(json, key)) return;
+  const std::string name = read_text(json, key, "");
+  std::string known;
+  for (const ActivationName& candidate : kActivations) {
+    if (candidate.released == name) {
+      config.moe.hidden_act = candidate.ours;
+      return;
+    }
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate.released);
+  }
+  fail("key '{}': hidden_act '{}' is not supported (known: {})", key, name, known);
+}
+
+bool read_flag(const nlohmann::json& json, std::string_view key, bool fallback) {
+  if (!given(json, key)) return fallback;
+  const nlohmann::json& value = value_of(json, key);
+  if (!value.is_boolean()) fail("key '{}': expected true or false, got {}", key, value.dump());
+  return value.get<bool>();
+}
+
+std::int64_t read_integer(const nlohmann::json& json, std::string_view key, std::int64_t fallback) {
+  if (!given(json, key)) return fallback;
+  const double value = read_number(json, key, 0.0);
+  constexpr double kMost = 9e15;
+  if (!(value >= 0.0 && value <= kMost) || value != static_cast<double>(static_cast<std::int64_t>(value))) {
+    fail("key '{}': expected a whole number of 0 or more, got {}", key, value_of(json, key).dump());
+  }
+  return static_cast<std::int64_t>(value);
+}
+
+double read_number(const nlohmann::json& json, std::string_view key, double fallback) {
+  if (!given(json, key)) return fallback;
+  const nlohmann::json& value = value_of(json, key);
+  if (!value.is_number()) fail("key '{}': expected a number, got {}", key, value.dump());
+  return value.get<double>();
+}
+
+std::string read_text(const nlohmann::json& json, std::string_view key, std::string_view fallback) {
+  if (!given(json, key)) return std::string(fallback);
+  const nlohmann::json& value = value_of(json, key);
+  if (!value.is_string()) fail("key '{}': expected a string, got {}", key, value.dump());
+  return value.get<std::string>();
+}
+
+void require_value(const nlohmann::json& json, std::string_view key, const nlohmann::json& supported) {
+  if (given(json, key) && value_of(json, key) != supported) {
+    fail("key '{}': {} is not supported for this model_type, expected {}", key, value_of(json, key).dump(),
+         supported.dump());
+  }
+}
+
+void read_attention_bias(const nlohmann::json& json, DecoderConfig& config) {
+  config.attention_bias = read_flag(json, "attention_bias", false);
+  config.attention_output_bias = config.attention_bias;
+}
+
+void read_window(const nlohmann::json& json, std::int64_t fallback, DecoderConfig& config) {
+  const bool absent = !json.contains("sliding_window");
+  config.sliding_window = absent ? fallback : read_integer(json, "sliding_window", 0);
+}
+
+void read_layer_types(const nlohmann::json& json, bool (*is_full)(std::int64_t layer, std::int64_t first_with_window),
+                      std::int64_t first_with_window, DecoderConfig& config) {
+  config.full_attention_layers.clear();
+  if (config.sliding_window == 0) return;
+  std::vector<std::int64_t> full;
+  if (!given(json, "layer_types")) {
+    for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+      if (is_full(layer, first_with_window)) full.push_back(layer);
+    }
+  } else {
+    const nlohmann::json& types = json.at("layer_types");
+    if (!types.is_array() || static_cast<std::int64_t>(types.size()) != config.num_hidden_layers) {
+      fail("key 'layer_types': expected a list of {}, one per layer, got {}", config.num_hidden_layers, types.dump());
+    }
+    for (std::size_t layer = 0; layer < types.size(); ++layer) {
+      if (types[layer] == "full_attention") {
+        full.push_back(static_cast<std::int64_t>(layer));
+      } else if (types[layer] != "sliding_attention") {
+        fail("key 'layer_types': {} is not supported (known: full_attention, sliding_attention)", types[layer].dump());
       }
     }
-    constexpr std::array kTheta = {ConfigKey{"rope_theta", "rope_theta"}};
-    read_keys(rope, kTheta, config);
   }
+  config.full_attention_layers = integers_text(full);
 }
 
-void refuse_flag(const nlohmann::json& json, std::string_view key, std::string_view model_type) {
-  if (given(json, key) && json.at(std::string(key)) != false) {
-    fail("key '{}': {} is not supported for model_type '{}'", key, json.at(std::string(key)).dump(), model_type);
+nlohmann::json write_layer_types(const DecoderConfig& config) {
+  nlohmann::json types = nlohmann::json::array();
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    types.push_back(config.window_of_layer(layer) > 0 ? "sliding_attention" : "full_attention");
   }
+  return types;
 }
 
-bool is_plain_mixture(const DecoderConfig& config) {
-  const MoeOptions& moe = config.moe;
-  // The capacity factor that the paper of top-k routing asks for is none.
-  const bool dropless = moe.eval_capacity_factor == 0.0 || moe.eval_capacity_factor == RouterOptions::kRouterDefault;
-  return moe.router == "top_k" && moe.gate == "linear" && dropless && moe.eval_capacity_fraction == 0.0 &&
-         moe.expert_output_masking == 0.0 && moe.n_shared_experts == 0 && moe.gated && moe.hidden_act == "silu" &&
-         config.decoder_sparse_step == 1 && config.num_output_softmaxes == 1;
+nlohmann::json window_or_null(const DecoderConfig& config) {
+  return config.sliding_window > 0 ? nlohmann::json(config.sliding_window) : nlohmann::json();
+}
+
+void read_sparse_step(const nlohmann::json& json, DecoderConfig& config) {
+  constexpr std::array kKeys = {ConfigKey{"decoder_sparse_step", "decoder_sparse_step"}};
+  read_keys(json, kKeys, config);
+  if (!given(json, "mlp_only_layers")) return;
+  const nlohmann::json& layers = json.at("mlp_only_layers");
+  if (!layers.is_array()) fail("key 'mlp_only_layers': expected a list of layers, got {}", layers.dump());
+  std::vector<std::int64_t> dense;
+  for (const nlohmann::json& layer : layers) {
+    if (!layer.is_number_unsigned() || layer > std::numeric_limits<std::int32_t>::max()) {
+      fail("key 'mlp_only_layers': {} is no layer", layer.dump());
+    }
+    // Layers that the model does not have may be named: they change nothing.
+    if (layer < config.num_hidden_layers) dense.push_back(layer.get<std::int64_t>());
+  }
+  config.mlp_only_layers = integers_text(dense);
+}
+
+void write_sparse_step(const DecoderConfig& config, nlohmann::json& json) {
+  nlohmann::json dense = nlohmann::json::array();
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const bool by_step = (layer + 1) % config.decoder_sparse_step != 0;
+    if (!by_step && !config.is_moe_layer(layer)) dense.push_back(layer);
+  }
+  json["mlp_only_layers"] = std::move(dense);
+  json["decoder_sparse_step"] = config.decoder_sparse_step;
+}
+
+void make_dense(DecoderConfig& config) { config.first_k_dense_replace = config.num_hidden_layers; }
+
+void set_softmax_weighting(bool normalized, DecoderConfig& config) {
+  config.moe.weighting = normalized ? "topk_then_softmax" : "softmax_then_topk";
+}
+
+bool is_normalized(const DecoderConfig& config) {
+  return config.moe.weighting != "softmax_then_topk" && config.moe.weighting != "scaled" &&
+         config.moe.weighting != "sigmoid_scaled";
 }
 
 }  // namespace witan

@@ -2,7 +2,6 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
@@ -11,6 +10,8 @@ namespace {
 
 constexpr std::array kKeys = {
     ConfigKey{"num_local_experts", "num_experts", Presence::kRequired},
+    ConfigKey{"num_experts_per_tok", "num_experts_per_tok", Presence::kRequired},
+    ConfigKey{"intermediate_size", "moe_intermediate_size", Presence::kRequired},
     ConfigKey{"head_dim", "head_dim"},
     ConfigKey{"router_jitter_noise", "router_jitter_noise"},
 };
@@ -22,41 +23,31 @@ constexpr std::array kTensors = {
     TensorRule{"mlp.experts.up_proj", "block_sparse_moe.experts.{}.w3.weight"},
 };
 
-bool expresses(const DecoderConfig& config) {
-  return is_plain_mixture(config) && config.moe.weighting == "topk_then_softmax" && config.qk_norm == "none" &&
-         config.clip_qkv == 0.0;
-}
-
 nlohmann::json write_config(const DecoderConfig& config) {
-  nlohmann::json json = write_keys(config, common_config_keys());
+  nlohmann::json json = write_decoder_keys(config);
   json.update(write_keys(config, kKeys));
   json["head_dim"] = config.dim_per_head();
-  json["sliding_window"] = nullptr;
+  json["sliding_window"] = window_or_null(config);
   return json;
 }
 
 DecoderConfig read_config(const nlohmann::json& json) {
   DecoderConfig config;
-  config.num_key_value_heads = 8;  // what Hugging Face takes when a key is absent
+  config.num_key_value_heads = 8;  // what Hugging Face takes when a key is absent, here and below
   config.max_position_embeddings = 131072;
   config.rope_theta = 1e6;
   config.tie_word_embeddings = false;
   config.moe.router_aux_loss_coef = 0.001;
   config.moe.router_z_loss_coef = 0.0;
-  read_keys(json, common_config_keys(), config);
+  read_decoder_keys(json, config);
   read_keys(json, kKeys, config);
-  read_rope(json, config);
-  const nlohmann::json window = json.value("sliding_window", nlohmann::json());
-  if (!window.is_null() && !(window.is_number() && window >= config.max_position_embeddings)) {
-    fail("key 'sliding_window': {} is below max_position_embeddings={}; windowed attention is not supported",
-         window.dump(), config.max_position_embeddings);
-  }
+  read_window(json, 0, config);
   return config;
 }
 
 }  // namespace
 
-const Architecture kMixtral = {
-    "mixtral", "MixtralForCausalLM", "Mixtral 8x7B and 8x22B", expresses, write_config, read_config, kTensors};
+extern const Architecture kMixtral = {
+    "mixtral", "MixtralForCausalLM", "Mixtral 8x7B and 8x22B", write_config, read_config, kTensors};
 
 }  // namespace witan

@@ -1,17 +1,44 @@
 // The table of architectures: one line each.
+#include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/suggest.h"
 #include "models/arch/architecture.h"
+#include "models/arch/equivalence.h"
+
+// clang-format off
+#define WITAN_ARCHITECTURES(architecture) \
+  architecture(Mixtral) \
+  architecture(Olmoe) \
+  architecture(Qwen3Moe) \
+  architecture(Qwen2Moe) \
+  architecture(Granitemoe) \
+  architecture(DeepseekV3) \
+  architecture(DeepseekV2) \
+  architecture(Dbrx) \
+  architecture(GptOss) \
+  architecture(Phimoe) \
+  architecture(Llama) \
+  architecture(Mistral) \
+  architecture(Qwen2) \
+  architecture(Qwen3) \
+  architecture(Olmo2) \
+  architecture(Deepseek) \
+  architecture(Witan)  /* last: it expresses everything */
+// clang-format on
 
 namespace witan {
 
+#define WITAN_DECLARE(name) extern const Architecture k##name;
+WITAN_ARCHITECTURES(WITAN_DECLARE)
+#undef WITAN_DECLARE
+
 std::span<const Architecture* const> architecture_table() {
-  static constexpr std::array kTable = {
-      &kMixtral, &kOlmoe,
-      &kWitan,  // last: it expresses everything
-  };
+#define WITAN_ADDRESS(name) &k##name,
+  static constexpr std::array kTable = {WITAN_ARCHITECTURES(WITAN_ADDRESS)};
+#undef WITAN_ADDRESS
   return kTable;
 }
 
@@ -24,9 +51,22 @@ const Architecture& find_architecture(std::string_view model_type) {
   fail("model_type '{}' is not supported (known: {})", model_type, comma_list(known));
 }
 
+bool expresses(const Architecture& architecture, const DecoderConfig& config) {
+  try {
+    return computed_form(architecture.read_config(architecture.write_config(config))) == computed_form(config);
+  } catch (const Error&) {  // a size that the architecture does not allow
+    return false;
+  }
+}
+
 const Architecture& architecture_for(const DecoderConfig& config) {
-  for (const Architecture* architecture : architecture_table()) {
-    if (architecture->expresses(config)) return *architecture;
+  const std::span<const Architecture* const> table = architecture_table();
+  const auto loaded_as = std::find_if(table.begin(), table.end(), [&](const Architecture* architecture) {
+    return architecture->model_type == config.model_type;
+  });
+  if (loaded_as != table.end() && expresses(**loaded_as, config)) return **loaded_as;
+  for (const Architecture* architecture : table) {
+    if (expresses(*architecture, config)) return *architecture;
   }
   throw_bug("every config has an architecture", __FILE__, __LINE__);
 }

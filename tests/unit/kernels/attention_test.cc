@@ -131,6 +131,41 @@ TEST(AttentionKernelTest, BackwardMatchesReference) {
   }
 }
 
+// Windows shorter and longer than blocks and sequences, and sinks of all sizes.
+TEST(AttentionKernelTest, WindowsAndSinksMatchReference) {
+  const std::vector<float> sinks = {0.3F, -40.0F, 2.0F, 9.0F, -1.0F, 60.0F};
+  std::vector<AttentionSizes> all;
+  for (const std::int64_t window : {0, 1, 2, 17, 64, 65, 130, 1000}) {
+    for (AttentionSizes sizes : {sizes_of(2, 150, 150, 6, 3, 20), sizes_of(1, 70, 200, 2, 1, 6),
+                                 sizes_of(2, 1, 90, 4, 2, 8), sizes_of(1, 2, 200, 3, 3, 16)}) {
+      sizes.window = window;
+      sizes.sinks = window == 2 ? nullptr : sinks.data();
+      all.push_back(sizes);
+    }
+  }
+  for (const AttentionSizes& sizes : all) {
+    SCOPED_TRACE(describe(sizes) + " window " + std::to_string(sizes.window));
+    Problem p(sizes);
+    Rows expected = p.out;
+    Rows dq = p.dq;
+    Rows dk = p.dk;
+    Rows dv = p.dv;
+    attention_reference(sizes, p.q.view(), p.k.view(), p.v.view(), expected.view());
+    attention_backward_reference(sizes, p.dout.view(), p.q.view(), p.k.view(), p.v.view(), dq.view(), dk.view(),
+                                 dv.view());
+    test::for_each_isa([&] {
+      p.forward();
+      EXPECT_TRUE(test::near(p.out.storage, expected.storage, tolerance(sizes, test::max_abs(p.v.storage))));
+      p.backward(false);
+      EXPECT_TRUE(test::near(p.dq.storage, dq.storage, tolerance(sizes, 1.0F + test::max_abs(dq.values()))));
+      EXPECT_TRUE(test::near(p.dk.storage, dk.storage, tolerance(sizes, 1.0F + test::max_abs(dk.values()))));
+      EXPECT_TRUE(test::near(p.dv.storage, dv.storage, tolerance(sizes, 1.0F + test::max_abs(dv.values()))));
+      attention(sizes, p.q.view(), p.k.view(), p.v.view(), p.out.view(), nullptr);
+      EXPECT_TRUE(test::near(p.out.storage, expected.storage, tolerance(sizes, test::max_abs(p.v.storage))));
+    });
+  }
+}
+
 TEST(AttentionKernelTest, BackwardAddsWhenAsked) {
   test::for_each_isa([] {
     Problem p(sizes_of(2, 67, 67, 4, 2, 20));

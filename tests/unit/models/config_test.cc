@@ -27,12 +27,31 @@ const std::vector<Wrong> kWrong = {
     {"theta", [](DecoderConfig& c) { c.rope_theta = 0.0; }, {"rope_theta", "0"}},
     {"qk_norm", [](DecoderConfig& c) { c.qk_norm = "heads"; }, {"qk_norm", "heads", "full"}},
     {"clip", [](DecoderConfig& c) { c.clip_qkv = -1.0; }, {"clip_qkv", "-1"}},
-    {"rope_cap",
+    {"layer_list", [](DecoderConfig& c) { c.mlp_only_layers = "0,x"; }, {"mlp_only_layers", "'x'", "0,x"}},
+    {"no_such_layer", [](DecoderConfig& c) { c.full_attention_layers = "3"; }, {"full_attention_layers", "3", "2"}},
+    {"norm_bias", [](DecoderConfig& c) { c.norm_bias = true; }, {"norm_bias", "layer"}},
+    {"longrope",
      [](DecoderConfig& c) {
-       c.max_position_embeddings = 1 << 20;
-       c.head_dim = 256;
+       c.rope.rope_type = "longrope";
+       c.rope.rope_short_factor = "1,1";
+       c.rope.rope_long_factor = "1,2,3";
      },
-     {"max_position_embeddings", "1048576", "head_dim=256", "134217728"}},
+     {"rope_long_factor", "3", "2"}},
+    {"latent_width",
+     [](DecoderConfig& c) {
+       c.kv_lora_rank = 8;
+       c.qk_rope_head_dim = 3;
+       c.v_head_dim = 4;
+     },
+     {"qk_rope_head_dim", "3", "odd"}},
+    {"latent_norm",
+     [](DecoderConfig& c) {
+       c.kv_lora_rank = 8;
+       c.qk_rope_head_dim = c.v_head_dim = 4;
+       c.qk_norm = "full";
+     },
+     {"kv_lora_rank", "qk_norm"}},
+    {"shared_gate", [](DecoderConfig& c) { c.moe.shared_expert_gate = true; }, {"shared_expert_gate", "0"}},
     {"router", [](DecoderConfig& c) { c.moe.router = "topk"; }, {"topk", "top_k"}},
 };
 

@@ -54,6 +54,9 @@ std::vector<float> reference(std::span<const float> h, std::span<const std::int3
       case Weighting::kScaled:
         weight = static_cast<double>(rule.scale) * p(e);
         break;
+      case Weighting::kSigmoidScaled:
+        weight = static_cast<double>(rule.scale) * s(e);
+        break;
     }
     weights.push_back(static_cast<float>(weight));
   }
@@ -177,7 +180,7 @@ TEST(WeightingTest, ExtremeScoresStayFinite) {
 TEST(WeightingTest, OneExpertHasWeightOneExactly) {
   const Tensor scores = test::random_tensor({9, 1}, 4, 30.0F);
   for (const WeightingRule& rule : rules()) {
-    if (rule.weighting == Weighting::kSigmoidTopKNorm || rule.weighting == Weighting::kScaled) continue;  // times scale
+    if (is_sigmoid(rule.weighting) || rule.weighting == Weighting::kScaled) continue;  // times scale
     Tape off;
     const Tensor weights = weights_of(off, scores, 1, rule);
     for (const float weight : weights.values()) EXPECT_EQ(weight, 1.0F);

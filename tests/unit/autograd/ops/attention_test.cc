@@ -40,6 +40,16 @@ TEST(AttentionOpTest, GradientsMatchCentralDifferences) {
   }
 }
 
+TEST(AttentionOpTest, WindowsAndSinksHaveTheirGradients) {
+  AttentionShape shape{2, 7, 4, 2, 3};
+  shape.window = 3;
+  const Inputs in = random_inputs(shape, 4);
+  const Tensor inputs[] = {in.q, in.k, in.v, random_tensor({4}, 8)};
+  EXPECT_TRUE(test::gradients_match(
+      [&](Tape& tape, std::span<const Tensor> x) { return ops::attention(tape, x[0], x[1], x[2], shape, x[3]); },
+      inputs));
+}
+
 TEST(AttentionOpTest, GradientOfASharedInputIsTheSumOfAllThree) {
   const AttentionShape shape{2, 7, 2, 2, 3};
   const Inputs in = random_inputs(shape, 5);

@@ -1,0 +1,115 @@
+// Plain, scaled and packed tensors as f32.
+#include "formats/stored_values.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/pool.h"
+
+namespace witan {
+namespace {
+
+constexpr const char* kBlocks = "_blocks";
+constexpr const char* kScales = "_scales";
+constexpr const char* kInverseScale = "_scale_inv";
+
+std::span<const std::byte> cut(std::span<const std::byte> bytes, std::int64_t slice, std::int64_t slices) {
+  const std::size_t size = bytes.size() / static_cast<std::size_t>(slices);
+  return bytes.subspan(static_cast<std::size_t>(slice) * size, size);
+}
+
+}  // namespace
+
+bool StoredValues::is_mxfp4(const std::string& name) const {
+  return reader_.contains(name + kBlocks) && !reader_.contains(name);
+}
+
+std::vector<std::string> StoredValues::parts(const std::string& name) const {
+  if (is_mxfp4(name)) return {name + kBlocks, name + kScales};
+  if (reader_.contains(name) && reader_.tensor(name).dtype == DType::kF8E4M3) return {name, name + kInverseScale};
+  return {name};
+}
+
+std::vector<std::int64_t> StoredValues::shape(const std::string& name) const {
+  if (!is_mxfp4(name)) return reader_.tensor(name).shape;
+  const StoredTensor& blocks = reader_.tensor(name + kBlocks);
+  const StoredTensor& scales = reader_.tensor(name + kScales);
+  constexpr auto kBytes = static_cast<std::int64_t>(kMxfp4Block / 2);
+  std::vector<std::int64_t> shape = blocks.shape;
+  const bool packed = blocks.dtype == DType::kU8 && shape.size() >= 2 && shape.back() == kBytes;
+  if (packed) shape.pop_back();
+  if (!packed || scales.dtype != DType::kU8 || scales.shape != shape) {
+    fail("{}: tensor '{}{}': {} of {} with scales {} of {}, expected U8 [.., n, {}] with U8 [.., n]", blocks.file, name,
+         kBlocks, shape_text(blocks.shape), dtype_name(blocks.dtype), shape_text(scales.shape),
+         dtype_name(scales.dtype), kBytes);
+  }
+  if (__builtin_mul_overflow(shape.back(), static_cast<std::int64_t>(kMxfp4Block), &shape.back())) {
+    fail("{}: tensor '{}{}': shape {} is too large", blocks.file, name, kBlocks, shape_text(blocks.shape));
+  }
+  return shape;
+}
+
+double StoredValues::count() const {
+  double values = 0.0;
+  for (const auto& [name, tensor] : reader_.tensors()) {
+    values += (name.ends_with(kBlocks) ? 2.0 : 1.0) * static_cast<double>(tensor.numel());
+  }
+  return values;
+}
+
+void StoredValues::read(const std::string& name, std::span<const std::int64_t> expected_shape, std::int64_t slice,
+                        std::int64_t slices, std::span<float> out) const {
+  const std::vector<std::int64_t> stored_shape = shape(name);
+  const StoredTensor& stored = reader_.tensor(parts(name).front());
+  if (!std::ranges::equal(stored_shape, expected_shape)) {
+    fail("{}: tensor '{}': shape {}, expected {}", stored.file, name, shape_text(stored_shape),
+         shape_text(expected_shape));
+  }
+  WITAN_ASSERT(slices == 1 || stored_shape.front() % slices == 0);
+  if (is_mxfp4(name)) {
+    read_mxfp4(name, slice, slices, out);
+  } else if (is_plain_float(stored.dtype)) {
+    to_floats(stored.dtype, cut(stored.bytes, slice, slices), out);
+  } else if (stored.dtype == DType::kF8E4M3) {
+    if (slices != 1) {
+      fail("{}: tensor '{}': F8_E4M3 of shape {}, expected a matrix", stored.file, name, shape_text(stored_shape));
+    }
+    to_floats(stored.dtype, stored.bytes, out);
+    scale_blocks(name, stored, out);
+  } else {
+    fail("{}: tensor '{}': dtype {}, expected F32, F16, BF16, F8_E4M3 with '{}{}', or MXFP4 as '{}{}' and '{}{}'",
+         stored.file, name, dtype_name(stored.dtype), name, kInverseScale, name, kBlocks, name, kScales);
+  }
+}
+
+void StoredValues::read_mxfp4(const std::string& name, std::int64_t slice, std::int64_t slices,
+                              std::span<float> out) const {
+  mxfp4_to_floats(cut(reader_.tensor(name + kBlocks).bytes, slice, slices),
+                  cut(reader_.tensor(name + kScales).bytes, slice, slices), out);
+}
+
+void StoredValues::scale_blocks(const std::string& name, const StoredTensor& stored, std::span<float> out) const {
+  const std::string scale_name = name + kInverseScale;
+  if (!reader_.contains(scale_name)) {
+    fail("{}: tensor '{}': F8_E4M3 without '{}' beside it", stored.file, name, scale_name);
+  }
+  if (stored.shape.size() != 2) {
+    fail("{}: tensor '{}': F8_E4M3 of shape {}, expected a matrix", stored.file, name, shape_text(stored.shape));
+  }
+  const std::int64_t rows = stored.shape[0];
+  const std::int64_t cols = stored.shape[1];
+  const std::int64_t across = (cols + block_cols_ - 1) / block_cols_;
+  const std::vector<std::int64_t> expected = {(rows + block_rows_ - 1) / block_rows_, across};
+  PooledVector<float> scales(static_cast<std::size_t>(expected[0] * expected[1]));
+  reader_.read_f32(scale_name, expected, scales);
+  parallel_for(rows, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const float* row_scales = scales.data() + row / block_rows_ * across;
+      float* values = out.data() + row * cols;
+      for (std::int64_t col = 0; col < cols; ++col) values[col] *= row_scales[col / block_cols_];
+    }
+  });
+}
+
+}  // namespace witan

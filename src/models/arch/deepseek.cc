@@ -1,0 +1,39 @@
+// DeepSeekMoE 16B (Dai et al. 2024): softmax over all experts, optionally renormalised; shared experts; ordinary
+// attention; the first layers dense.
+#include <nlohmann/json.hpp>
+
+#include "models/arch/architecture.h"
+#include "models/arch/config_keys.h"
+#include "models/arch/deepseek_keys.h"
+
+namespace witan {
+namespace {
+
+nlohmann::json write_config(const DecoderConfig& config) {
+  nlohmann::json json = write_decoder_keys(config);
+  write_deepseek_experts(config, json);
+  json["norm_topk_prob"] = is_normalized(config);
+  json["scoring_func"] = "softmax";
+  json["attention_bias"] = config.attention_bias;
+  return json;
+}
+
+DecoderConfig read_config(const nlohmann::json& json) {
+  DecoderConfig config;
+  config.num_key_value_heads = 0;
+  config.rms_norm_eps = 1e-6;  // what the released code takes when a key is absent
+  config.tie_word_embeddings = false;
+  read_decoder_keys(json, config);
+  read_deepseek_experts(json, config);
+  read_attention_bias(json, config);
+  require_value(json, "scoring_func", "softmax");
+  set_softmax_weighting(read_flag(json, "norm_topk_prob", false), config);
+  return config;
+}
+
+}  // namespace
+
+extern const Architecture kDeepseek = {"deepseek",   "DeepseekForCausalLM", "DeepSeekMoE 16B",
+                                       write_config, read_config,           kDeepseekTensors};
+
+}  // namespace witan

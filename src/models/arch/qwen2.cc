@@ -1,0 +1,20 @@
+// Qwen2 and Qwen2.5 (Qwen team 2024): dense, biases on queries, keys and values.
+#include <nlohmann/json.hpp>
+
+#include "models/arch/architecture.h"
+#include "models/arch/qwen_dense.h"
+
+namespace witan {
+namespace {
+
+DecoderConfig read_config(const nlohmann::json& json) {
+  DecoderConfig config;
+  config.attention_bias = true;
+  return read_qwen_dense(json, config);
+}
+
+}  // namespace
+
+extern const Architecture kQwen2 = {"qwen2", "Qwen2ForCausalLM", "Qwen2 and Qwen2.5", write_qwen_dense, read_config, {}};
+
+}  // namespace witan

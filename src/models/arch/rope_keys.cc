@@ -1,0 +1,110 @@
+// rope_scaling, both ways.
+#include "models/arch/rope_keys.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/number_list.h"
+#include "models/arch/config_keys.h"
+
+namespace witan {
+namespace {
+
+constexpr std::array kTheta = {ConfigKey{"rope_theta", "rope_theta"}};
+constexpr std::array kScaling = {
+    ConfigKey{"factor", "rope_factor"},
+    ConfigKey{"original_max_position_embeddings", "original_max_position_embeddings"},
+    ConfigKey{"attention_factor", "rope_attention_factor"},
+    ConfigKey{"beta_fast", "rope_beta_fast"},
+    ConfigKey{"beta_slow", "rope_beta_slow"},
+    ConfigKey{"mscale", "rope_mscale"},
+    ConfigKey{"mscale_all_dim", "rope_mscale_all_dim"},
+    ConfigKey{"truncate", "rope_truncate"},
+    ConfigKey{"low_freq_factor", "rope_low_freq_factor"},
+    ConfigKey{"high_freq_factor", "rope_high_freq_factor"},
+    ConfigKey{"short_mscale", "rope_short_mscale"},
+    ConfigKey{"long_mscale", "rope_long_mscale"},
+};
+constexpr std::array kOriginal = {
+    ConfigKey{"original_max_position_embeddings", "original_max_position_embeddings"}};
+
+std::string factors_text(const nlohmann::json& rope, const char* key) {
+  if (!given(rope, key)) return "";
+  if (!rope.at(key).is_array()) fail("key '{}': expected a list of numbers, got {}", key, rope.at(key).dump());
+  std::vector<double> factors;
+  for (const nlohmann::json& factor : rope.at(key)) {
+    if (!factor.is_number()) fail("key '{}': expected a list of numbers, got {}", key, factor.dump());
+    factors.push_back(factor.get<double>());
+  }
+  return reals_text(factors);
+}
+
+std::string type_of(const nlohmann::json& rope) {
+  if (given(rope, "rope_type")) return read_text(rope, "rope_type", "");
+  return read_text(rope, "type", "default");
+}
+
+void read_scaling(const nlohmann::json& rope, DecoderConfig& config) {
+  std::string type = type_of(rope);
+  if (type == "su") type = "longrope";  // its name in early releases of Phi-3
+  config.fields().find("rope_type").set(type);
+  if (type == "default") return;
+  read_keys(rope, kScaling, config);
+  config.rope.rope_short_factor = factors_text(rope, "short_factor");
+  config.rope.rope_long_factor = factors_text(rope, "long_factor");
+  if (type != "longrope" && !given(rope, "factor")) fail("'factor' is missing");
+}
+
+}  // namespace
+
+void read_rope(const nlohmann::json& json, DecoderConfig& config) {
+  read_keys(json, kTheta, config);
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    if (!given(json, key)) continue;
+    const nlohmann::json& rope = json.at(key);
+    if (!rope.is_object()) fail("key '{}': expected an object, got {}", key, rope.dump());
+    try {
+      read_keys(rope, kTheta, config);
+      read_scaling(rope, config);
+    } catch (const Error& error) {
+      fail("key '{}': {}", key, error.what());
+    }
+  }
+  // Where Phi-3 and its kin put it.
+  if (config.rope.rope_type != "default" && config.rope.original_max_position_embeddings == 0) {
+    read_keys(json, kOriginal, config);
+  }
+}
+
+void write_rope(const DecoderConfig& config, nlohmann::json& json) {
+  const RopeScaling& rope = config.rope;
+  json["rope_theta"] = config.rope_theta;
+  json["rope_scaling"] = nullptr;
+  if (rope.rope_type == "default") return;
+  nlohmann::json scaling = {{"rope_type", rope.rope_type}, {"type", rope.rope_type}, {"factor", rope.rope_factor}};
+  if (rope.original_max_position_embeddings > 0) {
+    scaling["original_max_position_embeddings"] = rope.original_max_position_embeddings;
+  }
+  if (rope.rope_attention_factor > 0.0) scaling["attention_factor"] = rope.rope_attention_factor;
+  if (rope.rope_type == "yarn") {
+    scaling["beta_fast"] = rope.rope_beta_fast;
+    scaling["beta_slow"] = rope.rope_beta_slow;
+    scaling["truncate"] = rope.rope_truncate;
+    if (rope.rope_mscale > 0.0) scaling["mscale"] = rope.rope_mscale;
+    if (rope.rope_mscale_all_dim > 0.0) scaling["mscale_all_dim"] = rope.rope_mscale_all_dim;
+  }
+  if (rope.rope_type == "llama3") {
+    scaling["low_freq_factor"] = rope.rope_low_freq_factor;
+    scaling["high_freq_factor"] = rope.rope_high_freq_factor;
+  }
+  if (rope.rope_type == "longrope") {
+    scaling["short_factor"] = parse_reals("rope_short_factor", rope.rope_short_factor);
+    scaling["long_factor"] = parse_reals("rope_long_factor", rope.rope_long_factor);
+    if (rope.rope_short_mscale > 0.0) scaling["short_mscale"] = rope.rope_short_mscale;
+    if (rope.rope_long_mscale > 0.0) scaling["long_mscale"] = rope.rope_long_mscale;
+  }
+  json["rope_scaling"] = std::move(scaling);
+}
+
+}  // namespace witan
