@@ -17,7 +17,7 @@ struct FeedForwardOptions {
   Activation activation = Activation::kSilu;
   // Gated: down_proj (act(gate_proj x) * (up_proj x)). Plain: down_proj act(up_proj x).
   bool gated = true;
-  bool bias = false;         // of every projection; such a bank is slower, since nothing is fused
+  bool bias = false;          // of every projection; such a bank is slower, since nothing is fused
   float swiglu_limit = 0.0F;  // above 0: the gated unit is clamped_swiglu with this limit, whatever `activation` says
   float initializer_range = 0.02F;  // standard deviation of the first weights; 0: zeros for the owner to fill
 };

@@ -20,15 +20,15 @@ std::vector<std::string> dtype_names();
 
 // F32, F16 and BF16: what stands for numbers without a scale beside it.
 bool is_plain_float(DType dtype);
-// Little-endian values of a plain float, or of F8_E4M3 (the variant without infinities), at any alignment; `bytes` holds
-// as many as `out`.
+// Little-endian values of a plain float, or of F8_E4M3 (the variant without infinities), at any alignment; `bytes`
+// holds as many as `out`.
 void to_floats(DType dtype, std::span<const std::byte> bytes, std::span<float> out);
 // The inverse, of plain floats only: rounded to the nearest, ties to even; overflow gives an infinity.
 void from_floats(DType dtype, std::span<const float> values, std::span<std::byte> bytes);
 
 // Open Compute Project, Microscaling Formats 1.0: 32 values of four bits (sign, two bits of exponent, one of mantissa)
-// share a power of two. 16 bytes per block, the low half of a byte first; `scales` holds the exponents plus 127, one per
-// block. out [32 * scales.size()].
+// share a power of two. 16 bytes per block, the low half of a byte first; `scales` holds the exponents plus 127, one
+// per block. out [32 * scales.size()].
 constexpr std::size_t kMxfp4Block = 32;
 void mxfp4_to_floats(std::span<const std::byte> blocks, std::span<const std::byte> scales, std::span<float> out);
 

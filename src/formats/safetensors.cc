@@ -45,8 +45,7 @@ std::optional<std::int64_t> non_negative(const Json& value) {
 }
 
 DType dtype_of(const Json& value, const std::string& where) {
-  const std::optional<DType> dtype =
-      value.is_string() ? find_dtype(value.get_ref<const std::string&>()) : std::nullopt;
+  const std::optional<DType> dtype = value.is_string() ? find_dtype(value.get_ref<const std::string&>()) : std::nullopt;
   if (!dtype) fail("{}: unknown dtype {} (known: {})", where, shown(value), comma_list(dtype_names()));
   return *dtype;
 }

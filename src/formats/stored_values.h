@@ -1,5 +1,5 @@
-// The numbers of a checkpoint, whatever they are stored as: plain floats, eight-bit floats with a scale per block beside
-// them (DeepSeek-V3's release), or MXFP4 (gpt-oss' release). Tensors are read when they are asked for.
+// The numbers of a checkpoint, whatever they are stored as: plain floats, eight-bit floats with a scale per block
+// beside them (DeepSeek-V3's release), or MXFP4 (gpt-oss' release). Tensors are read when they are asked for.
 #pragma once
 
 #include <cstdint>

@@ -56,8 +56,8 @@ struct RowState {
 
 // scores[row, hidden .. visible) becomes 2^(score - top), the rest of the row 0; what was summed under a lower top
 // shrinks.
-HWY_INLINE void soften_row(float* HWY_RESTRICT scores, std::int64_t hidden, std::int64_t visible,
-                           const RowState& state, std::int64_t row) {
+HWY_INLINE void soften_row(float* HWY_RESTRICT scores, std::int64_t hidden, std::int64_t visible, const RowState& state,
+                           std::int64_t row) {
   std::fill_n(scores, hidden, -std::numeric_limits<float>::infinity());
   const F32 d;
   const std::int64_t n = lanes();

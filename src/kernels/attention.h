@@ -19,7 +19,7 @@ struct AttentionSizes {
   std::int64_t heads = 1;
   std::int64_t kv_heads = 1;  // divides heads; query head h reads key head h / (heads / kv_heads)
   std::int64_t head_dim = 1;
-  float scale = 1.0F;  // of the scores before the softmax
+  float scale = 1.0F;            // of the scores before the softmax
   std::int64_t window = 0;       // a query sees its own position and the window - 1 before it; 0: all before it
   const float* sinks = nullptr;  // [heads], or null: a score per head that joins the softmax and has no value (gpt-oss)
 
@@ -37,8 +37,8 @@ struct AttentionSizes {
 // safe; a NaN makes NaN of the rows that see it. What a row does not see never changes its bits, nor do threads.
 void attention(const AttentionSizes& sizes, ConstMatrix q, ConstMatrix k, ConstMatrix v, Matrix out, float* statistics);
 
-// Gradients of sum(dout * out) but that of the sinks. out and statistics are those of attention(). dk, dv and dq may be the same memory when
-// all but the first, in this order, accumulate. Same bits for the same number of threads.
+// Gradients of sum(dout * out) but that of the sinks. out and statistics are those of attention(). dk, dv and dq may be
+// the same memory when all but the first, in this order, accumulate. Same bits for the same number of threads.
 void attention_backward(const AttentionSizes& sizes, ConstMatrix dout, ConstMatrix q, ConstMatrix k, ConstMatrix v,
                         ConstMatrix out, const float* statistics, GradientView dq, GradientView dk, GradientView dv);
 

@@ -226,8 +226,8 @@ struct Backward {
         for (std::int64_t row = first_block * kQueryBlock; row < sizes.queries; row += kQueryBlock) {
           if (sizes.first_seen(hidden + row) > last_key) break;
           backward_block({std::min(kQueryBlock, sizes.queries - row), std::min(kKeyBlock, sizes.keys - key),
-                          hidden + row - key, sizes.window, dim, packed_q + row * width, packed_dout + row * width, delta + row,
-                          row_statistics + 2 * row, packed_k + key * width, k_transposed + key * dim,
+                          hidden + row - key, sizes.window, dim, packed_q + row * width, packed_dout + row * width,
+                          delta + row, row_statistics + 2 * row, packed_k + key * width, k_transposed + key * dim,
                           v_transposed + key * dim, dq.wanted() ? dq_sum + row * width : nullptr,
                           dk.wanted() ? dk_sum + key * width : nullptr, dv.wanted() ? dv_sum + key * width : nullptr,
                           scores, dscores});

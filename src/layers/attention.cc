@@ -15,8 +15,8 @@ std::unique_ptr<Attention> make_attention(const AttentionOptions& options) {
 
 Tensor attend(Tape& tape, const AttentionOptions& options, const Tensor& q, const Tensor& k, const Tensor& v,
               const Tensor& sinks, const SequenceLayout& layout, std::int64_t layer) {
-  const ops::AttentionShape shape{layout.batch,     layout.sequence,  options.heads, options.kv_heads,
-                                  options.head_dim, options.scale, options.window};
+  const ops::AttentionShape shape{layout.batch,     layout.sequence, options.heads, options.kv_heads,
+                                  options.head_dim, options.scale,   options.window};
   if (layout.cache == nullptr) return ops::attention(tape, q, k, v, shape, sinks);
   WITAN_ASSERT(!tape.recording());
   KvCache& cache = *layout.cache;

@@ -26,8 +26,8 @@ class HeadLayout {
  public:
   explicit HeadLayout(const AttentionOptions& options) : options_(options) {}
 
-  // Columns of a result [heads * head_dim]: slot -> column, where column(head, element) finds the elements of a part and
-  // slots not in the part are empty.
+  // Columns of a result [heads * head_dim]: slot -> column, where column(head, element) finds the elements of a part
+  // and slots not in the part are empty.
   template <class Slot, class Column>
   std::shared_ptr<const ops::ColumnMap> map(std::int64_t elements, const Slot& slot, const Column& column) const {
     ops::ColumnMap result(static_cast<std::size_t>(options_.heads * options_.head_dim), ops::kNoColumn);
@@ -132,9 +132,8 @@ Tensor LatentAttention::forward(Tape& tape, const Tensor& rows, const SequenceLa
   const Tensor k = ops::add(tape, ops::select_columns(tape, keys_and_values, key_map_),
                             ops::select_columns(tape, shared_key, rotary_key_map_));
   const Tensor v = ops::select_columns(tape, keys_and_values, value_map_);
-  const Tensor mixed =
-      attend(tape, options_, ops::rope(tape, q, layout.rope, layout.positions),
-             ops::rope(tape, k, layout.rope, layout.positions), v, {}, layout, layer);
+  const Tensor mixed = attend(tape, options_, ops::rope(tape, q, layout.rope, layout.positions),
+                              ops::rope(tape, k, layout.rope, layout.positions), v, {}, layout, layer);
   return ops::linear(tape, ops::select_columns(tape, mixed, output_map_), o_weight_, o_bias_);
 }
 

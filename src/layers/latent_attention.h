@@ -1,6 +1,6 @@
-// Multi-head latent attention (MLA): keys and values of all heads are made from one short vector per row, and RoPE turns
-// a part of each head only, whose key all heads share. DeepSeek-AI 2024 (DeepSeek-V2, section 2.1). The cache keeps keys
-// and values as the heads use them, not the latents.
+// Multi-head latent attention (MLA): keys and values of all heads are made from one short vector per row, and RoPE
+// turns a part of each head only, whose key all heads share. DeepSeek-AI 2024 (DeepSeek-V2, section 2.1). The cache
+// keeps keys and values as the heads use them, not the latents.
 #pragma once
 
 #include "autograd/ops/columns.h"
@@ -29,8 +29,8 @@ class LatentAttention final : public Attention {
   Tensor q_a_weight_, q_a_bias_, q_a_norm_;
   Tensor kv_a_weight_, kv_a_bias_, kv_a_norm_, kv_b_weight_;
   Tensor o_weight_, o_bias_;
-  // Heads are laid out in one width for queries, keys and values, with the pairs that RoPE turns where RoPE's half-split
-  // layout wants them.
+  // Heads are laid out in one width for queries, keys and values, with the pairs that RoPE turns where RoPE's
+  // half-split layout wants them.
   Map query_map_, latent_map_, shared_key_map_, key_map_, rotary_key_map_, value_map_, output_map_;
 };
 

@@ -67,7 +67,8 @@ class MoeLayer {
 
   // rows [T, D] -> [T, D]; a dropped row gets 0 (plus the shared experts' output, if there are any).
   MoeOutput forward(Tape& tape, const Tensor& rows, const RouterContext& context);
-  // "gate.weight" [E, D], "experts.gate_proj" [E, F, D], "shared_expert.up_proj", "shared_expert_gate.weight" [1, D] ...
+  // "gate.weight" [E, D], "experts.gate_proj" [E, F, D], "shared_expert.up_proj", "shared_expert_gate.weight" [1, D]
+  // ...
   std::vector<Parameter> parameters() const;
   std::vector<Parameter> buffers() const;
   Router& router() { return *router_; }

@@ -101,8 +101,8 @@ Fields RopeScaling::fields() {
 
 void RopeScaling::validate(std::int64_t rotary_dim) const {
   if (rope_type == "longrope") {
-    for (const auto& [name, text] : {std::pair{"rope_short_factor", &rope_short_factor},
-                                     std::pair{"rope_long_factor", &rope_long_factor}}) {
+    for (const auto& [name, text] :
+         {std::pair{"rope_short_factor", &rope_short_factor}, std::pair{"rope_long_factor", &rope_long_factor}}) {
       const std::vector<double> factors = parse_reals(name, *text);
       if (static_cast<std::int64_t>(factors.size()) != rotary_dim / 2) {
         fail("rope.{}: {} divisors, expected one for each of the {} pairs that turn", name, factors.size(),
@@ -138,9 +138,8 @@ RopeFrequencies rope_frequencies(const RopeScaling& scaling, double theta, std::
     apply_llama3(scaling, original, result.inverse);
   } else if (scaling.rope_type == "longrope") {
     const bool is_long = static_cast<double>(length) > original;
-    const std::vector<double> divisors =
-        is_long ? parse_reals("rope_long_factor", scaling.rope_long_factor)
-                : parse_reals("rope_short_factor", scaling.rope_short_factor);
+    const std::vector<double> divisors = is_long ? parse_reals("rope_long_factor", scaling.rope_long_factor)
+                                                 : parse_reals("rope_short_factor", scaling.rope_short_factor);
     WITAN_ASSERT(divisors.size() == result.inverse.size());
     for (std::size_t i = 0; i < divisors.size(); ++i) result.inverse[i] /= divisors[i];
     result.factor = longrope_attention_factor(scaling, is_long, static_cast<double>(max_positions), original);

@@ -42,8 +42,10 @@ Tensor SelfAttention::prepared(Tape& tape, const Tensor& rows, const Projection&
 }
 
 std::vector<Parameter> SelfAttention::parameters() const {
-  std::vector<Parameter> result = {
-      {"q_proj.weight", q_.weight}, {"k_proj.weight", k_.weight}, {"v_proj.weight", v_.weight}, {"o_proj.weight", o_weight_}};
+  std::vector<Parameter> result = {{"q_proj.weight", q_.weight},
+                                   {"k_proj.weight", k_.weight},
+                                   {"v_proj.weight", v_.weight},
+                                   {"o_proj.weight", o_weight_}};
   append_vector(result, "q_proj.bias", q_.bias);
   append_vector(result, "k_proj.bias", k_.bias);
   append_vector(result, "v_proj.bias", v_.bias);

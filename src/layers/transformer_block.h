@@ -17,7 +17,7 @@ class FeedForwardExperts;
 struct BlockOptions {
   AttentionOptions attention;
   NormOptions norm;
-  bool post_norm = false;             // the norms stand behind attention and feed-forward part (OLMo 2)
+  bool post_norm = false;            // the norms stand behind attention and feed-forward part (OLMo 2)
   float residual_multiplier = 1.0F;  // of what both parts add
   bool mixture = true;
   MoeOptions moe;                      // of a mixture; a dense network takes hidden_act and gated from it
@@ -39,8 +39,8 @@ class TransformerBlock {
   BlockOutput forward(Tape& tape, const Tensor& rows, const SequenceLayout& layout, std::int64_t layer,
                       const RouterContext& context);
   // "self_attn.q_proj.weight", "input_layernorm.weight", "post_attention_layernorm.weight", "mlp.gate.weight",
-  // "mlp.experts.up_proj"; of a dense network "mlp.up_proj" [1, F, D]; with norms behind, "post_attention_layernorm" and
-  // "post_feedforward_layernorm".
+  // "mlp.experts.up_proj"; of a dense network "mlp.up_proj" [1, F, D]; with norms behind, "post_attention_layernorm"
+  // and "post_feedforward_layernorm".
   std::vector<Parameter> parameters() const;
   std::vector<Parameter> buffers() const;
   // Null in a dense block.

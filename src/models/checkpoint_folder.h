@@ -12,15 +12,16 @@
 namespace witan {
 
 // The released architecture that computes exactly what this config does outside training ("mixtral", "olmoe"): the one
-// it was loaded as, if that still fits; else "witan". What only training reads (coefficients of balance terms, capacity in training, jitter) is no part of a
-// released config and is not saved there.
+// it was loaded as, if that still fits; else "witan". What only training reads (coefficients of balance terms, capacity
+// in training, jitter) is no part of a released config and is not saved there.
 std::string expressible_model_type(const DecoderConfig& config);
-// Fills an existing folder (the caller makes it atomic). Weights are stored as F32, F16 or BF16. Throws Error when writing
-// fails.
+// Fills an existing folder (the caller makes it atomic). Weights are stored as F32, F16 or BF16. Throws Error when
+// writing fails.
 void save_model(const Decoder& model, const std::filesystem::path& folder, DType dtype = DType::kF32);
-// Weights of f32, f16, bf16, F8_E4M3 with scales of blocks, or MXFP4, in one file or in shards. Throws Error: no config.json, unknown model_type (known ones
-// named), a key that is missing or asks for what is not supported, an unknown key in a `witan` config (released ones
-// may carry others), missing, extra or misshapen tensors. Nothing is allocated for a config that its files do not fill.
+// Weights of f32, f16, bf16, F8_E4M3 with scales of blocks, or MXFP4, in one file or in shards. Throws Error: no
+// config.json, unknown model_type (known ones named), a key that is missing or asks for what is not supported, an
+// unknown key in a `witan` config (released ones may carry others), missing, extra or misshapen tensors. Nothing is
+// allocated for a config that its files do not fill.
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder);
 
 }  // namespace witan

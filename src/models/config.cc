@@ -16,7 +16,7 @@ constexpr std::int64_t kMaxWidth = 1 << 20;
 constexpr std::int64_t kMaxVocabulary = 1 << 24;
 constexpr std::int64_t kMaxLayers = 4096;
 constexpr std::int64_t kMaxOutputSoftmaxes = 256;
-constexpr std::int64_t kMaxPositions = std::int64_t{1} << 30;  // positions have 32 bits
+constexpr std::int64_t kMaxPositions = 1 << 24;  // some routers hold a number for each
 
 void require_between(const char* name, std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
   if (value < minimum || value > maximum) fail("model.{}: {} is not between {} and {}", name, value, minimum, maximum);
@@ -118,8 +118,9 @@ Fields DecoderConfig::fields() {
             "Factor of attention's scores; 0: 1 / sqrt(width of queries)")
       .integer("sliding_window", sliding_window, 0, kMaxPositions, "Tokens that a token sees, itself included; 0: all")
       .text("full_attention_layers", full_attention_layers, "Layers without that window, comma-separated")
-      .integer("kv_lora_rank", kv_lora_rank, 0, kMaxWidth,
-               "Width of the latent that keys and values are made of (multi-head latent attention); 0: ordinary attention")
+      .integer(
+          "kv_lora_rank", kv_lora_rank, 0, kMaxWidth,
+          "Width of the latent that keys and values are made of (multi-head latent attention); 0: ordinary attention")
       .integer("q_lora_rank", q_lora_rank, 0, kMaxWidth, "Latent attention: width of the queries' latent; 0: none")
       .integer("qk_nope_head_dim", qk_nope_head_dim, 0, kMaxWidth,
                "Latent attention: width of a query that RoPE leaves alone")

@@ -25,9 +25,9 @@ struct DecoderConfig {
   double rope_theta = 10000.0;
   RopeScaling rope;
   double rms_norm_eps = 1e-5;
-  std::string norm = "rms";  // rms | layer
-  bool norm_bias = false;    // of a LayerNorm
-  bool post_norm = false;    // norms stand behind attention and feed-forward part, not before them (OLMo 2)
+  std::string norm = "rms";      // rms | layer
+  bool norm_bias = false;        // of a LayerNorm
+  bool post_norm = false;        // norms stand behind attention and feed-forward part, not before them (OLMo 2)
   std::string qk_norm = "none";  // none | head (per head, as Qwen3) | full (over the whole projection, as OLMoE)
   double clip_qkv = 0.0;         // queries, keys and values are clamped to +- this, after QK-norm; 0: off
   bool attention_bias = false;   // of the projections to queries, keys and values
@@ -36,7 +36,8 @@ struct DecoderConfig {
   double attention_multiplier = 0.0;  // of the scores; 0: 1 / sqrt(width of queries)
   std::int64_t sliding_window = 0;    // a token sees itself and the sliding_window - 1 tokens before it; 0: all of them
   std::string full_attention_layers;  // which of the layers have no such window: "1,3"
-  // Multi-head latent attention (DeepSeek-V2) when kv_lora_rank > 0; head_dim and num_key_value_heads are then not read.
+  // Multi-head latent attention (DeepSeek-V2) when kv_lora_rank > 0; head_dim and num_key_value_heads are then not
+  // read.
   std::int64_t kv_lora_rank = 0;
   std::int64_t q_lora_rank = 0;  // 0: queries are projected directly
   std::int64_t qk_nope_head_dim = 0;
@@ -46,10 +47,10 @@ struct DecoderConfig {
   bool tie_word_embeddings = true;
   bool lm_head_bias = false;
   double embedding_multiplier = 1.0;
-  double residual_multiplier = 1.0;  // of what attention and feed-forward part add
-  double logits_scaling = 1.0;       // what the logits are divided by
-  std::int64_t num_output_softmaxes = 1;  // above 1: the output is a mixture of that many softmaxes
-  std::int64_t decoder_sparse_step = 1;   // a mixture in layers i with (i + 1) % step == 0, dense elsewhere
+  double residual_multiplier = 1.0;        // of what attention and feed-forward part add
+  double logits_scaling = 1.0;             // what the logits are divided by
+  std::int64_t num_output_softmaxes = 1;   // above 1: the output is a mixture of that many softmaxes
+  std::int64_t decoder_sparse_step = 1;    // a mixture in layers i with (i + 1) % step == 0, dense elsewhere
   std::int64_t first_k_dense_replace = 0;  // the first layers are dense all the same
   std::string mlp_only_layers;             // and so are these: "0,2"
   double initializer_range = 0.02;

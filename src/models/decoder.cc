@@ -115,14 +115,13 @@ BlockOptions Decoder::block_options(std::int64_t layer) const {
   return options;
 }
 
-std::shared_ptr<const ops::RopeTable> Decoder::rope_table(std::int64_t first, std::int64_t count,
-                                                          std::int64_t length) {
+std::shared_ptr<const ops::RopeTable> Decoder::rope_table(std::int64_t first, std::int64_t count, std::int64_t length) {
   const bool same_angles = !config_.rope.depends_on_length() || rope_length_ == length;
   if (rope_ != nullptr && same_angles && rope_->first <= first && first + count <= rope_->first + rope_->positions()) {
     return rope_;
   }
-  const RopeFrequencies frequencies = rope_frequencies(config_.rope, config_.rope_theta, config_.rotary_dim(),
-                                                       config_.max_position_embeddings, length);
+  const RopeFrequencies frequencies =
+      rope_frequencies(config_.rope, config_.rope_theta, config_.rotary_dim(), config_.max_position_embeddings, length);
   rope_ = std::make_shared<const ops::RopeTable>(
       ops::make_rope_table(config_.dim_per_head(), first, count, frequencies.inverse, frequencies.factor));
   rope_length_ = length;

@@ -29,8 +29,8 @@ double latent_attention_size(const DecoderConfig& config) {
   const auto q_latent = static_cast<double>(config.q_lora_rank);
   const double bias = config.attention_bias ? q_latent + latent + rotary : 0.0;
   const double output_bias = config.attention_output_bias ? hidden : 0.0;
-  const double queries = q_latent > 0.0 ? q_latent * (hidden + 1.0 + heads * (nope + rotary))
-                                        : hidden * heads * (nope + rotary);
+  const double queries =
+      q_latent > 0.0 ? q_latent * (hidden + 1.0 + heads * (nope + rotary)) : hidden * heads * (nope + rotary);
   return queries + hidden * (latent + rotary) + latent * (1.0 + heads * (nope + value)) + hidden * heads * value +
          bias + output_bias;
 }
@@ -62,8 +62,7 @@ Sizes sizes_of(const DecoderConfig& config) {
   const double embeddings = vocabulary * hidden * (config.tie_word_embeddings ? 1.0 : 2.0);
   const double softmaxes = config.num_output_softmaxes > 1 ? static_cast<double>(config.num_output_softmaxes) : 0.0;
   const double shared_gate = config.moe.shared_expert_gate ? hidden : 0.0;
-  return {.attention =
-              2.0 * norm + (config.is_latent() ? latent_attention_size(config) : self_attention_size(config)),
+  return {.attention = 2.0 * norm + (config.is_latent() ? latent_attention_size(config) : self_attention_size(config)),
           .expert = feed_forward_size(config, config.moe.moe_intermediate_size, config.moe.expert_bias),
           .shared = feed_forward_size(config, config.moe.shared_width(), false) + shared_gate,
           .dense = feed_forward_size(config, config.intermediate_size, config.mlp_bias),

@@ -18,9 +18,12 @@ constexpr std::string_view kRoutedExperts = "mlp.experts.";
 
 // Of every architecture: dense networks, which are banks of one expert here.
 constexpr std::array kDenseRules = {
-    TensorRule{"mlp.gate_proj", "mlp.gate_proj.weight"},    TensorRule{"mlp.up_proj", "mlp.up_proj.weight"},
-    TensorRule{"mlp.down_proj", "mlp.down_proj.weight"},    TensorRule{"mlp.gate_proj_bias", "mlp.gate_proj.bias"},
-    TensorRule{"mlp.up_proj_bias", "mlp.up_proj.bias"},     TensorRule{"mlp.down_proj_bias", "mlp.down_proj.bias"},
+    TensorRule{"mlp.gate_proj", "mlp.gate_proj.weight"},
+    TensorRule{"mlp.up_proj", "mlp.up_proj.weight"},
+    TensorRule{"mlp.down_proj", "mlp.down_proj.weight"},
+    TensorRule{"mlp.gate_proj_bias", "mlp.gate_proj.bias"},
+    TensorRule{"mlp.up_proj_bias", "mlp.up_proj.bias"},
+    TensorRule{"mlp.down_proj_bias", "mlp.down_proj.bias"},
     TensorRule{"mlp.shared_expert.gate_proj", "mlp.shared_expert.gate_proj.weight"},
     TensorRule{"mlp.shared_expert.up_proj", "mlp.shared_expert.up_proj.weight"},
     TensorRule{"mlp.shared_expert.down_proj", "mlp.shared_expert.down_proj.weight"},
@@ -110,7 +113,7 @@ class PieceMaker {
   void add_as_it_is(std::string name, const Tensor& value) {
     StoredPiece piece;
     piece.name = std::move(name);
-    for (int i = 0; i < value.shape().rank(); ++i) piece.shape.push_back(value.shape()[i]);
+    piece.shape = dimensions(value.shape());
     piece.rows_ = value.numel();
     piece.members_.push_back({value.values(), value.numel(), 0});
     pieces_.push_back(std::move(piece));
@@ -151,6 +154,12 @@ class PieceMaker {
   std::vector<std::size_t> flat_;
   std::map<std::string, std::size_t> by_name_;
 };
+
+std::vector<std::int64_t> dimensions(const Shape& shape) {
+  std::vector<std::int64_t> result;
+  for (int i = 0; i < shape.rank(); ++i) result.push_back(shape[i]);
+  return result;
+}
 
 std::vector<std::int64_t> StoredPiece::plain_shape() const {
   std::vector<std::int64_t> result;

@@ -11,6 +11,9 @@
 
 namespace witan {
 
+// The sizes of a shape, as files hold them.
+std::vector<std::int64_t> dimensions(const Shape& shape);
+
 // A tensor of the checkpoint and the parameters it is made of. As stored it has `banks` parts (experts), each a matrix
 // of the members' rows, stacked or in turn.
 class StoredPiece {

@@ -1,5 +1,5 @@
-// Phi-3.5-MoE's router: each pick is the best expert that is left, weighed by a softmax over those that come close to it.
-// Not the stochastic training of SparseMixer: in training it picks and weighs as in evaluation.
+// Phi-3.5-MoE's router: each pick is the best expert that is left, weighed by a softmax over those that come close to
+// it. Not the stochastic training of SparseMixer: in training it picks and weighs as in evaluation.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,14 +8,12 @@
 
 #include "autograd/ops/softmax.h"
 #include "base/parallel.h"
+#include "routers/row_grain.h"
 #include "routers/table.h"
 #include "routers/token_choice.h"
 
 namespace witan {
 namespace {
-
-constexpr CapacityFactors kDropless = {0.0, 0.0};
-constexpr std::int64_t kRowGrain = 64;
 
 // The softmax weight of expert `pick`, the best of those not yet taken, and of all others that come close to it: [E],
 // 0 elsewhere.

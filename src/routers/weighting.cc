@@ -188,9 +188,7 @@ bool is_sigmoid(Weighting weighting) {
   return weighting == Weighting::kSigmoidTopKNorm || weighting == Weighting::kSigmoidScaled;
 }
 
-bool reads_scores(Weighting weighting) {
-  return weighting == Weighting::kTopKThenSoftmax || is_sigmoid(weighting);
-}
+bool reads_scores(Weighting weighting) { return weighting == Weighting::kTopKThenSoftmax || is_sigmoid(weighting); }
 
 bool is_renormalized(Weighting weighting) {
   return weighting == Weighting::kTopKThenSoftmax || weighting == Weighting::kSoftmaxTopKNorm ||

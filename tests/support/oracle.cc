@@ -101,7 +101,8 @@ class DecoderOracle {
     Section experts("router experts", 0.0);
     Section weights("router weights", tolerance_);
     const nlohmann::json& layers = expected_.value("router", nlohmann::json::array());
-    if (layers.size() != routed.size()) experts.count(fmt::format("{} layers, expected {}", routed.size(), layers.size()));
+    if (layers.size() != routed.size())
+      experts.count(fmt::format("{} layers, expected {}", routed.size(), layers.size()));
     for (std::size_t layer = 0; layer < std::min(layers.size(), routed.size()); ++layer) {
       for (std::size_t token = 0; token < routed[layer].size(); ++token) {
         const std::string where = fmt::format("mixture {} token {}", layer, token);
@@ -162,10 +163,10 @@ class DecoderOracle {
     Tape off;
     RouterContext context;
     context.row_mask = mask;
-    const Tensor logits = model_.logits(model_
-                                            .forward(off, ids, static_cast<std::int64_t>(prompts_.size()),
-                                                     static_cast<std::int64_t>(longest), context)
-                                            .hidden);
+    const Tensor logits = model_.logits(
+        model_
+            .forward(off, ids, static_cast<std::int64_t>(prompts_.size()), static_cast<std::int64_t>(longest), context)
+            .hidden);
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
       const auto at = static_cast<std::int64_t>(i * longest + prompts_[i].size() - 1);
       section.compare(row(logits, at), last(i), fmt::format("prompt {}", i));

@@ -13,7 +13,7 @@ struct OracleSection {
   std::string name;
   double difference = 0.0;  // the largest one; of sections that count, how many differ
   double tolerance = 0.0;
-  std::string worst;  // where the largest difference is; empty when there is none
+  std::string worst;                                       // where the largest difference is; empty when there is none
   bool agrees() const { return difference <= tolerance; }  // never for a NaN
 };
 

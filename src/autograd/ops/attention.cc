@@ -35,7 +35,8 @@ void sinks_backward(const kernels::AttentionSizes& sizes, ConstMatrix dout, Cons
       const double score = sizes.sinks[h] * std::numbers::log2e;
       const double share = std::exp2(score - statistics[2 * of_head]) * statistics[2 * of_head + 1];
       double product = 0.0;
-      for (std::int64_t c = h * sizes.head_dim; c < (h + 1) * sizes.head_dim; ++c) product += dout(row, c) * out(row, c);
+      for (std::int64_t c = h * sizes.head_dim; c < (h + 1) * sizes.head_dim; ++c)
+        product += dout(row, c) * out(row, c);
       sum[static_cast<std::size_t>(h)] -= static_cast<float>(share * product);
     }
   }
@@ -59,9 +60,8 @@ Tensor attention(Tape& tape, const Tensor& q, const Tensor& k, const Tensor& v, 
         q.shape().to_string(), k.shape().to_string(), v.shape().to_string(), shape.batch, shape.sequence, shape.heads,
         shape.kv_heads, shape.head_dim, expected_q.to_string(), expected_kv.to_string());
   }
-  const kernels::AttentionSizes sizes{shape.batch,    shape.sequence, shape.sequence, shape.heads,
-                                      shape.kv_heads, shape.head_dim, scale_of(shape), shape.window,
-                                      sinks.data()};
+  const kernels::AttentionSizes sizes{shape.batch,    shape.sequence,  shape.sequence, shape.heads, shape.kv_heads,
+                                      shape.head_dim, scale_of(shape), shape.window,   sinks.data()};
   Tensor out = tape.output(q.shape(), {&q, &k, &v, &sinks});
   const Tensor statistics =
       out.requires_grad() ? Tensor::uninitialized({shape.batch, shape.heads, shape.sequence, 2}) : Tensor();
@@ -96,8 +96,7 @@ Tensor attention_with_cache(const Tensor& q, ConstMatrix keys, ConstMatrix value
         shape.head_dim, shape.heads * shape.head_dim, kv_width);
   }
   const kernels::AttentionSizes sizes{
-      1,           q.rows(), keys.rows, shape.heads, shape.kv_heads, shape.head_dim, scale_of(shape), shape.window,
-      sinks.data()};
+      1, q.rows(), keys.rows, shape.heads, shape.kv_heads, shape.head_dim, scale_of(shape), shape.window, sinks.data()};
   Tensor out = Tensor::uninitialized(q.shape());
   kernels::attention(sizes, q.matrix(), keys, values, out.matrix(), nullptr);
   return out;

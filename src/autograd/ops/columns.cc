@@ -7,7 +7,7 @@
 namespace witan::ops {
 namespace {
 
-constexpr std::int64_t kRowGrain = 16;
+constexpr std::int64_t kCopyGrain = 16;  // rows
 
 }  // namespace
 
@@ -21,7 +21,7 @@ Tensor select_columns(Tape& tape, const Tensor& x, const std::shared_ptr<const C
   Tensor y = tape.output({x.rows(), width}, {&x});
   const ConstMatrix from = x.matrix();
   const Matrix to = y.matrix();
-  parallel_for(x.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(x.rows(), kCopyGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const float* in = from.row(row);
       float* out = to.row(row);
@@ -32,7 +32,7 @@ Tensor select_columns(Tape& tape, const Tensor& x, const std::shared_ptr<const C
     const std::span<float> sum = dx.accumulator();
     const ConstMatrix given = dy.matrix();
     const std::int64_t cols = dx.shape().cols();
-    parallel_for(given.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(given.rows, kCopyGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         const float* in = given.row(row);
         float* out = sum.data() + row * cols;

@@ -20,7 +20,7 @@ struct Architecture {
   nlohmann::json (*write_config)(const DecoderConfig& config);
   // The inverse. Throws Error for keys that are missing, out of bounds, or ask for what is not supported.
   DecoderConfig (*read_config)(const nlohmann::json& json);
-  std::span<const TensorRule> tensors;  // whatever is not listed keeps its name
+  std::span<const TensorRule> tensors;        // whatever is not listed keeps its name
   std::string_view layers = "model.layers.";  // before a layer's number
   // Files may hold more layers than num_hidden_layers, which nobody asked for (multi-token prediction).
   bool has_extra_layers = false;

@@ -2,6 +2,7 @@
 #include "models/arch/config_keys.h"
 
 #include <array>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -227,6 +228,13 @@ void write_sparse_step(const DecoderConfig& config, nlohmann::json& json) {
 }
 
 void make_dense(DecoderConfig& config) { config.first_k_dense_replace = config.num_hidden_layers; }
+
+double attention_scale(const DecoderConfig& config) {
+  if (config.attention_multiplier > 0.0) return config.attention_multiplier;
+  const std::int64_t width =
+      config.is_latent() ? config.qk_nope_head_dim + config.qk_rope_head_dim : config.dim_per_head();
+  return 1.0 / std::sqrt(static_cast<double>(width));
+}
 
 void set_softmax_weighting(bool normalized, DecoderConfig& config) {
   config.moe.weighting = normalized ? "topk_then_softmax" : "softmax_then_topk";

@@ -61,6 +61,9 @@ void write_sparse_step(const DecoderConfig& config, nlohmann::json& json);
 // No mixture in any layer.
 void make_dense(DecoderConfig& config);
 
+// The factor of attention's scores, which attention_multiplier = 0 leaves to the width of queries.
+double attention_scale(const DecoderConfig& config);
+
 // softmax over all, divided by the sum over the selected when `normalized`.
 void set_softmax_weighting(bool normalized, DecoderConfig& config);
 bool is_normalized(const DecoderConfig& config);

@@ -1,5 +1,5 @@
-// DBRX (Databricks 2024): LayerNorm without bias, queries, keys and values in one clamped projection, weights divided by
-// a norm of the reader's choice, experts in one tensor.
+// DBRX (Databricks 2024): LayerNorm without bias, queries, keys and values in one clamped projection, weights divided
+// by a norm of the reader's choice, experts in one tensor.
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -54,8 +54,8 @@ nlohmann::json write_config(const DecoderConfig& config) {
   if (config.clip_qkv == 0.0) json["attn_config"]["clip_qkv"] = nullptr;
   nlohmann::json& experts = json["ffn_config"] = write_keys(config, kExperts);
   experts["ffn_act_fn"] = {{"name", config.moe.hidden_act}};
-  experts[kNorm] = is_normalized(config) ? nlohmann::json(config.moe.router_extra.real("topk_norm_order"))
-                                         : nlohmann::json();
+  experts[kNorm] =
+      is_normalized(config) ? nlohmann::json(config.moe.router_extra.real("topk_norm_order")) : nlohmann::json();
   return json;
 }
 

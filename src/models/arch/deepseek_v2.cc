@@ -51,7 +51,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kDeepseekV2 = {"deepseek_v2", "DeepseekV2ForCausalLM", "DeepSeek-V2 and V2-Lite",
-                                         write_config,  read_config,             kDeepseekTensors};
+extern const Architecture kDeepseekV2 = {
+    "deepseek_v2", "DeepseekV2ForCausalLM", "DeepSeek-V2 and V2-Lite", write_config, read_config, kDeepseekTensors};
 
 }  // namespace witan

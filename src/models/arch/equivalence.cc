@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "gates/table.h"
-#include "layers/latent_attention.h"
+#include "models/arch/config_keys.h"
 #include "routers/table.h"
 
 namespace witan {
@@ -87,6 +87,7 @@ nlohmann::json mixture_form(const MoeOptions& moe) {
 nlohmann::json computed_form(const DecoderConfig& config) {
   DecoderConfig copy = config;
   copy.num_key_value_heads = config.key_heads();
+  copy.attention_multiplier = attention_scale(config);
   if (config.is_latent()) {
     copy.head_dim = 0;
   } else {

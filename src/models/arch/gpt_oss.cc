@@ -1,5 +1,5 @@
-// gpt-oss (OpenAI 2025): attention sinks, a sliding window in every other layer, router and expert biases, clamped gated
-// units whose gate and up rows alternate.
+// gpt-oss (OpenAI 2025): attention sinks, a sliding window in every other layer, router and expert biases, clamped
+// gated units whose gate and up rows alternate.
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -32,7 +32,7 @@ constexpr std::array kTensors = {
 
 // Of the release, for configs that say nothing of RoPE.
 nlohmann::json released_rope() {
-  return {{"rope_type", "yarn"}, {"factor", 32.0},      {"beta_fast", 32.0},
+  return {{"rope_type", "yarn"}, {"factor", 32.0},    {"beta_fast", 32.0},
           {"beta_slow", 1.0},    {"truncate", false}, {"original_max_position_embeddings", 4096}};
 }
 

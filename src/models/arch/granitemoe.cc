@@ -1,5 +1,5 @@
-// Granite MoE (IBM 2024): softmax over the selected logits, gate and up projections of an expert in one tensor, and four
-// multipliers.
+// Granite MoE (IBM 2024): softmax over the selected logits, gate and up projections of an expert in one tensor, and
+// four multipliers.
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +31,7 @@ nlohmann::json write_config(const DecoderConfig& config) {
   nlohmann::json json = write_decoder_keys(config);
   json.update(write_keys(config, kKeys));
   json["head_dim"] = config.dim_per_head();
+  json["attention_multiplier"] = attention_scale(config);
   json["attention_bias"] = config.attention_bias;
   return json;
 }
@@ -51,7 +52,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kGranitemoe = {"granitemoe", "GraniteMoeForCausalLM", "Granite 3 MoE 1B-A400M and 3B-A800M",
-                                         write_config, read_config,             kTensors};
+extern const Architecture kGranitemoe = {
+    "granitemoe", "GraniteMoeForCausalLM", "Granite 3 MoE 1B-A400M and 3B-A800M", write_config, read_config, kTensors};
 
 }  // namespace witan

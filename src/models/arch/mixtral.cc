@@ -47,7 +47,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kMixtral = {
-    "mixtral", "MixtralForCausalLM", "Mixtral 8x7B and 8x22B", write_config, read_config, kTensors};
+extern const Architecture kMixtral = {"mixtral",    "MixtralForCausalLM", "Mixtral 8x7B and 8x22B",
+                                      write_config, read_config,          kTensors};
 
 }  // namespace witan

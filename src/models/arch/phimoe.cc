@@ -1,5 +1,5 @@
-// Phi-3.5-MoE (Abdin et al. 2024): two experts picked and weighed by the router sparsemixer, LayerNorm with bias, biases
-// in attention and head, longrope.
+// Phi-3.5-MoE (Abdin et al. 2024): two experts picked and weighed by the router sparsemixer, LayerNorm with bias,
+// biases in attention and head, longrope.
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -57,7 +57,6 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kPhimoe = {"phimoe",     "PhimoeForCausalLM", "Phi-3.5-MoE",
-                                     write_config, read_config,         kTensors};
+extern const Architecture kPhimoe = {"phimoe", "PhimoeForCausalLM", "Phi-3.5-MoE", write_config, read_config, kTensors};
 
 }  // namespace witan

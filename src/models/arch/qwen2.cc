@@ -15,6 +15,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kQwen2 = {"qwen2", "Qwen2ForCausalLM", "Qwen2 and Qwen2.5", write_qwen_dense, read_config, {}};
+extern const Architecture kQwen2 = {"qwen2",          "Qwen2ForCausalLM", "Qwen2 and Qwen2.5",
+                                    write_qwen_dense, read_config,        {}};
 
 }  // namespace witan

@@ -56,8 +56,6 @@ DecoderConfig read_config(const nlohmann::json& json) {
   return config;
 }
 
-
-
 }  // namespace
 
 extern const Architecture kQwen2Moe = {"qwen2_moe",  "Qwen2MoeForCausalLM", "Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B",

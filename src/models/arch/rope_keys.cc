@@ -26,8 +26,7 @@ constexpr std::array kScaling = {
     ConfigKey{"short_mscale", "rope_short_mscale"},
     ConfigKey{"long_mscale", "rope_long_mscale"},
 };
-constexpr std::array kOriginal = {
-    ConfigKey{"original_max_position_embeddings", "original_max_position_embeddings"}};
+constexpr std::array kOriginal = {ConfigKey{"original_max_position_embeddings", "original_max_position_embeddings"}};
 
 std::string factors_text(const nlohmann::json& rope, const char* key) {
   if (!given(rope, key)) return "";

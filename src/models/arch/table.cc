@@ -9,7 +9,13 @@
 #include "models/arch/equivalence.h"
 
 // clang-format off
+// The dense ones first: some with mixtures express them too.
 #define WITAN_ARCHITECTURES(architecture) \
+  architecture(Llama) \
+  architecture(Mistral) \
+  architecture(Qwen2) \
+  architecture(Qwen3) \
+  architecture(Olmo2) \
   architecture(Mixtral) \
   architecture(Olmoe) \
   architecture(Qwen3Moe) \
@@ -20,11 +26,6 @@
   architecture(Dbrx) \
   architecture(GptOss) \
   architecture(Phimoe) \
-  architecture(Llama) \
-  architecture(Mistral) \
-  architecture(Qwen2) \
-  architecture(Qwen3) \
-  architecture(Olmo2) \
   architecture(Deepseek) \
   architecture(Witan)  /* last: it expresses everything */
 // clang-format on

@@ -22,7 +22,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kWitan = {"witan", "WitanForCausalLM", "Any decoder that Witan trains", write_config,
-                                    read_config, {}};
+extern const Architecture kWitan = {"witan",      "WitanForCausalLM", "Any decoder that Witan trains",
+                                    write_config, read_config,        {}};
 
 }  // namespace witan

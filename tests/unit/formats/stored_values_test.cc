@@ -63,8 +63,8 @@ const std::string kOnes(20, '\x38');  // 1.0 as F8_E4M3
 
 TEST_F(StoredValuesTest, EightBitBlocksAreRaggedAtTheEdges) {
   write({{"w", "F8_E4M3", {5, 4}, kOnes}, {"w_scale_inv", "F32", {3, 2}, floats_as_bytes({1, 2, 3, 4, 5, 6})}});
-  EXPECT_TRUE(test::identical(
-      read("w", {5, 4}), std::vector<float>{1, 1, 1, 2, 1, 1, 1, 2, 3, 3, 3, 4, 3, 3, 3, 4, 5, 5, 5, 6}));
+  EXPECT_TRUE(test::identical(read("w", {5, 4}),
+                              std::vector<float>{1, 1, 1, 2, 1, 1, 1, 2, 3, 3, 3, 4, 3, 3, 3, 4, 5, 5, 5, 6}));
   expect_refused({4, 5}, {"'w'", "[5, 4]", "[4, 5]"});
 }
 

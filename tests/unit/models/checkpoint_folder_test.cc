@@ -128,8 +128,7 @@ TEST(SavedDTypeTest, HalfTheBytesAndNearlyTheSameModel) {
     for (std::size_t i = 0; i < before.size(); ++i) {
       EXPECT_TRUE(test::near(after[i].value.values(), before[i].value.values(), tolerance)) << before[i].name;
     }
-    EXPECT_EQ(read_json_file(folder / "config.json").at("torch_dtype"),
-              dtype == DType::kBF16 ? "bfloat16" : "float16");
+    EXPECT_EQ(read_json_file(folder / "config.json").at("torch_dtype"), dtype == DType::kBF16 ? "bfloat16" : "float16");
   }
 }
 

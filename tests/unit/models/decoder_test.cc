@@ -136,6 +136,83 @@ TEST(DecoderGradientTest, MatchesCentralDifferences) {
       2e-2F));
 }
 
+// One small layer; all experts serve every token, so that no step flips a selection.
+DecoderConfig one_layer() {
+  DecoderConfig config = tiny_config();
+  config.vocab_size = 5;
+  config.hidden_size = 4;
+  config.num_hidden_layers = 1;
+  config.num_attention_heads = 2;
+  config.num_key_value_heads = 1;
+  config.initializer_range = 0.6;
+  config.moe.num_experts = 2;
+  config.moe.moe_intermediate_size = 3;
+  config.moe.router_init_scale = 4.0;
+  return config;
+}
+
+TEST(DecoderGradientTest, OptionsOfReleasedModelsHaveTheirGradients) {
+  DecoderConfig latent = one_layer();
+  latent.kv_lora_rank = 3;
+  latent.q_lora_rank = 3;
+  latent.qk_nope_head_dim = 1;
+  latent.qk_rope_head_dim = 2;
+  latent.v_head_dim = 5;
+  latent.attention_bias = latent.attention_output_bias = true;
+  latent.moe.shared_expert_intermediate_size = 2;
+  latent.moe.shared_expert_gate = true;
+  DecoderConfig gpt_oss = one_layer();
+  gpt_oss.attention_bias = gpt_oss.attention_output_bias = gpt_oss.attention_sinks = true;
+  gpt_oss.sliding_window = 2;
+  gpt_oss.moe.expert_bias = true;
+  gpt_oss.moe.swiglu_limit = 50.0;
+  gpt_oss.moe.fields().find("router_bias").set("true");
+  DecoderConfig dense = one_layer();
+  dense.decoder_sparse_step = 2;
+  dense.intermediate_size = 3;
+  dense.mlp_bias = dense.post_norm = dense.norm_bias = true;
+  dense.norm = "layer";
+  dense.embedding_multiplier = 2.0;
+  dense.residual_multiplier = 0.5;
+  for (const DecoderConfig& config : {latent, gpt_oss, dense}) {
+    Decoder model(config, 11);
+    const std::vector<std::int32_t> ids = {1, 4, 0, 2, 3, 2};
+    std::vector<Tensor> inputs;
+    for (const Parameter& parameter : model.parameters()) inputs.push_back(parameter.value);
+    EXPECT_TRUE(test::gradients_match(
+        [&](Tape& tape, std::span<const Tensor>) { return model.forward(tape, ids, 2, 3, {}).hidden; }, inputs, 4e-3F,
+        2e-2F));
+  }
+}
+
+TEST(DecoderLossTest, FollowsTheLogitsWithTheirScaleAndBias) {
+  DecoderConfig config = tiny_config();
+  config.lm_head_bias = true;
+  config.logits_scaling = 3.0;
+  config.tie_word_embeddings = false;
+  Decoder model(config, 3);
+  for (const Parameter& parameter : model.parameters()) {
+    if (parameter.name == "lm_head.bias") Random(4).fill_normal(parameter.value.values(), 0.0F, 1.0F);
+  }
+  const std::vector<std::int32_t> ids = random_ids(6, 40, 1);
+  const std::vector<std::int32_t> targets = random_ids(6, 40, 2);
+  const Tensor rows = hidden(model, ids, 1);
+  const Tensor logits = model.logits(rows);
+  double expected = 0.0;
+  for (std::int64_t row = 0; row < 6; ++row) {
+    double sum = 0.0;
+    for (std::int64_t v = 0; v < 40; ++v) sum += std::exp(static_cast<double>(logits.matrix()(row, v)));
+    expected += std::log(sum) - logits.matrix()(row, targets[static_cast<std::size_t>(row)]);
+  }
+  Tape tape(Tape::Mode::kRecording);
+  const Tensor loss = model.loss(tape, rows, targets);
+  EXPECT_NEAR(loss.item(), expected / 6.0, 1e-5);
+  tape.backward(loss);
+  for (const Parameter& parameter : model.parameters()) {
+    if (parameter.name.starts_with("lm_head.")) EXPECT_TRUE(parameter.value.grad().present()) << parameter.name;
+  }
+}
+
 TEST(DecoderTestOfMemory, LaterStepsAskTheSystemForNothing) {
   Decoder model(tiny_config(), 1);
   const std::vector<std::int32_t> ids = random_ids(32, 40, 1);

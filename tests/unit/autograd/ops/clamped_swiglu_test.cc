@@ -38,7 +38,9 @@ TEST(ClampedSwigluTest, WrongCalls) {
   Tape off;
   const Tensor x = Tensor::zeros({2, 3});
   EXPECT_NE(test::error_message([&] { ops::clamped_swiglu(off, x, x, 0.0F); }).find("limit 0"), std::string::npos);
-  EXPECT_NE(test::error_message([&] { ops::clamped_swiglu(off, x, Tensor::zeros({3, 2}), 1.0F); }).find("[3, 2]"),
+  EXPECT_NE(test::error_message([&] {
+              ops::clamped_swiglu(off, x, Tensor::zeros({3, 2}), 1.0F);
+            }).find("[3, 2]"),
             std::string::npos);
 }
 
