@@ -208,7 +208,7 @@ void read_sparse_step(const nlohmann::json& json, DecoderConfig& config) {
   if (!layers.is_array()) fail("key 'mlp_only_layers': expected a list of layers, got {}", layers.dump());
   std::vector<std::int64_t> dense;
   for (const nlohmann::json& layer : layers) {
-    if (!layer.is_number_unsigned() || layer > std::numeric_limits<std::int32_t>::max()) {
+    if (!layer.is_number_integer() || layer < 0 || layer > std::numeric_limits<std::int32_t>::max()) {
       fail("key 'mlp_only_layers': {} is no layer", layer.dump());
     }
     // Layers that the model does not have may be named: they change nothing.

@@ -25,7 +25,8 @@ TEST(NumberFormatsTest, EverySixteenBitFloatSurvivesTheWayThroughF32) {
     std::vector<std::uint16_t> back(words.size());
     from_floats(dtype, floats, std::as_writable_bytes(std::span(back)));
     for (std::size_t i = 0; i < words.size(); ++i) {
-      if (!std::isnan(floats[i])) ASSERT_EQ(back[i], words[i]) << dtype_name(dtype) << " " << floats[i];
+      if (std::isnan(floats[i])) continue;
+      ASSERT_EQ(back[i], words[i]) << dtype_name(dtype) << " " << floats[i];
     }
   }
 }

@@ -290,7 +290,7 @@ TEST_F(DamagedFolderTest, ReleasedConfigsMayCarryOtherKeysButNotLackTheirs) {
 
 TEST_F(DamagedFolderTest, OwnConfigsMayNotCarryOtherKeys) {
   DecoderConfig config = test::tiny_config();
-  config.moe.n_shared_experts = 1;
+  config.moe.gated = false;
   save(config);
   EXPECT_EQ(message(), "no error");
   set_config("hiden_size", 3);

@@ -81,7 +81,7 @@ TEST(RopeOpTest, WrongInputSaysSo) {
   EXPECT_EQ(message_of([&] {
               ops::rope(tape, random_tensor({2, 16}, 1), table, outside);
             }),
-            "rope: position=10 is outside the table of 10 positions");
+            "rope: position=10 is outside the table of 10 positions from 0 on");
 }
 
 }  // namespace autograd_ops_rope_test
