@@ -64,7 +64,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   result.prefill_seconds = seconds_since(start);
 
   const Clock::time_point decode_start = Clock::now();
-  const std::unique_ptr<TokenStream> stream = tokenizer_.stream();
+  const std::unique_ptr<TextStream> stream = tokenizer_.stream();
   const auto produced = [&result] { return static_cast<std::int64_t>(result.ids.size()); };
   while (produced() < options.max_tokens) {
     // The tokenizer may know fewer tokens than the model's padded vocabulary: only those can be said.

@@ -135,7 +135,7 @@ class HuggingFaceTokenizer::Lease {
   std::unique_ptr<Work> work_;
 };
 
-class HuggingFaceTokenizer::Stream : public TokenStream {
+class HuggingFaceTokenizer::Stream : public TextStream {
  public:
   Stream(const HuggingFaceTokenizer& tokenizer, SpecialTokens special)
       : tokenizer_(tokenizer), special_(special), chain_(tokenizer.parts_->decoder) {}
@@ -211,7 +211,7 @@ std::string HuggingFaceTokenizer::decode(const std::vector<std::int32_t>& ids, S
   return text + all.finish();
 }
 
-std::unique_ptr<TokenStream> HuggingFaceTokenizer::stream(SpecialTokens special) const {
+std::unique_ptr<TextStream> HuggingFaceTokenizer::stream(SpecialTokens special) const {
   return std::make_unique<Stream>(*this, special);
 }
 

@@ -41,7 +41,7 @@ class HuggingFaceTokenizer : public Tokenizer {
   std::vector<std::int32_t> encode_with_special(std::string_view text) const override;
   std::string token_bytes(std::int32_t id) const override;
   std::string decode(const std::vector<std::int32_t>& ids, SpecialTokens special) const override;
-  std::unique_ptr<TokenStream> stream(SpecialTokens special) const override;
+  std::unique_ptr<TextStream> stream(SpecialTokens special) const override;
   std::int32_t bos_id() const override { return bos_id_; }
   std::int32_t eos_id() const override { return eos_id_; }
   void save(const std::filesystem::path& folder) const override;

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // For tokenizers whose tokens are bytes whatever stands beside them.
-class ByteStream : public TokenStream {
+class ByteStream : public TextStream {
  public:
   explicit ByteStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
   std::string push(std::int32_t id) override { return decoder_.push(tokenizer_.token_bytes(id)); }
@@ -60,7 +60,7 @@ std::string Tokenizer::decode(const std::vector<std::int32_t>& ids, SpecialToken
   return text;
 }
 
-std::unique_ptr<TokenStream> Tokenizer::stream(SpecialTokens) const { return std::make_unique<ByteStream>(*this); }
+std::unique_ptr<TextStream> Tokenizer::stream(SpecialTokens) const { return std::make_unique<ByteStream>(*this); }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
   const fs::path model = folder / "tokenizer.model";

@@ -17,12 +17,12 @@ enum class SpecialTokens { kSkip, kKeep };
 
 // Ids to text, one at a time. Every piece of text is whole characters; all pieces together are what decoding the whole
 // list gives.
-class TokenStream {
+class TextStream {
  public:
-  TokenStream() = default;
-  TokenStream(const TokenStream&) = delete;
-  TokenStream& operator=(const TokenStream&) = delete;
-  virtual ~TokenStream() = default;
+  TextStream() = default;
+  TextStream(const TextStream&) = delete;
+  TextStream& operator=(const TextStream&) = delete;
+  virtual ~TextStream() = default;
   // The text that became complete with this token.
   virtual std::string push(std::int32_t id) = 0;
   // What is left, with U+FFFD for characters that stayed incomplete.
@@ -48,7 +48,7 @@ class Tokenizer {
   virtual std::string token_bytes(std::int32_t id) const = 0;
   virtual std::string decode(const std::vector<std::int32_t>& ids, SpecialTokens special = SpecialTokens::kSkip) const;
   // The tokenizer outlives the stream.
-  virtual std::unique_ptr<TokenStream> stream(SpecialTokens special = SpecialTokens::kSkip) const;
+  virtual std::unique_ptr<TextStream> stream(SpecialTokens special = SpecialTokens::kSkip) const;
   virtual std::int32_t bos_id() const = 0;  // -1: none. Stands between documents in training
   virtual std::int32_t eos_id() const = 0;  // -1: none
   // What a Hugging Face directory holds: tokenizer.model and/or tokenizer.json, tokenizer_config.json.
