@@ -1,6 +1,8 @@
 // How long a mixture of two regressions on ten inputs takes to fit, from a random start to its certificate, at growing
-// numbers of rows. Run: build/release/bench/bench_mixtures [largest number of rows, 1000000]
+// numbers of rows, and the memory of the whole process over that of the table. Run: build/release/bench/bench_mixtures
+// [largest number of rows, 1000000]
 #include <fmt/core.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <cmath>
@@ -48,12 +50,19 @@ witan::mixtures::Sample draw(std::int64_t rows) {
   return sample;
 }
 
+// The most that the process has held so far, in bytes.
+double peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return 1024.0 * static_cast<double>(usage.ru_maxrss);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::int64_t largest = argc > 1 ? std::atoll(argv[1]) : 1'000'000;
-  fmt::print("{} threads\n{:>10} {:>9} {:>12} {:>6}  {}\n", witan::num_threads(), "rows", "seconds", "ns per row",
-             "steps", "log-likelihood");
+  fmt::print("{} threads\n{:>10} {:>9} {:>12} {:>6} {:>11}  {}\n", witan::num_threads(), "rows", "seconds",
+             "ns per row", "steps", "peak / data", "log-likelihood");
   for (std::int64_t rows = 10'000; rows <= largest; rows *= 10) {
     witan::mixtures::Sample sample = draw(rows);
     witan::mixtures::FitOptions options;
@@ -62,8 +71,10 @@ int main(int argc, char** argv) {
     const auto begin = std::chrono::steady_clock::now();
     const witan::mixtures::Fit fit = witan::mixtures::fit_mixture(std::move(sample), options);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    fmt::print("{:>10} {:>9.3f} {:>12.1f} {:>6}  {:.4f}{}\n", rows, seconds, 1e9 * seconds / static_cast<double>(rows),
-               fit.restarts.front().iterations, fit.log_likelihood, fit.certificate.maximum ? "" : "  NOT A MAXIMUM");
+    const double data = static_cast<double>(rows) * (kInputs + 1) * sizeof(double);
+    fmt::print("{:>10} {:>9.3f} {:>12.1f} {:>6} {:>11.2f}  {:.4f}{}\n", rows, seconds,
+               1e9 * seconds / static_cast<double>(rows), fit.restarts.front().iterations, peak_memory() / data,
+               fit.log_likelihood, fit.certificate.maximum ? "" : "  NOT A MAXIMUM");
   }
   return 0;
 }

@@ -203,9 +203,9 @@ def main():
         for iterations in (10, 35):
             run(f"HME 2x2x2x2, batch, {iterations} iterations", "--tree", "2x2x2x2", "--restarts", "1", "--start", "random",
                 "--max-iterations", str(iterations))
-        run("HME 2x2x2x2, batch, best of 4", "--tree", "2x2x2x2", "--restarts", "4", "--max-iterations", "60")
-        run("HME 2x2x2x2, on-line, 2 passes", "--tree", "2x2x2x2", "--stream", "--stream-start-rows", "1500", "--stream-passes",
-            "2", "--restarts", "2", "--batch-rows", "50")
+        run("HME 2x2x2x2, batch, best of 3", "--tree", "2x2x2x2", "--restarts", "3", "--max-iterations", "35")
+        run("HME 2x2x2x2, 5 iterations, on-line", "--tree", "2x2x2x2", "--stream", "--stream-start-rows", "5000", "--stream-passes",
+            "2", "--restarts", "1", "--start", "random", "--max-iterations", "5", "--batch-rows", "200")
 
 
 if __name__ == "__main__":

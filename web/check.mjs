@@ -18,6 +18,10 @@ const SECTIONS = {
 };
 
 const COMPARISON = ["result", "learning", "routing", "cost"];
+const FITS = {
+  numbers: ["model", "coefficients", "residuals", "calibration", "selection", "search"],
+  classes: ["model", "coefficients", "calibration", "search"],
+};
 
 const [witan] = process.argv.slice(2);
 if (!witan) {
@@ -143,6 +147,31 @@ try {
       await page.locator("#routing .stepper button").last().press("Enter");
       expect((await curve.innerHTML()) !== before, `${where}: another router leaves the curves as they were`);
     });
+  }
+  // Two inputs and a category, whose names are markup.
+  const rows = Array.from({ length: 240 }, (_, i) => {
+    const [x, z, group] = [Math.sin(i), Math.cos(3 * i), ["a", "<b>b</b>", "c"][i % 3]];
+    const y = (x + z > 0 ? 2 + x : -1 - 2 * z) + 0.3 * Math.sin(17 * i * i) + (i % 3 ? 0 : 1);
+    return [x, z, group, y, y > 1 ? "high" : y > -1 ? "</script>" : "low"].join(",");
+  });
+  const table = join(folder, "table.csv");
+  writeFileSync(table, `x,<img src=x>,group,y,class\n${rows.join("\n")}\n`);
+  for (const [kind, sections] of Object.entries(FITS)) {
+    const page = join(folder, `${kind}.html`);
+    const options =
+      kind === "numbers"
+        ? ["--formula", "y ~ x + `<img src=x>` + group | gate ~ x + `<img src=x>`", "--experts=1..3"]
+        : ["--formula", "class ~ x | gate ~ x + `<img src=x>`", "--family=multinomial"];
+    execFileSync(witan, ["fit", table, ...options, "--restarts=4", "--report", page], { stdio: ["ignore", "ignore", "ignore"] });
+    for (const [width, colorScheme] of [[390, "light"], [1440, "dark"]]) {
+      await withPage(browser, page, { viewport: { width, height: 900 }, colorScheme }, async (tab, where) => {
+        await checkLayout(tab, where, sections);
+        const drawn = tab.locator("#model svg").first();
+        const before = await drawn.innerHTML();
+        await tab.locator("#model .stepper button").last().press("Enter");
+        expect((await drawn.innerHTML()) !== before, `${where}: another input leaves the picture as it was`);
+      });
+    }
   }
 } finally {
   await browser.close();

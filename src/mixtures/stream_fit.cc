@@ -69,6 +69,9 @@ class OnlineEm {
     const double gamma = 1.0 / batches_;
     information_ += gamma * (scores.hessian / batch.total_weight - information_);
     Eigen::MatrixXd regular = information_;
+    // As many outer products as parameters leave directions of which nothing is known yet.
+    const double rows_seen = batches_ * static_cast<double>(batch_rows_);
+    regular.diagonal() *= 1.0 + static_cast<double>(at_.size()) / rows_seen;
     regular.diagonal().array() += 1e-8 * std::max(1e-300, information_.diagonal().maxCoeff());
     Eigen::VectorXd move = gamma * regular.ldlt().solve(scores.gradient / batch.total_weight - penalty_slope());
     if (!move.allFinite()) return;
