@@ -68,6 +68,11 @@ Json byte_vocabulary(std::int32_t bos_id, std::int32_t eos_id) {
 
 }  // namespace
 
+bool file_is_there(const std::filesystem::path& file) {
+  std::error_code ignored;
+  return std::filesystem::exists(file, ignored);
+}
+
 std::vector<RankedMerge> ranked_merges(const SentencePieceModel& model) {
   std::unordered_map<std::string_view, std::int32_t> ids;
   std::vector<float> scores;

@@ -26,6 +26,9 @@ struct RankedMerge {
 // Of all normal pieces, ordered by rank. Pieces of the same score share one.
 std::vector<RankedMerge> ranked_merges(const SentencePieceModel& model);
 
+// Without an error for what cannot be looked at.
+bool file_is_there(const std::filesystem::path& file);
+
 // tokenizer.json, tokenizer_config.json and special_tokens_map.json beside a tokenizer.model. Class LlamaTokenizer.
 void save_sentencepiece_json(const std::filesystem::path& folder, const SentencePieceModel& model);
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "text/added_tokens.h"
+#include "text/hugging_face_files.h"
 #include "text/json_node.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
@@ -229,8 +230,7 @@ SpecialTokenNames read_special_token_names(const std::filesystem::path& folder) 
   };
   for (const char* file : {"tokenizer_config.json", "special_tokens_map.json"}) {
     const std::filesystem::path path = folder / file;
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) continue;
+    if (!file_is_there(path)) continue;
     const nlohmann::json json = read_json_file(path);
     const JsonNode root(json, path.string());
     if (names.bos.empty()) names.bos = name_in(root, "bos_token");

@@ -26,11 +26,6 @@ class ByteStream : public TextStream {
   StreamDecoder decoder_;
 };
 
-bool is_there(const fs::path& file) {
-  std::error_code ignored;
-  return fs::exists(file, ignored);
-}
-
 std::unique_ptr<Tokenizer> load_json(const fs::path& file, bool with_folder) {
   std::string text = read_text_file(file);
   const TokenizerDocument document(text, file.string());
@@ -40,7 +35,7 @@ std::unique_ptr<Tokenizer> load_json(const fs::path& file, bool with_folder) {
   if (with_folder) {
     names = read_special_token_names(file.parent_path());
     for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"}) {
-      if (is_there(file.parent_path() / name)) files.emplace_back(name, read_text_file(file.parent_path() / name));
+      if (file_is_there(file.parent_path() / name)) files.emplace_back(name, read_text_file(file.parent_path() / name));
     }
   }
   return std::make_unique<HuggingFaceTokenizer>(document, names, std::move(files));
@@ -65,14 +60,14 @@ std::unique_ptr<TextStream> Tokenizer::stream(SpecialTokens) const { return std:
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
   const fs::path model = folder / "tokenizer.model";
   const fs::path json = folder / "tokenizer.json";
-  if (is_there(model)) {
+  if (file_is_there(model)) {
     std::string bytes = read_text_file(model);
     // Of released models both files are there, and the tokenizer.json knows more.
-    if (!is_there(json) || BpeTokenizer::supports(parse_sentencepiece_model(bytes, model.string()))) {
+    if (!file_is_there(json) || BpeTokenizer::supports(parse_sentencepiece_model(bytes, model.string()))) {
       return std::make_unique<BpeTokenizer>(std::move(bytes), model.string());
     }
   }
-  if (!is_there(json)) {
+  if (!file_is_there(json)) {
     fail("{}: no tokenizer: looked for tokenizer.model and tokenizer.json", folder.string());
   }
   return load_json(json, true);

@@ -134,6 +134,20 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
+std::string upper_case(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (std::size_t position = 0; position < text.size();) {
+    const char32_t character = next_character(text, position);
+    if (character == 0xDF) {
+      result += "SS";
+    } else {
+      append_character(result, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(character))));
+    }
+  }
+  return result;
+}
+
 std::string normalized(std::string_view text, NormalForm form) {
   if (is_in_form(text, form)) return std::string(text);
   int options = UTF8PROC_STABLE;

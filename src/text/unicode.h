@@ -24,6 +24,7 @@ bool is_word(char32_t character);
 
 // The full lower-case mapping of Unicode without its conditions on context.
 std::string lower_case(std::string_view text);
+std::string upper_case(std::string_view text);  // character by character, but for the sharp s, which becomes two
 
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 std::string normalized(std::string_view text, NormalForm form);

@@ -10,6 +10,7 @@
   target(safetensors) \
   target(tokenizer_model) \
   target(tokenizer_json) \
+  target(chat_template) \
   target(text_documents) \
   target(json) \
   target(model_config) \

@@ -1,0 +1,580 @@
+// Small functions by name. Names come from the template, so each is looked up when it is met.
+#include "text/template_builtins.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "base/error.h"
+#include "text/unicode.h"
+
+namespace witan {
+namespace {
+
+using Arguments = TemplateArguments;
+
+const TemplateValue* argument(const Arguments& arguments, std::size_t index, std::string_view name) {
+  if (index < arguments.positional.size()) return &arguments.positional[index];
+  for (const auto& [key, value] : arguments.named) {
+    if (key == name) return &value;
+  }
+  return nullptr;
+}
+
+const std::string& text_of(const TemplateValue& value, const char* what) {
+  if (value.text() == nullptr) fail("{} wants a string, not {}", what, value.type_name());
+  return *value.text();
+}
+
+std::string required_text(const Arguments& arguments, std::size_t index, std::string_view name, const char* what) {
+  const TemplateValue* value = argument(arguments, index, name);
+  if (value == nullptr) fail("{} needs an argument", what);
+  return text_of(*value, what);
+}
+
+bool flag_argument(const Arguments& arguments, std::size_t index, std::string_view name, bool otherwise) {
+  const TemplateValue* value = argument(arguments, index, name);
+  return value == nullptr ? otherwise : value->truth();
+}
+
+std::int64_t integer_argument(const Arguments& arguments, std::size_t index, std::string_view name,
+                              std::int64_t otherwise) {
+  const TemplateValue* value = argument(arguments, index, name);
+  if (value == nullptr || value->is_none()) return otherwise;
+  if (!value->is_integer()) fail("{} is to be a whole number, not {}", name, value->type_name());
+  return value->integer();
+}
+
+// Off both ends, one or the other: characters of `set`, white space when there is none.
+std::string stripped(std::string_view text, const TemplateValue* set, bool left, bool right) {
+  std::u32string taken;
+  const bool any_space = set == nullptr || set->is_none();
+  if (!any_space) {
+    const std::string& characters = text_of(*set, "strip");
+    for (std::size_t position = 0; position < characters.size();) taken += next_character(characters, position);
+  }
+  const auto goes = [&](char32_t c) {
+    return any_space ? is_white_space(c) || (c >= 0x1C && c <= 0x1F) : taken.find(c) != std::u32string::npos;
+  };
+  std::size_t begin = 0;
+  for (std::size_t position = 0; left && position < text.size(); begin = position) {
+    if (!goes(next_character(text, position))) break;
+  }
+  std::size_t end = text.size();
+  while (right && end > begin) {
+    std::size_t start = end - 1;
+    while (start > begin && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+    std::size_t position = start;
+    if (!goes(next_character(text, position))) break;
+    end = start;
+  }
+  return std::string(text.substr(begin, end - begin));
+}
+
+char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+
+std::string cased(std::string text, bool upper) {
+  if (!upper) return lower_case(text);
+  return upper_case(text);
+}
+
+// The first letter of the text, or of each word, upper case; the rest lower.
+std::string capitalized(const std::string& text, bool each_word) {
+  std::string result = lower_case(text);
+  bool begins = true;
+  for (char& c : result) {
+    const bool letter = static_cast<unsigned char>(c) >= 0x80 || (c >= 'a' && c <= 'z');
+    if (begins && letter) c = ascii_upper(c);
+    begins = each_word ? !letter && c != '\'' : false;
+  }
+  return result;
+}
+
+std::string replaced_text(std::string_view text, std::string_view from, std::string_view to, std::int64_t most,
+                          TemplateBudget& budget) {
+  std::string result;
+  std::size_t done = 0;
+  while (most != 0) {
+    std::size_t found = from.empty() ? done : text.find(from, done);
+    if (found == std::string_view::npos || found > text.size()) break;
+    result += text.substr(done, found - done);
+    result += to;
+    budget.charge(to.size() + 1);
+    done = found + from.size();
+    --most;
+    if (!from.empty()) continue;
+    if (done >= text.size()) break;
+    std::size_t next = done;  // an empty text stands between all characters
+    next_character(text, next);
+    result += text.substr(done, next - done);
+    done = next;
+  }
+  if (done < text.size()) result += text.substr(done);
+  return result;
+}
+
+TemplateValue split(const std::string& text, const Arguments& arguments, bool from_right) {
+  const TemplateValue* separator = argument(arguments, 0, "sep");
+  std::int64_t most = integer_argument(arguments, 1, "maxsplit", -1);
+  std::vector<std::string> parts;
+  if (separator == nullptr || separator->is_none()) {
+    std::string_view rest = text;
+    for (;;) {
+      const std::string tail = stripped(rest, nullptr, true, false);
+      rest = rest.substr(rest.size() - tail.size());
+      if (rest.empty()) break;
+      if (most == 0) {
+        parts.push_back(stripped(rest, nullptr, false, true));
+        break;
+      }
+      std::size_t end = 0;
+      for (std::size_t position = 0; position < rest.size(); end = position) {
+        if (is_white_space(next_character(rest, position))) break;
+      }
+      parts.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(end);
+      --most;
+    }
+  } else {
+    const std::string& by = text_of(*separator, "split");
+    if (by.empty()) fail("split by an empty string");
+    std::string_view rest = text;
+    for (; most != 0; --most) {
+      const std::size_t found = from_right ? rest.rfind(by) : rest.find(by);
+      if (found == std::string_view::npos) break;
+      parts.emplace_back(from_right ? rest.substr(found + by.size()) : rest.substr(0, found));
+      rest = from_right ? rest.substr(0, found) : rest.substr(found + by.size());
+    }
+    parts.emplace_back(rest);
+    if (from_right) std::ranges::reverse(parts);
+  }
+  TemplateList items;
+  for (std::string& part : parts) items.emplace_back(std::move(part));
+  return TemplateValue::list(std::move(items));
+}
+
+TemplateValue split_lines(std::string_view text) {
+  TemplateList items;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    items.emplace_back(std::string(text.substr(0, end)));
+    text.remove_prefix(std::min(text.size(), end + (text.substr(end).starts_with("\r\n") ? 2 : 1)));
+  }
+  return TemplateValue::list(std::move(items));
+}
+
+// Whether the text begins (ends) with the argument, or with one of a list.
+bool has_affix(const std::string& text, const Arguments& arguments, bool at_end) {
+  const TemplateValue* given = argument(arguments, 0, "prefix");
+  if (given == nullptr) fail("{} needs an argument", at_end ? "endswith" : "startswith");
+  const auto fits = [&](const TemplateValue& one) {
+    const std::string& affix = text_of(one, at_end ? "endswith" : "startswith");
+    return at_end ? text.ends_with(affix) : text.starts_with(affix);
+  };
+  return given->items() != nullptr ? std::ranges::any_of(*given->items(), fits) : fits(*given);
+}
+
+std::string joined(const TemplateList& items, const std::string& separator, TemplateBudget& budget) {
+  std::string result;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i > 0) result += separator;
+    const std::string part = printed(items[i]);
+    budget.charge(part.size() + separator.size());
+    result += part;
+  }
+  return result;
+}
+
+// The field of each item that `attribute` names; "a.b" goes deeper.
+TemplateValue attribute_of(const TemplateValue& item, std::string_view attribute) {
+  const TemplateValue* value = &item;
+  while (value != nullptr) {
+    const std::size_t dot = attribute.find('.');
+    value = value->field(attribute.substr(0, dot));
+    if (dot == std::string_view::npos) break;
+    attribute.remove_prefix(dot + 1);
+  }
+  return value == nullptr ? TemplateValue() : *value;
+}
+
+Arguments tail(const Arguments& arguments, std::size_t skip) {
+  Arguments rest = arguments;
+  rest.positional.erase(rest.positional.begin(),
+                        rest.positional.begin() + static_cast<std::ptrdiff_t>(std::min(skip, rest.positional.size())));
+  return rest;
+}
+
+// select, reject, selectattr, rejectattr.
+TemplateValue selected(const std::string& name, const TemplateValue& value, const Arguments& arguments) {
+  const bool keeps = name.starts_with("select");
+  const bool by_attribute = name.ends_with("attr");
+  const std::string attribute = by_attribute ? required_text(arguments, 0, "", name.c_str()) : "";
+  const std::size_t test = by_attribute ? 1 : 0;
+  TemplateList items;
+  for (const TemplateValue& item : template_items(value)) {
+    const TemplateValue tested = by_attribute ? attribute_of(item, attribute) : item;
+    const bool fits = arguments.positional.size() > test ? apply_test(text_of(arguments.positional[test], name.c_str()),
+                                                                      tested, tail(arguments, test + 1))
+                                                         : tested.truth();
+    if (fits == keeps) items.push_back(item);
+  }
+  return TemplateValue::list(std::move(items));
+}
+
+TemplateValue mapped(const TemplateValue& value, const Arguments& arguments, TemplateBudget& budget) {
+  TemplateList items;
+  const TemplateValue* attribute = arguments.positional.empty() ? argument(arguments, 0, "attribute") : nullptr;
+  const TemplateValue* otherwise = argument(arguments, 99, "default");
+  for (const TemplateValue& item : template_items(value)) {
+    if (attribute == nullptr) {
+      items.push_back(apply_filter(required_text(arguments, 0, "", "map"), item, tail(arguments, 1), budget));
+      continue;
+    }
+    const TemplateValue found = attribute_of(item, text_of(*attribute, "map"));
+    items.push_back(found.is_undefined() && otherwise != nullptr ? *otherwise : found);
+  }
+  return TemplateValue::list(std::move(items));
+}
+
+TemplateValue sorted(const TemplateValue& value, const Arguments& arguments, bool is_dict) {
+  const bool reversed = flag_argument(arguments, is_dict ? 2 : 0, "reverse", false);
+  const TemplateValue* attribute = is_dict ? nullptr : argument(arguments, 2, "attribute");
+  const TemplateValue* by = is_dict ? argument(arguments, 1, "by") : nullptr;
+  const bool by_value = by != nullptr && by->text() != nullptr && *by->text() == "value";
+  const bool case_sensitive = flag_argument(arguments, is_dict ? 0 : 1, "case_sensitive", false);
+  TemplateList items = is_dict ? TemplateList() : template_items(value);
+  if (is_dict) {
+    if (value.fields() == nullptr) fail("dictsort wants a dict, not {}", value.type_name());
+    for (const auto& [key, field] : *value.fields()) items.push_back(TemplateValue::list({key, field}));
+  }
+  const auto key_of = [&](const TemplateValue& item) -> TemplateValue {
+    TemplateValue key = is_dict ? (*item.items())[by_value ? 1 : 0]
+                                : (attribute != nullptr ? attribute_of(item, text_of(*attribute, "sort")) : item);
+    if (!case_sensitive && key.text() != nullptr) return lower_case(*key.text());
+    return key;
+  };
+  std::ranges::stable_sort(items, [&](const TemplateValue& a, const TemplateValue& b) {
+    return reversed ? template_compare(key_of(b), key_of(a)) < 0 : template_compare(key_of(a), key_of(b)) < 0;
+  });
+  return TemplateValue::list(std::move(items));
+}
+
+std::string indented(const std::string& text, const Arguments& arguments, TemplateBudget& budget) {
+  const TemplateValue* width = argument(arguments, 0, "width");
+  const std::int64_t count =
+      width != nullptr && width->is_integer() ? std::clamp<std::int64_t>(width->integer(), 0, 1000) : 4;
+  const std::string blank =
+      width != nullptr && width->text() != nullptr ? *width->text() : std::string(static_cast<std::size_t>(count), ' ');
+  const bool first = flag_argument(arguments, 1, "first", false);
+  const bool empty_lines = flag_argument(arguments, 2, "blank", false);
+  std::string result;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (begin == 0 ? first : (end > begin || empty_lines)) result += blank;
+    budget.charge(blank.size());
+    result += text.substr(begin, end - begin);
+    if (end < text.size()) result += '\n';
+    begin = end + 1;
+  }
+  return result;
+}
+
+TemplateValue to_integer(const TemplateValue& value, std::int64_t otherwise) {
+  if (value.get<double>() != nullptr) {
+    const double number = std::trunc(value.number());
+    return std::abs(number) < 9e18 ? static_cast<std::int64_t>(number) : otherwise;
+  }
+  if (value.is_number()) return value.integer();
+  if (value.text() == nullptr) return otherwise;
+  const std::string text = stripped(*value.text(), nullptr, true, true);
+  double number = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || !(std::abs(number) < 9e18)) return otherwise;
+  std::int64_t whole = 0;
+  const auto exact = std::from_chars(text.data(), text.data() + text.size(), whole);
+  return exact.ec == std::errc() && exact.ptr == text.data() + text.size() ? whole : static_cast<std::int64_t>(number);
+}
+
+TemplateValue to_float(const TemplateValue& value) {
+  if (value.is_number()) return value.number();
+  double number = 0.0;
+  if (value.text() != nullptr) {
+    const std::string text = stripped(*value.text(), nullptr, true, true);
+    std::from_chars(text.data(), text.data() + text.size(), number);
+  }
+  return number;
+}
+
+std::string escaped_html(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const std::string_view special = "&<>\"'";
+    constexpr std::array<const char*, 5> kNames = {"&amp;", "&lt;", "&gt;", "&#34;", "&#39;"};
+    const std::size_t found = special.find(c);
+    if (found == std::string_view::npos) {
+      result += c;
+    } else {
+      result += kNames[found];
+    }
+  }
+  return result;
+}
+
+TemplateValue dict_items(const TemplateValue& value) {
+  if (value.fields() == nullptr) fail("items of {}", value.type_name());
+  TemplateList items;
+  for (const auto& [key, field] : *value.fields()) items.push_back(TemplateValue::list({key, field}));
+  return TemplateValue::list(std::move(items));
+}
+
+TemplateValue extreme(const TemplateValue& value, int sign) {
+  const TemplateList items = template_items(value);
+  if (items.empty()) return {};
+  return *std::ranges::min_element(
+      items, [sign](const TemplateValue& a, const TemplateValue& b) { return sign * template_compare(a, b) < 0; });
+}
+
+constexpr std::array<std::string_view, 20> kTextMethods = {
+    "strip",    "lstrip", "rstrip",       "split",        "rsplit",     "splitlines", "startswith",
+    "endswith", "upper",  "lower",        "title",        "capitalize", "replace",    "join",
+    "find",     "count",  "removeprefix", "removesuffix", "isdigit",    "rfind"};
+constexpr std::array<std::string_view, 4> kDictMethods = {"items", "keys", "values", "get"};
+
+}  // namespace
+
+void TemplateBudget::step(std::size_t count) {
+  constexpr std::size_t kMostSteps = 1'000'000;
+  steps_ += count;
+  if (steps_ > kMostSteps) fail("the template takes more than {} steps", kMostSteps);
+}
+
+void TemplateBudget::charge(std::size_t bytes) {
+  constexpr std::size_t kMostBytes = std::size_t{256} << 20;
+  bytes_ += bytes;
+  if (bytes > kMostBytes || bytes_ > kMostBytes) fail("the template makes more than {} bytes of text", kMostBytes);
+}
+
+std::size_t template_length(const TemplateValue& value) {
+  if (const std::string* text = value.text()) return count_characters(*text);
+  if (const TemplateList* items = value.items()) return items->size();
+  if (const TemplateDict* fields = value.fields()) return fields->size();
+  if (value.is_undefined()) return 0;
+  fail("the length of {}", value.type_name());
+}
+
+TemplateList template_items(const TemplateValue& value) {
+  TemplateList result;
+  if (const TemplateList* items = value.items()) return *items;
+  if (const TemplateDict* fields = value.fields()) {
+    for (const auto& [key, field] : *fields) result.emplace_back(key);
+  } else if (const std::string* text = value.text()) {
+    for (std::size_t begin = 0; begin < text->size();) {
+      std::size_t end = begin;
+      next_character(*text, end);
+      result.emplace_back(text->substr(begin, end - begin));
+      begin = end;
+    }
+  } else if (!value.is_undefined()) {
+    fail("{} cannot be looped over", value.type_name());
+  }
+  return result;
+}
+
+bool template_contains(const TemplateValue& container, const TemplateValue& item) {
+  if (const std::string* text = container.text()) {
+    return text->find(text_of(item, "in a string")) != std::string::npos;
+  }
+  if (container.fields() != nullptr) return item.text() != nullptr && container.field(*item.text()) != nullptr;
+  const TemplateList items = template_items(container);
+  return std::ranges::any_of(items, [&](const TemplateValue& one) { return equal(one, item); });
+}
+
+int template_compare(const TemplateValue& a, const TemplateValue& b) {
+  if (a.is_number() && b.is_number()) return a.number() < b.number() ? -1 : a.number() > b.number() ? 1 : 0;
+  if (a.text() != nullptr && b.text() != nullptr) return a.text()->compare(*b.text()) < 0 ? -1 : *a.text() != *b.text();
+  fail("{} and {} have no order", a.type_name(), b.type_name());
+}
+
+TemplateValue apply_filter(const std::string& name, const TemplateValue& value, const Arguments& arguments,
+                           TemplateBudget& budget) {
+  if (name == "trim") return stripped(printed(value), argument(arguments, 0, "chars"), true, true);
+  if (name == "length" || name == "count") return static_cast<std::int64_t>(template_length(value));
+  if (name == "upper" || name == "lower") return cased(printed(value), name == "upper");
+  if (name == "title" || name == "capitalize") return capitalized(printed(value), name == "title");
+  if (name == "string") return printed(value);
+  if (name == "safe") return value;
+  if (name == "escape" || name == "e") return escaped_html(printed(value));
+  if (name == "default" || name == "d") {
+    const bool missing = value.is_undefined() || (flag_argument(arguments, 1, "boolean", false) && !value.truth());
+    const TemplateValue* otherwise = argument(arguments, 0, "default_value");
+    return missing ? (otherwise == nullptr ? TemplateValue(std::string()) : *otherwise) : value;
+  }
+  if (name == "tojson")
+    return json_text(value, std::min<std::int64_t>(integer_argument(arguments, 0, "indent", -1), 40));
+  if (name == "join") {
+    TemplateList items = template_items(value);
+    if (const TemplateValue* attribute = argument(arguments, 1, "attribute")) {
+      for (TemplateValue& item : items) item = attribute_of(item, text_of(*attribute, "join"));
+    }
+    const TemplateValue* separator = argument(arguments, 0, "d");
+    return joined(items, separator == nullptr ? "" : printed(*separator), budget);
+  }
+  if (name == "replace") {
+    return replaced_text(printed(value), required_text(arguments, 0, "old", "replace"),
+                         required_text(arguments, 1, "new", "replace"), integer_argument(arguments, 2, "count", -1),
+                         budget);
+  }
+  if (name == "indent") return indented(printed(value), arguments, budget);
+  if (name == "first" || name == "last") {
+    const TemplateList items = template_items(value);
+    return items.empty() ? TemplateValue() : name == "first" ? items.front() : items.back();
+  }
+  if (name == "list") return TemplateValue::list(template_items(value));
+  if (name == "items") return value.is_undefined() ? TemplateValue::list({}) : dict_items(value);
+  if (name == "sort" || name == "dictsort") return sorted(value, arguments, name == "dictsort");
+  if (name == "reverse") {
+    TemplateList items = template_items(value);
+    std::ranges::reverse(items);
+    if (value.text() != nullptr) return joined(items, "", budget);
+    return TemplateValue::list(std::move(items));
+  }
+  if (name == "unique") {
+    TemplateList items;
+    for (const TemplateValue& item : template_items(value)) {
+      budget.step();
+      if (std::ranges::none_of(items, [&](const TemplateValue& one) { return equal(one, item); }))
+        items.push_back(item);
+    }
+    return TemplateValue::list(std::move(items));
+  }
+  if (name == "map") return mapped(value, arguments, budget);
+  if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr") {
+    return selected(name, value, arguments);
+  }
+  if (name == "int") return to_integer(value, integer_argument(arguments, 0, "default", 0));
+  if (name == "float") return to_float(value);
+  if (name == "abs" && value.is_number()) {
+    if (value.get<double>() != nullptr) return std::abs(value.number());
+    if (value.integer() == INT64_MIN) fail("abs: the number is too large");
+    return std::abs(value.integer());
+  }
+  if (name == "round" && value.is_number()) {
+    const double scale = std::pow(
+        10.0, static_cast<double>(std::clamp<std::int64_t>(integer_argument(arguments, 0, "precision", 0), -15, 15)));
+    return std::round(value.number() * scale) / scale;
+  }
+  if (name == "min" || name == "max") return extreme(value, name == "min" ? 1 : -1);
+  if (name == "sum") {
+    double total = 0.0;
+    bool whole = true;
+    for (const TemplateValue& item : template_items(value)) {
+      if (!item.is_number()) fail("sum of {}", item.type_name());
+      total += item.number();
+      whole = whole && item.get<double>() == nullptr;
+    }
+    if (whole && std::abs(total) < 9e15) return static_cast<std::int64_t>(total);
+    return total;
+  }
+  fail("the filter {} is unknown or does not take {}", name, value.type_name());
+}
+
+bool apply_test(const std::string& name, const TemplateValue& value, const Arguments& arguments) {
+  const auto other = [&]() -> const TemplateValue& {
+    if (arguments.positional.empty()) fail("the test {} needs an argument", name);
+    return arguments.positional[0];
+  };
+  if (name == "defined") return !value.is_undefined();
+  if (name == "undefined") return value.is_undefined();
+  if (name == "none") return value.is_none();
+  if (name == "string") return value.text() != nullptr;
+  if (name == "boolean") return value.get<bool>() != nullptr;
+  if (name == "true" || name == "false") return value.get<bool>() != nullptr && value.truth() == (name == "true");
+  if (name == "integer") return value.is_integer();
+  if (name == "float") return value.get<double>() != nullptr;
+  if (name == "number") return value.is_number();
+  if (name == "mapping") return value.fields() != nullptr;
+  if (name == "sequence") return value.items() != nullptr || value.text() != nullptr || value.fields() != nullptr;
+  if (name == "iterable") {
+    return value.items() != nullptr || value.text() != nullptr || value.fields() != nullptr || value.is_undefined();
+  }
+  if (name == "callable") return value.callable() != nullptr;
+  if (name == "odd" || name == "even") {
+    if (!value.is_number()) fail("the test {} wants a number, not {}", name, value.type_name());
+    return (value.integer() % 2 != 0) == (name == "odd");
+  }
+  if (name == "divisibleby") {
+    if (!value.is_integer() || !other().is_integer() || other().integer() == 0) fail("divisibleby wants whole numbers");
+    return other().integer() == -1 || value.integer() % other().integer() == 0;
+  }
+  if (name == "eq" || name == "equalto" || name == "sameas") return equal(value, other());
+  if (name == "ne") return !equal(value, other());
+  if (name == "lt" || name == "lessthan") return template_compare(value, other()) < 0;
+  if (name == "le") return template_compare(value, other()) <= 0;
+  if (name == "gt" || name == "greaterthan") return template_compare(value, other()) > 0;
+  if (name == "ge") return template_compare(value, other()) >= 0;
+  if (name == "in") return template_contains(other(), value);
+  if (name == "lower" || name == "upper") return printed(value) == cased(printed(value), name == "upper");
+  fail("the test {} is unknown", name);
+}
+
+bool has_method(const TemplateValue& value, std::string_view name) {
+  if (value.text() != nullptr) return std::ranges::find(kTextMethods, name) != kTextMethods.end();
+  return value.fields() != nullptr && !value.is_namespace &&
+         std::ranges::find(kDictMethods, name) != kDictMethods.end();
+}
+
+TemplateValue call_method(const TemplateValue& value, const std::string& name, const Arguments& arguments,
+                          TemplateBudget& budget) {
+  if (const TemplateDict* fields = value.fields()) {
+    if (name == "items") return dict_items(value);
+    if (name == "keys") return TemplateValue::list(template_items(value));
+    if (name == "values") {
+      TemplateList values;
+      for (const auto& [key, field] : *fields) values.push_back(field);
+      return TemplateValue::list(std::move(values));
+    }
+    const TemplateValue* key = argument(arguments, 0, "key");
+    const TemplateValue* otherwise = argument(arguments, 1, "default");
+    const TemplateValue* found = key != nullptr && key->text() != nullptr ? value.field(*key->text()) : nullptr;
+    return found != nullptr ? *found : otherwise != nullptr ? *otherwise : TemplateValue::none();
+  }
+  const std::string& text = *value.text();
+  budget.charge(text.size());
+  if (name == "strip" || name == "lstrip" || name == "rstrip") {
+    return stripped(text, argument(arguments, 0, "chars"), name != "rstrip", name != "lstrip");
+  }
+  if (name == "split" || name == "rsplit") return split(text, arguments, name == "rsplit");
+  if (name == "splitlines") return split_lines(text);
+  if (name == "startswith" || name == "endswith") return has_affix(text, arguments, name == "endswith");
+  if (name == "upper" || name == "lower") return cased(text, name == "upper");
+  if (name == "title" || name == "capitalize") return capitalized(text, name == "title");
+  if (name == "replace") {
+    return replaced_text(text, required_text(arguments, 0, "old", "replace"),
+                         required_text(arguments, 1, "new", "replace"), integer_argument(arguments, 2, "count", -1),
+                         budget);
+  }
+  if (name == "join") {
+    const TemplateValue* items = argument(arguments, 0, "iterable");
+    if (items == nullptr) fail("join needs an argument");
+    return joined(template_items(*items), text, budget);
+  }
+  if (name == "isdigit") return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  const std::string part = required_text(arguments, 0, "sub", name.c_str());
+  if (name == "find" || name == "rfind") {
+    const std::size_t found = name == "find" ? text.find(part) : text.rfind(part);
+    return found == std::string::npos
+               ? std::int64_t{-1}
+               : static_cast<std::int64_t>(count_characters(std::string_view(text).substr(0, found)));
+  }
+  if (name == "count") {
+    std::int64_t times = 0;
+    if (part.empty()) return static_cast<std::int64_t>(count_characters(text)) + 1;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++times;
+    return times;
+  }
+  if (name == "removeprefix") return text.starts_with(part) ? text.substr(part.size()) : text;
+  return text.ends_with(part) ? text.substr(0, text.size() - part.size()) : text;  // removesuffix
+}
+
+}  // namespace witan

@@ -1,0 +1,40 @@
+// What chat templates call: filters, tests, and the methods of strings and dicts, as Jinja and Python have them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "text/template_value.h"
+
+namespace witan {
+
+// What a template has used so far of what it may use. Every step and every byte that is made counts.
+class TemplateBudget {
+ public:
+  void step(std::size_t count = 1);
+  void charge(std::size_t bytes);
+
+ private:
+  std::size_t steps_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+// Each throws Error "..." without a place for what does not fit (the evaluator adds the line), and for unknown names.
+TemplateValue apply_filter(const std::string& name, const TemplateValue& value, const TemplateArguments& arguments,
+                           TemplateBudget& budget);
+bool apply_test(const std::string& name, const TemplateValue& value, const TemplateArguments& arguments);
+// text.name(arguments), dict.name(arguments).
+bool has_method(const TemplateValue& value, std::string_view name);
+TemplateValue call_method(const TemplateValue& value, const std::string& name, const TemplateArguments& arguments,
+                          TemplateBudget& budget);
+
+// Python's len, in characters; throws for what has none.
+std::size_t template_length(const TemplateValue& value);
+// What a loop goes over: items, characters, or the keys of a dict. Nothing for undefined.
+TemplateList template_items(const TemplateValue& value);
+bool template_contains(const TemplateValue& container, const TemplateValue& item);
+// -1, 0, 1; throws for what has no order.
+int template_compare(const TemplateValue& a, const TemplateValue& b);
+
+}  // namespace witan
