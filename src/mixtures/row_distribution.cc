@@ -21,6 +21,7 @@ constexpr double kSameMode = 1e-5;  // of the narrowest expert's standard deviat
 // In place; returns the logarithm of the sum.
 double normalize(std::vector<double>& logs) {
   std::vector<double*> columns;
+  columns.reserve(logs.size());
   for (double& value : logs) columns.push_back(&value);
   double log_sum = 0.0;
   kernels::column_softmax_reference(columns, 1, &log_sum);
