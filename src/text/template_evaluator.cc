@@ -442,10 +442,11 @@ class TemplateEvaluator {
     }
     if (sign == "*" && left.text() != nullptr && right.is_integer()) {
       std::string text;
-      for (std::int64_t i = 0; i < right.integer(); ++i) {
-        budget_.charge(left.text()->size() + 1);
-        text += *left.text();
-      }
+      std::size_t bytes = 0;
+      const auto count = static_cast<std::size_t>(std::max<std::int64_t>(0, right.integer()));
+      if (__builtin_mul_overflow(left.text()->size(), count, &bytes)) bytes = SIZE_MAX;
+      budget_.charge(bytes);
+      while (text.size() < bytes) text += *left.text();
       return text;
     }
     if (!left.is_number() || !right.is_number()) fail("{} {} {}", left.type_name(), sign, right.type_name());
