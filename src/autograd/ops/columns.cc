@@ -28,10 +28,10 @@ Tensor select_columns(Tape& tape, const Tensor& x, const std::shared_ptr<const C
       for (const std::int32_t column : *map) *out++ = column == kNoColumn ? 0.0F : in[column];
     }
   });
-  tape.record(y, [dy = y.grad(), dx = x.grad(), map] {
+  // The gradient has the shape of the tensor that x may be another shape of.
+  tape.record(y, [dy = y.grad(), dx = x.grad(), map, cols = x.cols()] {
     const std::span<float> sum = dx.accumulator();
     const ConstMatrix given = dy.matrix();
-    const std::int64_t cols = dx.shape().cols();
     parallel_for(given.rows, kCopyGrain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row) {
         const float* in = given.row(row);

@@ -29,6 +29,15 @@ TEST(SelectColumnsTest, GradientsMatchCentralDifferences) {
       [&](Tape& tape, std::span<const Tensor> x) { return ops::select_columns(tape, x[0], map); }, inputs));
 }
 
+TEST(SelectColumnsTest, GradientOfAnotherShapeOfATensor) {
+  Tensor x = Tensor::from({3}, std::vector<float>{1, 2, 3});
+  x.set_requires_grad(true);
+  Tape tape(Tape::Mode::kRecording);
+  const Tensor y = ops::select_columns(tape, x.reshaped({3, 1}), map_of({ops::kNoColumn, 0}));
+  tape.backward(y, Tensor::from({3, 2}, std::vector<float>{9, 4, 9, 5, 9, 6}));
+  EXPECT_TRUE(test::identical(x.grad().values(), std::vector<float>{4, 5, 6}));
+}
+
 TEST(SelectColumnsTest, NoSuchColumn) {
   Tape off;
   const Tensor x = Tensor::zeros({2, 3});
