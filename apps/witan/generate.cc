@@ -1,28 +1,42 @@
-// `witan generate`: continues a prompt.
+// `witan generate`: continues a prompt, or answers messages.
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "base/progress.h"
+#include "inference/generation_config.h"
 #include "inference/generator.h"
+#include "inference/plan.h"
 #include "models/checkpoint_folder.h"
+#include "witan/chat_session.h"
 #include "witan/commands.h"
 #include "witan/expert_painter.h"
 #include "witan/model_folder.h"
 #include "witan/options.h"
+#include "witan/run_plan.h"
 #include "witan/terminal_text.h"
 
 namespace witan::cli {
 namespace {
+
+std::string prompt_from_stdin() {
+  if (is_terminal(STDIN_FILENO)) fmt::print(stderr, "witan: type the prompt, then Ctrl-D\n");
+  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  if (text.ends_with('\n')) text.pop_back();  // of the last line, which `echo` and editors add
+  return text;
+}
 
 struct GenerateCommand {
   std::string folder;
@@ -30,30 +44,32 @@ struct GenerateCommand {
   bool has_prompt = false;
   std::int64_t max_tokens = 256;
   bool echo = true;
+  bool chat = false;
+  std::string system;
+  bool dry_run = false;
   bool show_experts = false;
   std::int64_t layer = -1;
   std::int64_t threads = 0;
   SamplingOptions sampling;
+  std::set<std::string> chosen;  // fields of `sampling` that stood on the command line
 
   Fields fields() {
     constexpr std::int64_t kMany = 1 << 30;
     Fields fields("generate");
     fields.integer("max_tokens", max_tokens, 0, kMany, "Tokens to generate, unless the text ends before")
         .flag("echo", echo, "Print the prompt before its continuation")
+        .flag("dry_run", dry_run, "Say what running the model takes, and stop")
         .flag("show_experts", show_experts, "Colour each token by the expert that served it, or mark it [e3]")
         .integer("layer", layer, -1, kMany, "Whose experts to show; -1: the middle one of those with a mixture")
         .integer("threads", threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
     return fields;
   }
-};
 
-std::string prompt_from_stdin() {
-  constexpr int kStdin = 0;
-  if (is_terminal(kStdin)) fmt::print(stderr, "witan: type the prompt, then Ctrl-D\n");
-  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
-  if (text.ends_with('\n')) text.pop_back();  // of the last line, which `echo` and editors add
-  return text;
-}
+  std::string prompt_text() const {
+    if (has_prompt) return prompt;
+    return dry_run || chat ? std::string() : prompt_from_stdin();
+  }
+};
 
 std::int64_t middle_mixture(const DecoderConfig& config) {
   std::vector<std::int64_t> mixtures;
@@ -92,44 +108,98 @@ void print_summary(const Generation& generation) {
              rate(tokens, generation.decode_seconds), reason(generation.stop));
 }
 
+// Prints what a generator says, as it says it.
+class Speaker {
+ public:
+  Speaker(Decoder& model, const Tokenizer& tokenizer, const GenerateCommand& command)
+      : generator_(model, tokenizer),
+        sampling_(command.sampling),
+        painter_(detect_color_mode(), model.config().moe.num_experts) {
+    options_.max_tokens = command.max_tokens;
+    options_.add_special_tokens = !command.chat;
+    if (command.show_experts) {
+      options_.observed_layer = command.layer >= 0 ? command.layer : middle_mixture(model.config());
+    }
+  }
+
+  // `echo` is printed before the first token. Throws Interrupted after what was said until then.
+  Generation speak(const std::string& prompt, const std::string& echo) {
+    bool echoed = false;
+    const auto begin = [&] {  // only when nothing can be refused any more
+      if (!echoed) print(shown(echo));
+      echoed = true;
+    };
+    Generation generation = generator_.generate(prompt, sampling_, options_, [&](const GeneratedToken& token) {
+      begin();
+      const std::int32_t expert = token.experts.experts.empty() ? -1 : token.experts.experts.front();
+      print(painter_.paint(shown(token.text), expert));
+      return !interrupted();
+    });
+    begin();
+    print(generation.tail + "\n");
+    if (options_.observed_layer) {
+      print(fmt::format("experts of layer {}: {}\n", *options_.observed_layer, painter_.legend()));
+    }
+    print_summary(generation);
+    if (interrupted()) throw Interrupted();
+    return generation;
+  }
+
+ private:
+  // A program that reads the output gets every byte; a terminal would obey some of them.
+  std::string shown(const std::string& text) const { return to_terminal_ ? visible_controls(text) : text; }
+
+  Generator generator_;
+  SamplingOptions sampling_;
+  GenerationOptions options_;
+  ExpertPainter painter_;
+  bool to_terminal_ = ::isatty(STDOUT_FILENO) == 1;
+};
+
+// One message given with --prompt, or one per line of standard input.
+void converse(Speaker& speaker, ChatSession& session, const GenerateCommand& command) {
+  if (command.has_prompt) {
+    speaker.speak(session.ask(command.prompt), "");
+    return;
+  }
+  const bool at_terminal = is_terminal(STDIN_FILENO);
+  if (at_terminal) fmt::print(stderr, "witan: one message per line, Ctrl-D ends\n");
+  for (std::string line;;) {
+    if (at_terminal) fmt::print(stderr, "> ");
+    if (!std::getline(std::cin, line)) break;
+    if (line.empty()) continue;
+    session.answered(speaker.speak(session.ask(line), "").text);
+  }
+}
+
 void run_generate(GenerateCommand& command) {
   if (command.threads > 0) set_num_threads(static_cast<int>(command.threads));
+  if (!command.system.empty() && !command.chat)
+    fail("generate: --system is what a conversation begins with; add --chat");
   const std::filesystem::path folder = find_model_folder(command.folder);
-  const std::unique_ptr<Decoder> model = load_model(folder);
+  const DecoderConfig config = load_config(folder);
+  read_generation_defaults(folder, command.chosen, command.sampling);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
-  Generator generator(*model, *tokenizer);
-
-  GenerationOptions options;
-  options.max_tokens = command.max_tokens;
-  if (command.show_experts) {
-    options.observed_layer = command.layer >= 0 ? command.layer : middle_mixture(model->config());
+  std::optional<ChatSession> session;
+  if (command.chat) session.emplace(folder, command.system);
+  const std::string prompt = command.prompt_text();
+  const auto prompt_tokens = static_cast<std::int64_t>(tokenizer->encode_with_special(prompt).size());
+  const std::int64_t positions = std::min(config.max_positions(), prompt_tokens + command.max_tokens);
+  const RunPlan plan = plan_run(config, positions);
+  if (command.dry_run) {
+    print_plan(plan, config, positions, folder);
+    return;
   }
-  ExpertPainter painter(detect_color_mode(), model->config().moe.num_experts);
-  const std::string prompt = command.has_prompt ? command.prompt : prompt_from_stdin();
-
-  // A program that reads the output gets every byte; a terminal would obey some of them.
-  const bool to_terminal = ::isatty(STDOUT_FILENO) == 1;
-  const auto shown = [&](const std::string& text) { return to_terminal ? visible_controls(text) : text; };
-
+  require_memory(plan, positions);
+  fmt::print(stderr, "witan: {}, {}\n", config.model_type, memory_text(plan, positions));
+  const std::unique_ptr<Decoder> model = load_model(folder);
+  Speaker speaker(*model, *tokenizer, command);
   const InterruptScope scope;
-  bool echoed = !command.echo;
-  const auto echo = [&] {  // only when nothing can be refused any more
-    if (!echoed) print(shown(prompt));
-    echoed = true;
-  };
-  const Generation generation = generator.generate(prompt, command.sampling, options, [&](const GeneratedToken& token) {
-    echo();
-    const std::int32_t expert = token.experts.experts.empty() ? -1 : token.experts.experts.front();
-    print(painter.paint(shown(token.text), expert));
-    return !interrupted();
-  });
-  echo();
-  print(generation.tail + "\n");
-  if (command.show_experts) {
-    print(fmt::format("experts of layer {}: {}\n", *options.observed_layer, painter.legend()));
+  if (session) {
+    converse(speaker, *session, command);
+  } else {
+    speaker.speak(prompt, command.echo ? prompt : "");
   }
-  print_summary(generation);
-  if (interrupted()) throw Interrupted();
 }
 
 }  // namespace
@@ -143,10 +213,16 @@ void add_generate(CLI::App& app) {
   CLI::Option* prompt =
       command->add_option("--prompt,-p", options->prompt, "The text to continue; without it, standard input")
           ->type_name("TEXT");
+  command->add_flag(
+      "--chat", options->chat,
+      "Answer messages by the model's chat template: that of --prompt, or one per line of standard input");
+  command->add_option("--system", options->system, "What stands before the conversation (with --chat)")
+      ->type_name("TEXT");
   bind_fields(*command, "Output", options->fields());
   bind_fields(*command, "Sampling", options->sampling.fields());
-  command->callback([options, prompt] {
+  command->callback([options, prompt, command] {
     options->has_prompt = prompt->count() > 0;
+    options->chosen = chosen_fields(*command, options->sampling.fields());
     run_generate(*options);
   });
 }

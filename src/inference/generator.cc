@@ -41,7 +41,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
                                const GenerationOptions& options, const TokenCallback& callback) {
   check(options, model_.config());
   Sampler sampler(sampling);
-  std::vector<std::int32_t> history = encode(prompt);
+  std::vector<std::int32_t> history = encode(prompt, options.add_special_tokens);
   KvCache cache = model_.make_cache();
   if (static_cast<std::int64_t>(history.size()) >= cache.max_positions()) {
     fail("generate: the prompt has {} tokens and leaves no room in the model's context of {}", history.size(),
@@ -107,9 +107,10 @@ bool Generator::ends_text(std::int32_t id) const {
   return id == tokenizer_.eos_id() || std::ranges::find(ends, id) != ends.end();
 }
 
-std::vector<std::int32_t> Generator::encode(std::string_view prompt) const {
-  std::vector<std::int32_t> ids = tokenizer_.encode_with_special(prompt);
-  if (ids.empty()) fail("generate: the prompt is empty, and the tokenizer has no start token");
+std::vector<std::int32_t> Generator::encode(std::string_view prompt, bool add_special_tokens) const {
+  std::vector<std::int32_t> ids =
+      add_special_tokens ? tokenizer_.encode_with_special(prompt) : tokenizer_.encode(prompt);
+  if (ids.empty()) fail("generate: the prompt is empty, and there is no start token");
   return ids;
 }
 

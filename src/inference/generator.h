@@ -18,6 +18,8 @@ namespace witan {
 
 struct GenerationOptions {
   std::int64_t max_tokens = 256;
+  // Whether the special tokens that begin a text are added to the prompt; a rendered chat template names them itself.
+  bool add_special_tokens = true;
   std::int64_t prefill_chunk = 256;  // prompt tokens per forward pass: bounds the memory, changes no result
   // A mixture layer whose experts are reported with each token; empty: none. Costs one more pass for the last token.
   std::optional<std::int64_t> observed_layer;
@@ -49,14 +51,14 @@ class Generator {
   // References: both must outlive this. Throws Error when the tokenizer has more tokens than the model.
   Generator(Decoder& model, const Tokenizer& tokenizer);
 
-  // Continues start token (if the tokenizer has one) + prompt. Routing is that of evaluation. Throws Error for an empty
+  // Continues the prompt, after the special tokens that begin a text (if the tokenizer has any). Routing is that of evaluation. Throws Error for an empty
   // prompt without a start token, a prompt that fills the context, a layer without a mixture, options out of bounds;
   // Interrupted between the chunks of a long prompt.
   Generation generate(std::string_view prompt, const SamplingOptions& sampling, const GenerationOptions& options,
                       const TokenCallback& callback = {});
 
  private:
-  std::vector<std::int32_t> encode(std::string_view prompt) const;
+  std::vector<std::int32_t> encode(std::string_view prompt, bool add_special_tokens) const;
   // The tokenizer's end token, or one of those that the model names.
   bool ends_text(std::int32_t id) const;
   // Feeds ids in chunks; the hidden row [1, D] of the last one.

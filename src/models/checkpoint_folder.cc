@@ -219,6 +219,29 @@ TensorToStore to_store(const StoredPiece& piece, DType dtype) {
   return tensor;
 }
 
+// What a folder says of its model besides the weights.
+struct Description {
+  nlohmann::json json;
+  const Architecture* architecture = nullptr;
+  DecoderConfig config;
+};
+
+Description read_description(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kConfigFile;
+  if (!std::filesystem::exists(path)) {
+    fail("{}: no {} there; expected the folder of a model", folder.string(), kConfigFile);
+  }
+  Description description{read_json_file(path), nullptr, {}};
+  try {
+    description.architecture = &read_architecture(description.json);
+    description.config = parse_config(description.json, *description.architecture);
+  } catch (const Error& error) {
+    fail("{}: {}", path.string(), error.what());
+  }
+  read_generation_config(folder / kGenerationFile, description.config);
+  return description;
+}
+
 }  // namespace
 
 std::string expressible_model_type(const DecoderConfig& config) {
@@ -245,27 +268,16 @@ void save_model(const Decoder& model, const std::filesystem::path& folder, DType
   write_safetensors(folder / kWeightsFile, tensors);
 }
 
+DecoderConfig load_config(const std::filesystem::path& folder) { return read_description(folder).config; }
+
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder) {
-  const std::filesystem::path config_path = folder / kConfigFile;
-  if (!std::filesystem::exists(config_path)) {
-    fail("{}: no {} there; expected the folder of a model", folder.string(), kConfigFile);
-  }
-  const nlohmann::json json = read_json_file(config_path);
-  const Architecture* architecture = nullptr;
-  DecoderConfig config;
-  try {
-    architecture = &read_architecture(json);
-    config = parse_config(json, *architecture);
-  } catch (const Error& error) {
-    fail("{}: {}", config_path.string(), error.what());
-  }
-  read_generation_config(folder / kGenerationFile, config);
+  const auto [json, architecture, config] = read_description(folder);
   const SafetensorsReader reader(folder);
   const StoredValues values = [&] {
     try {
       return stored_values(json, reader);
     } catch (const Error& error) {
-      fail("{}: {}", config_path.string(), error.what());
+      fail("{}: {}", (folder / kConfigFile).string(), error.what());
     }
   }();
   check_size(config, *architecture, reader, values, folder);

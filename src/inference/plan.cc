@@ -1,0 +1,86 @@
+// Sizes from the config; the machine's limits from the system and a short measurement.
+#include "inference/plan.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "base/parallel.h"
+#include "models/parameter_counts.h"
+
+namespace witan {
+namespace {
+
+constexpr auto kFloatBytes = static_cast<std::int64_t>(sizeof(float));
+
+// The number in a file that holds nothing else, such as a control group's limit; -1: none ("max", no file).
+std::int64_t number_in(const std::string& path) {
+  std::ifstream file(path);
+  std::int64_t value = -1;
+  return file >> value ? value : -1;
+}
+
+std::int64_t available_to_system() {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  std::int64_t kilobytes = 0;
+  for (std::string rest; file >> key >> kilobytes; std::getline(file, rest)) {
+    if (key == "MemAvailable:") return kilobytes * 1024;
+  }
+  return -1;
+}
+
+}  // namespace
+
+RunPlan plan_run(const DecoderConfig& config, std::int64_t positions) {
+  RunPlan plan;
+  plan.parameters = count_parameters(config);
+  plan.weight_bytes = plan.parameters.total * kFloatBytes;
+  plan.cache_bytes =
+      2 * config.num_hidden_layers * config.key_heads() * config.dim_per_head() * positions * kFloatBytes;
+  // Of an embedding one row is read; a head of its own is read whole.
+  const std::int64_t embedding = config.tie_word_embeddings ? 0 : config.vocab_size * config.hidden_size;
+  plan.bytes_per_token = (plan.parameters.active - embedding) * kFloatBytes;
+  return plan;
+}
+
+std::int64_t available_memory() {
+  const std::int64_t system = available_to_system();
+  const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max");
+  const std::int64_t used = number_in("/sys/fs/cgroup/memory.current");
+  if (limit < 0 || used < 0) return system;
+  const std::int64_t left = std::max<std::int64_t>(0, limit - used);
+  return system < 0 ? left : std::min(system, left);
+}
+
+double read_bandwidth() {
+  constexpr std::size_t kBytes = std::size_t{256} << 20;  // far beyond any cache
+  constexpr int kRounds = 3;
+  std::vector<std::uint64_t> words(kBytes / sizeof(std::uint64_t), 1);
+  using Clock = std::chrono::steady_clock;
+  double best = 0.0;
+  std::uint64_t seen = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::uint64_t> sums(static_cast<std::size_t>(num_threads()), 0);
+    const auto begin = Clock::now();
+    parallel_region([&](int thread, int threads) {
+      const std::size_t first = words.size() * static_cast<std::size_t>(thread) / static_cast<std::size_t>(threads);
+      const std::size_t last = words.size() * static_cast<std::size_t>(thread + 1) / static_cast<std::size_t>(threads);
+      sums[static_cast<std::size_t>(thread)] =
+          std::accumulate(words.begin() + static_cast<std::ptrdiff_t>(first),
+                          words.begin() + static_cast<std::ptrdiff_t>(last), std::uint64_t{0});
+    });
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    seen += std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
+    best = std::max(best, static_cast<double>(kBytes) / std::max(seconds, 1e-9));
+  }
+  // The sums are looked at, so that nobody may leave them out.
+  return seen == std::numeric_limits<std::uint64_t>::max() ? 0.0 : best;
+}
+
+}  // namespace witan

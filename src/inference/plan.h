@@ -1,0 +1,27 @@
+// What running a model will take, known before its weights are read.
+#pragma once
+
+#include <cstdint>
+
+#include "models/decoder.h"
+
+namespace witan {
+
+struct RunPlan {
+  ParameterCounts parameters;
+  std::int64_t weight_bytes = 0;     // in memory: f32, however they are stored
+  std::int64_t cache_bytes = 0;      // keys and values of `positions` positions
+  std::int64_t bytes_per_token = 0;  // of weights that one new token reads: those that work on it
+  std::int64_t total_bytes() const { return weight_bytes + cache_bytes; }
+};
+
+// For a sequence of `positions` positions, prompt included. Throws Error when the config does not validate.
+RunPlan plan_run(const DecoderConfig& config, std::int64_t positions);
+
+// What the system can still give without swapping, and what this process may take of it; -1: unknown.
+std::int64_t available_memory();
+
+// Bytes per second that all threads together read from memory, measured for about a tenth of a second.
+double read_bandwidth();
+
+}  // namespace witan
