@@ -1,4 +1,4 @@
-// Sizes in decimal gigabytes, as disks and bandwidths have them.
+// Sizes in decimal units, as disks and bandwidths have them.
 #include "witan/run_plan.h"
 
 #include <fmt/core.h>
@@ -6,13 +6,12 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "witan/training_display.h"
 
 namespace witan::cli {
 namespace {
 
-std::string gigabytes(std::int64_t bytes) { return fmt::format("{:.2f} GB", static_cast<double>(bytes) / 1e9); }
-
-std::string billions(std::int64_t count) { return fmt::format("{:.3f} billion", static_cast<double>(count) / 1e9); }
+std::string size_of(std::int64_t bytes) { return size_text(static_cast<double>(bytes)); }
 
 std::int64_t bytes_on_disk(const std::filesystem::path& folder) {
   std::int64_t bytes = 0;
@@ -25,8 +24,8 @@ std::int64_t bytes_on_disk(const std::filesystem::path& folder) {
 }  // namespace
 
 std::string memory_text(const RunPlan& plan, std::int64_t positions) {
-  return fmt::format("{} for weights and {} for keys and values of {} positions", gigabytes(plan.weight_bytes),
-                     gigabytes(plan.cache_bytes), positions);
+  return fmt::format("{} for weights and {} for keys and values of {} positions", size_of(plan.weight_bytes),
+                     size_of(plan.cache_bytes), positions);
 }
 
 void print_plan(const RunPlan& plan, const DecoderConfig& config, std::int64_t positions,
@@ -34,12 +33,11 @@ void print_plan(const RunPlan& plan, const DecoderConfig& config, std::int64_t p
   const double bandwidth = read_bandwidth();
   const auto per_token = static_cast<double>(std::max<std::int64_t>(1, plan.bytes_per_token));
   fmt::print("architecture     {}\n", config.model_type);
-  fmt::print("parameters       {}, of which {} work on a token\n", billions(plan.parameters.total),
-             billions(plan.parameters.active));
-  fmt::print("size on disk     {}\n", gigabytes(bytes_on_disk(folder)));
-  fmt::print("memory           {}: {}\n", gigabytes(plan.total_bytes()), memory_text(plan, positions));
+  fmt::print("size             {}\n", counts_text(plan.parameters));
+  fmt::print("on disk          {}\n", size_of(bytes_on_disk(folder)));
+  fmt::print("memory           {}: {}\n", size_of(plan.total_bytes()), memory_text(plan, positions));
   fmt::print("context          {} positions at the most\n", config.max_positions());
-  fmt::print("read per token   {}\n", gigabytes(plan.bytes_per_token));
+  fmt::print("read per token   {}\n", size_of(plan.bytes_per_token));
   fmt::print("expected speed   at most {:.1f} tokens/s, since this machine reads {:.1f} GB/s\n", bandwidth / per_token,
              bandwidth / 1e9);
 }
@@ -50,7 +48,7 @@ void require_memory(const RunPlan& plan, std::int64_t positions) {
   fail(
       "generate: the model takes {} of memory, {}; {} are free. Close other programs, take a smaller model, or ask for "
       "fewer tokens (--max-tokens)",
-      gigabytes(plan.total_bytes()), memory_text(plan, positions), gigabytes(available));
+      size_of(plan.total_bytes()), memory_text(plan, positions), size_of(available));
 }
 
 }  // namespace witan::cli

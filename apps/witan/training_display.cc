@@ -72,6 +72,7 @@ std::string size_text(double bytes) {
 
 std::string counts_text(const ParameterCounts& counts) {
   const auto text = [](std::int64_t count) {
+    if (count >= 1'000'000'000) return fmt::format("{:.2f} G", static_cast<double>(count) / 1e9);
     return count >= 1'000'000 ? fmt::format("{:.1f} M", static_cast<double>(count) / 1e6)
                               : fmt::format("{:.1f} k", static_cast<double>(count) / 1e3);
   };
