@@ -16,16 +16,14 @@
 #include "formats/stored_values.h"
 #include "models/arch/architecture.h"
 #include "models/parameter_counts.h"
+#include "models/released_files.h"
 #include "models/stored_pieces.h"
 
 namespace witan {
 namespace {
 
-constexpr const char* kConfigFile = "config.json";
-constexpr const char* kGenerationFile = "generation_config.json";
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kEmbedding = "model.embed_tokens.weight";
-constexpr std::size_t kMostNamed = 5;  // names in one message
 
 // Keys that every config.json of ours carries around the architecture's own.
 constexpr std::array<std::string_view, 7> kEnvelope = {
@@ -44,28 +42,6 @@ nlohmann::json token_id(std::int64_t id) { return id < 0 ? nlohmann::json() : nl
 nlohmann::json token_ids(const std::vector<std::int64_t>& ids) {
   if (ids.empty()) return {};
   return ids.size() == 1 ? nlohmann::json(ids.front()) : nlohmann::json(ids);
-}
-
-std::int64_t token_id_of(const nlohmann::json& json, const char* key) {
-  if (!json.is_number_unsigned() || json > std::numeric_limits<std::int32_t>::max()) {
-    fail("key '{}': expected a token id, got {}", key, json.dump());
-  }
-  return json.get<std::int64_t>();
-}
-
-std::int64_t read_token_id(const nlohmann::json& json, const char* key) {
-  const auto found = json.find(key);
-  return found == json.end() || found->is_null() ? -1 : token_id_of(*found, key);
-}
-
-// Released models name one id or a list of them.
-std::vector<std::int64_t> read_token_ids(const nlohmann::json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return {};
-  if (!found->is_array()) return {token_id_of(*found, key)};
-  std::vector<std::int64_t> ids;
-  for (const nlohmann::json& id : *found) ids.push_back(token_id_of(id, key));
-  return ids;
 }
 
 // How a model is meant to generate may be said apart from its architecture, and then counts.
@@ -104,27 +80,6 @@ const Architecture& read_architecture(const nlohmann::json& json) {
   return find_architecture(type->get_ref<const std::string&>());
 }
 
-// The blocks that scales of eight-bit weights belong to. Throws Error for a way to quantize that is not known.
-StoredValues stored_values(const nlohmann::json& json, const SafetensorsReader& reader) {
-  std::int64_t rows = 128;
-  std::int64_t cols = 128;
-  const auto found = json.find("quantization_config");
-  if (found == json.end() || found->is_null()) return {reader, rows, cols};
-  const std::string method = found->is_object() ? found->value("quant_method", "") : "";
-  if (method != "fp8" && method != "mxfp4") {
-    fail("key 'quantization_config': {} is not supported (known values of quant_method: fp8, mxfp4)", found->dump());
-  }
-  const auto blocks = found->find("weight_block_size");
-  if (blocks == found->end() || blocks->is_null()) return {reader, rows, cols};
-  const auto is_size = [](const nlohmann::json& size) {
-    return size.is_number_unsigned() && size > 0 && size <= std::numeric_limits<std::int32_t>::max();
-  };
-  if (!blocks->is_array() || blocks->size() != 2 || !is_size((*blocks)[0]) || !is_size((*blocks)[1])) {
-    fail("key 'weight_block_size': {}, expected two sizes", blocks->dump());
-  }
-  return {reader, (*blocks)[0].get<std::int64_t>(), (*blocks)[1].get<std::int64_t>()};
-}
-
 // Before memory is taken for what the config promises.
 void check_size(const DecoderConfig& config, const Architecture& architecture, const SafetensorsReader& reader,
                 const StoredValues& values, const std::filesystem::path& folder) {
@@ -143,12 +98,6 @@ void check_size(const DecoderConfig& config, const Architecture& architecture, c
         "their shapes are not those of the config",
         folder.string(), kConfigFile, least, stored);
   }
-}
-
-std::string some_of(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kMostNamed); ++i) text += (i == 0 ? "'" : ", '") + names[i] + "'";
-  return names.size() > kMostNamed ? fmt::format("{} and {} more", text, names.size() - kMostNamed) : text;
 }
 
 // "model.layers.61.embed_tokens.weight" with "model.layers." -> 61; -1: no layer.

@@ -6,17 +6,21 @@
 namespace witan {
 namespace {
 
-class CheckpointTest : public testing::TestWithParam<const char*> {};
-
-TEST_P(CheckpointTest, AgreesWithTheReference) {
-  const std::filesystem::path folder = std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / GetParam();
+void expect_agreement(const char* name, std::size_t num_sections) {
+  const std::filesystem::path folder = std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / name;
   const std::vector<test::OracleSection> sections = test::check_oracle(folder);
-  EXPECT_EQ(sections.size(), 7U);
+  EXPECT_EQ(sections.size(), num_sections);
   for (const test::OracleSection& section : sections) {
     EXPECT_TRUE(section.agrees()) << section.name << ": " << section.difference << " exceeds " << section.tolerance
                                   << " at " << section.worst;
   }
 }
+
+class CheckpointTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(CheckpointTest, AgreesWithTheReference) { expect_agreement(GetParam(), 7); }
+
+TEST(EncoderDecoderCheckpointTest, SwitchTransformers) { expect_agreement("switch_transformers", 7); }
 
 INSTANTIATE_TEST_SUITE_P(Released, CheckpointTest,
                          testing::Values("mixtral", "olmoe", "qwen2_moe", "qwen3_moe", "deepseek", "deepseek_v2",

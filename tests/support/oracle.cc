@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,42 +15,14 @@
 #include "inference/row_experts.h"
 #include "layers/kv_cache.h"
 #include "models/checkpoint_folder.h"
+#include "models/encoder_decoder_folder.h"
+#include "support/encoder_decoder_oracle.h"
+#include "support/oracle_section.h"
 
 namespace witan::test {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-
-// Remembers the largest difference and where it was.
-class Section {
- public:
-  Section(std::string name, double tolerance) : section_{std::move(name), 0.0, tolerance, {}} {}
-
-  void add(double difference, const std::string& where) {
-    if (std::isnan(difference)) difference = std::numeric_limits<double>::infinity();
-    if (difference <= section_.difference) return;
-    section_.difference = difference;
-    section_.worst = where;
-  }
-  void compare(std::span<const float> actual, const nlohmann::json& expected, const std::string& where) {
-    if (actual.size() != expected.size()) {
-      add(std::numeric_limits<double>::infinity(),
-          fmt::format("{}: {} values, expected {}", where, actual.size(), expected.size()));
-      return;
-    }
-    for (std::size_t i = 0; i < actual.size(); ++i) {
-      add(std::fabs(static_cast<double>(actual[i]) - expected[i].get<double>()), fmt::format("{} [{}]", where, i));
-    }
-  }
-  void count(const std::string& where) {
-    if (section_.difference == 0.0) section_.worst = where;
-    section_.difference += 1.0;
-  }
-  const OracleSection& result() const { return section_; }
-
- private:
-  OracleSection section_;
-};
 
 class DecoderOracle {
  public:
@@ -205,6 +176,7 @@ std::vector<OracleSection> check_oracle(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "expected.json";
   const nlohmann::json expected = read_json_file(path);
   try {
+    if (holds_encoder_decoder(folder)) return check_encoder_decoder(*load_encoder_decoder(folder), expected);
     const std::unique_ptr<Decoder> model = load_model(folder);
     return DecoderOracle(*model, expected).run();
   } catch (const nlohmann::json::exception& error) {

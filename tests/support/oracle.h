@@ -18,7 +18,8 @@ struct OracleSection {
 };
 
 // Of a decoder: the logits of whole prompts, of prompts fed token by token into the cache, and of all prompts in one
-// padded batch; greedy continuations; experts and their weights. Throws Error when the folder cannot be loaded.
+// padded batch; greedy continuations; experts and their weights. Of an encoder-decoder: see encoder_decoder_oracle.h.
+// Throws Error when the folder cannot be loaded.
 std::vector<OracleSection> check_oracle(const std::filesystem::path& folder);
 
 }  // namespace witan::test

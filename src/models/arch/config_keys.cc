@@ -101,18 +101,19 @@ nlohmann::json write_decoder_keys(const DecoderConfig& config) {
   return json;
 }
 
-void read_activation(const nlohmann::json& json, std::string_view key, DecoderConfig& config) {
-  if (!given(json, key)) return;
+std::string read_activation_name(const nlohmann::json& json, std::string_view key, std::string_view fallback) {
+  if (!given(json, key)) return std::string(fallback);
   const std::string name = read_text(json, key, "");
   std::string known;
   for (const ActivationName& candidate : kActivations) {
-    if (candidate.released == name) {
-      config.moe.hidden_act = candidate.ours;
-      return;
-    }
+    if (candidate.released == name) return std::string(candidate.ours);
     known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate.released);
   }
   fail("key '{}': hidden_act '{}' is not supported (known: {})", key, name, known);
+}
+
+void read_activation(const nlohmann::json& json, std::string_view key, DecoderConfig& config) {
+  config.moe.hidden_act = read_activation_name(json, key, config.moe.hidden_act);
 }
 
 bool read_flag(const nlohmann::json& json, std::string_view key, bool fallback) {

@@ -32,7 +32,8 @@ nlohmann::json write_keys(const DecoderConfig& config, std::span<const ConfigKey
 void read_decoder_keys(const nlohmann::json& json, DecoderConfig& config);
 nlohmann::json write_decoder_keys(const DecoderConfig& config);
 
-// The nonlinearity under this key, by any of its names in Hugging Face's table that means one of ours.
+// The nonlinearity under this key, by any of its names in Hugging Face's table that means one of ours -> our name.
+std::string read_activation_name(const nlohmann::json& json, std::string_view key, std::string_view fallback);
 void read_activation(const nlohmann::json& json, std::string_view key, DecoderConfig& config);
 
 // Throws Error "key 'x': expected true or false, got 3".

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/suggest.h"
 #include "models/arch/architecture.h"
+#include "models/arch/encoder_decoder_architecture.h"
 #include "models/arch/equivalence.h"
 
 // clang-format off
@@ -47,6 +48,13 @@ const Architecture& find_architecture(std::string_view model_type) {
   std::vector<std::string> known;
   for (const Architecture* architecture : architecture_table()) {
     if (architecture->model_type == model_type) return *architecture;
+    known.emplace_back(architecture->model_type);
+  }
+  if (find_encoder_decoder(model_type) != nullptr) {
+    fail("model_type '{}' is an encoder-decoder, expected a decoder: it is loaded to translate, and not trained",
+         model_type);
+  }
+  for (const EncoderDecoderArchitecture* architecture : encoder_decoder_table()) {
     known.emplace_back(architecture->model_type);
   }
   fail("model_type '{}' is not supported (known: {})", model_type, comma_list(known));

@@ -1,0 +1,24 @@
+// Attention with a bias per pair of positions, or onto another sequence: what the fused kernel of decoders does not
+// know. Head after head from matrix products; no gradient.
+#pragma once
+
+#include <cstdint>
+
+#include "autograd/tensor.h"
+#include "base/views.h"
+
+namespace witan {
+
+struct BiasedAttention {
+  std::int64_t heads = 1;
+  float scale = 1.0F;               // of the scores
+  bool causal = false;              // a query sees keys up to its own position alone
+  std::int64_t first_position = 0;  // of the first query among the keys, when causal
+};
+
+// q [Q, heads * d], keys and values [K, heads * d], bias [heads, Q, K] or undefined -> [Q, heads * d]: per head
+// softmax(scale q k' + bias) v. K >= 1.
+Tensor attend_with_bias(const BiasedAttention& options, const Tensor& q, ConstMatrix keys, ConstMatrix values,
+                        const Tensor& bias);
+
+}  // namespace witan

@@ -1,0 +1,79 @@
+// One layer of an encoder or of a decoder that looks at a source: x + attention(norm(x)), in a decoder
+// x + attention(norm(x), source), then x + feed_forward(norm(x)), where the last part is dense or a mixture of experts.
+// Inference only: the tape is off.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "autograd/tensor.h"
+#include "layers/norm.h"
+#include "models/encoder_decoder_config.h"
+
+namespace witan {
+
+class FeedForwardExperts;
+class KvCache;
+class NamedTensors;
+
+// Called per mixture with the name of its router in the checkpoint ("encoder.block.1.layer.1.mlp.router") and its
+// routing; may be empty. The weights are the router's, without expert_output_multiplier.
+using MixtureObserver = std::function<void(const std::string& router, const Assignment& assignment)>;
+
+// Keys and values of the source in one layer of the decoder: [S, heads * head_dim].
+struct SourceMemory {
+  Tensor keys;
+  Tensor values;
+};
+
+class EncoderDecoderBlock {
+ public:
+  enum class Side { kEncoder, kDecoder };
+  // Reads its weights. Throws Error naming the tensor that is missing or misshapen.
+  EncoderDecoderBlock(const EncoderDecoderConfig& config, Side side, std::int64_t layer,
+                      const EncoderDecoderNames& names, NamedTensors& tensors);
+  ~EncoderDecoderBlock();
+
+  // rows [S, D], bias [heads, S, S] or undefined -> [S, D].
+  Tensor encode(const Tensor& rows, const Tensor& bias, const MixtureObserver& observer) const;
+  // source [S, D] -> what decode() looks at.
+  SourceMemory remember(const Tensor& source) const;
+  // rows [T, D] continue the cache, which is not advanced; bias [heads, T, cache length + T] or undefined -> [T, D].
+  Tensor decode(const Tensor& rows, const Tensor& bias, KvCache& cache, const SourceMemory& source,
+                const MixtureObserver& observer) const;
+
+ private:
+  struct Projection {
+    Tensor weight;
+    Tensor bias;  // undefined without one
+  };
+  struct Attention {
+    Norm norm;
+    Projection q, k, v, o;
+  };
+  Projection read_projection(const std::string& name, std::int64_t out, std::int64_t in, bool bias,
+                             NamedTensors& tensors) const;
+  Attention read_attention(const std::string& norm, const std::string& prefix, const EncoderDecoderNames& names,
+                           NamedTensors& tensors) const;
+  void read_feed_forward(const std::string& prefix, const EncoderDecoderNames& names, NamedTensors& tensors);
+  Tensor feed_forward(const Tensor& rows, const MixtureObserver& observer) const;
+  Tensor mixture(const Tensor& rows, const MixtureObserver& observer) const;
+  float scale() const;
+
+  const EncoderDecoderConfig& config_;  // of the model that owns this
+  const StackConfig& stack_;
+  std::int64_t layer_;
+  std::optional<Attention> self_;
+  std::optional<Attention> cross_;  // of a decoder
+  std::optional<Norm> feed_forward_norm_;
+  std::unique_ptr<FeedForwardExperts> experts_;  // one when dense
+  Projection router_;                            // undefined when dense
+  std::string router_name_;
+};
+
+// Reads "<name>.weight" and, if the config says so, "<name>.bias".
+Norm read_norm(const EncoderDecoderConfig& config, const std::string& name, NamedTensors& tensors);
+
+}  // namespace witan

@@ -1,0 +1,126 @@
+// Config, names, weights.
+#include "models/encoder_decoder_folder.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "models/arch/encoder_decoder_architecture.h"
+#include "models/named_tensors.h"
+#include "models/released_files.h"
+
+namespace witan {
+namespace {
+
+nlohmann::json read_object(const std::filesystem::path& path) {
+  nlohmann::json json = read_json_file(path);
+  if (!json.is_object()) fail("{}: expected an object, got {}", path.string(), json.type_name());
+  return json;
+}
+
+nlohmann::json read_config_file(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kConfigFile;
+  if (!std::filesystem::exists(path)) {
+    fail("{}: no {} there; expected the folder of a model", folder.string(), kConfigFile);
+  }
+  return read_object(path);
+}
+
+std::string model_type_of(const nlohmann::json& json) {
+  const auto type = json.find("model_type");
+  if (type == json.end() || !type->is_string()) fail("key 'model_type' is missing or no string");
+  return type->get<std::string>();
+}
+
+const EncoderDecoderArchitecture& require_architecture(const nlohmann::json& json) {
+  const std::string type = model_type_of(json);
+  if (const EncoderDecoderArchitecture* found = find_encoder_decoder(type); found != nullptr) return *found;
+  std::string known;
+  for (const EncoderDecoderArchitecture* architecture : encoder_decoder_table()) {
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", architecture->model_type);
+  }
+  fail("model_type '{}' is no encoder-decoder (known: {})", type, known);
+}
+
+// What generation_config.json says counts before config.json.
+void read_tokens(const nlohmann::json& json, EncoderDecoderConfig& config) {
+  if (std::vector<std::int64_t> ends = read_token_ids(json, "eos_token_id"); !ends.empty()) {
+    config.eos_token_ids = std::move(ends);
+  }
+  if (const std::int64_t start = read_token_id(json, "decoder_start_token_id"); start >= 0) {
+    config.decoder_start_token_id = start;
+  }
+}
+
+// Calls read(), whose errors then name the file.
+template <class Read>
+auto naming(const std::filesystem::path& path, const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    fail("{}: {}", path.string(), error.what());
+  }
+}
+
+// Where the embedding may stand in the files, the usual place first.
+std::vector<std::string> embedding_places(const EncoderDecoderNames& names, bool tied) {
+  std::vector<std::string> places;
+  for (const std::string_view place :
+       {names.embedding, names.encoder.embedding_copy, names.decoder.embedding_copy, tied ? names.head : ""}) {
+    if (!place.empty()) places.emplace_back(place);
+  }
+  return places;
+}
+
+// Throws Error for tensors that are no part of the model, other than repetitions of the embedding.
+void check_unread(const EncoderDecoderNames& names, const std::vector<std::string>& places,
+                  const NamedTensors& tensors) {
+  std::vector<std::string> extra;
+  for (const std::string& name : tensors.unread()) {
+    if (!names.ignored_suffix.empty() && name.ends_with(names.ignored_suffix)) continue;
+    const bool repeats = std::ranges::find(places, name) != places.end();
+    if (repeats && tensors.same(name, std::string(names.embedding))) continue;
+    extra.push_back(name);
+  }
+  if (!extra.empty()) fail("the model of {} has no place for {}", kConfigFile, some_of(extra));
+}
+
+}  // namespace
+
+bool holds_encoder_decoder(const std::filesystem::path& folder) {
+  const nlohmann::json json = read_config_file(folder);
+  return naming(folder / kConfigFile, [&] { return find_encoder_decoder(model_type_of(json)) != nullptr; });
+}
+
+std::unique_ptr<EncoderDecoder> load_encoder_decoder(const std::filesystem::path& folder) {
+  const nlohmann::json json = read_config_file(folder);
+  EncoderDecoderNames names;
+  EncoderDecoderConfig config = naming(folder / kConfigFile, [&] {
+    const EncoderDecoderArchitecture& architecture = require_architecture(json);
+    names = architecture.names;
+    EncoderDecoderConfig read = architecture.read_config(json);
+    read.model_type = architecture.model_type;
+    read_tokens(json, read);
+    return read;
+  });
+  const std::filesystem::path generation = folder / kGenerationFile;
+  if (std::filesystem::exists(generation)) {
+    const nlohmann::json tokens = read_object(generation);
+    naming(generation, [&] { read_tokens(tokens, config); });
+  }
+  naming(folder / kConfigFile, [&] { config.validate(); });
+  const SafetensorsReader reader(folder);
+  const StoredValues values = naming(folder / kConfigFile, [&] { return stored_values(json, reader); });
+  return naming(folder, [&] {
+    NamedTensors tensors(reader, values);
+    const std::vector<std::string> places = embedding_places(names, config.tie_word_embeddings);
+    const auto place = std::ranges::find_if(places, [&](const auto& name) { return tensors.contains(name); });
+    if (place != places.end()) names.embedding = *place;
+    auto model = std::make_unique<EncoderDecoder>(config, names, tensors);
+    check_unread(names, places, tensors);
+    return model;
+  });
+}
+
+}  // namespace witan

@@ -1,0 +1,64 @@
+// Keys and names that the loaders share.
+#include "models/released_files.h"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace witan {
+namespace {
+
+constexpr std::size_t kMostNamed = 5;  // names in one message
+
+std::int64_t token_id_of(const nlohmann::json& json, const char* key) {
+  if (!json.is_number_unsigned() || json > std::numeric_limits<std::int32_t>::max()) {
+    fail("key '{}': expected a token id, got {}", key, json.dump());
+  }
+  return json.get<std::int64_t>();
+}
+
+}  // namespace
+
+std::int64_t read_token_id(const nlohmann::json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? -1 : token_id_of(*found, key);
+}
+
+std::vector<std::int64_t> read_token_ids(const nlohmann::json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return {};
+  if (!found->is_array()) return {token_id_of(*found, key)};
+  std::vector<std::int64_t> ids;
+  for (const nlohmann::json& id : *found) ids.push_back(token_id_of(id, key));
+  return ids;
+}
+
+StoredValues stored_values(const nlohmann::json& json, const SafetensorsReader& reader) {
+  std::int64_t rows = 128;
+  std::int64_t cols = 128;
+  const auto found = json.find("quantization_config");
+  if (found == json.end() || found->is_null()) return {reader, rows, cols};
+  const std::string method = found->is_object() ? found->value("quant_method", "") : "";
+  if (method != "fp8" && method != "mxfp4") {
+    fail("key 'quantization_config': {} is not supported (known values of quant_method: fp8, mxfp4)", found->dump());
+  }
+  const auto blocks = found->find("weight_block_size");
+  if (blocks == found->end() || blocks->is_null()) return {reader, rows, cols};
+  const auto is_size = [](const nlohmann::json& size) {
+    return size.is_number_unsigned() && size > 0 && size <= std::numeric_limits<std::int32_t>::max();
+  };
+  if (!blocks->is_array() || blocks->size() != 2 || !is_size((*blocks)[0]) || !is_size((*blocks)[1])) {
+    fail("key 'weight_block_size': {}, expected two sizes", blocks->dump());
+  }
+  return {reader, (*blocks)[0].get<std::int64_t>(), (*blocks)[1].get<std::int64_t>()};
+}
+
+std::string some_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kMostNamed); ++i) text += (i == 0 ? "'" : ", '") + names[i] + "'";
+  return names.size() > kMostNamed ? fmt::format("{} and {} more", text, names.size() - kMostNamed) : text;
+}
+
+}  // namespace witan
