@@ -16,10 +16,14 @@ namespace witan {
 namespace {
 
 // The softmax weight of expert `pick`, the best of those not yet taken, and of all others that come close to it: [E],
-// 0 elsewhere.
+// 0 elsewhere; all 0 when only experts with a score of -inf are left.
 void shares(std::span<const float> scores, const std::vector<bool>& taken, std::size_t pick, float epsilon,
             std::span<float> result) {
   const float best = scores[pick];
+  if (std::isinf(best)) {
+    std::ranges::fill(result, 0.0F);
+    return;
+  }
   float sum = 0.0F;
   for (std::size_t e = 0; e < scores.size(); ++e) {
     const float distance = (best - scores[e]) / std::max(std::fabs(scores[e]), best);

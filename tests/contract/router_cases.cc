@@ -62,6 +62,10 @@ std::vector<RouterCase> cases_of(const RouterEntry& entry) {
     };
     return {base, groups("max"), groups("sum_of_two")};
   }
+  if (entry.name == "sparsemixer") {
+    base.settings = {{"sparsemixer_epsilon", "1"}};  // weights that differ, so that policies that go by weight do
+    base.weighs_by_probability = false;
+  }
   if (!entry.uses_gate) base.has_probabilities = base.weights_have_gradients = false;
   if (entry.name == "random" || entry.name == "uniform") base.by_position = true;
   if (entry.name == "random" || entry.name == "reinforced") base.random_in_training = true;
@@ -150,6 +154,10 @@ std::vector<RouterCase> router_cases() {
         cases.push_back(one);
         cases.back().name += "_" + weighting;
         cases.back().weighting = weighting;
+        if (weighting == "sigmoid_scaled") {
+          cases.back().lone_weight_is_one = false;
+          cases.back().weighs_by_probability = false;
+        }
       }
     }
   }

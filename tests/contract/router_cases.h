@@ -30,6 +30,8 @@ struct RouterCase {
   bool k_per_row_in_evaluation = true;
   bool random_in_training = false;       // even when nobody is dropped; else the seed decides nothing but dropping
   bool has_probabilities = true;         // else no balance loss applies
+  bool lone_weight_is_one = true;        // of the one expert there is
+  bool weighs_by_probability = true;     // with all experts chosen: renormalised, but for a factor
   bool weights_have_gradients = true;    // else the router learns otherwise, or not at all
   bool reads_capacity = true;            // else capacity_factor and its like change nothing
   bool equal_loads_in_training = false;  // exactly
