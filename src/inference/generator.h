@@ -51,9 +51,9 @@ class Generator {
   // References: both must outlive this. Throws Error when the tokenizer has more tokens than the model.
   Generator(Decoder& model, const Tokenizer& tokenizer);
 
-  // Continues the prompt, after the special tokens that begin a text (if the tokenizer has any). Routing is that of evaluation. Throws Error for an empty
-  // prompt without a start token, a prompt that fills the context, a layer without a mixture, options out of bounds;
-  // Interrupted between the chunks of a long prompt.
+  // Continues the prompt, after the special tokens that begin a text (if the tokenizer has any). Routing is that of
+  // evaluation. Throws Error for an empty prompt without a start token, a prompt that fills the context, a layer
+  // without a mixture, options out of bounds; Interrupted between the chunks of a long prompt.
   Generation generate(std::string_view prompt, const SamplingOptions& sampling, const GenerationOptions& options,
                       const TokenCallback& callback = {});
 
