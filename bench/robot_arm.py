@@ -162,7 +162,7 @@ def write_table(path, rows):
 
 
 def witan(program, folder, name, options):
-    """Relative error on the test rows, and the iterations that the best run took."""
+    """Fits, and shows the relative error on the test rows and the iterations that the best run took."""
     model, numbers, predictions = folder / "model.json", folder / "fit.json", folder / "predictions.csv"
     begin = time.monotonic()
     subprocess.run([program, "fit", folder / "train.csv", "--target", ",".join(OUTPUTS), "--covariance", "diagonal",

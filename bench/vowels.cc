@@ -1,9 +1,8 @@
-// Two published experiments on vowels, from the formants of Peterson & Barney (1952):
-// 1. Jacobs, Jordan, Nowlan & Hinton 1991: epochs until four vowels are told apart with a mean squared error of 0.08,
-// by
-//    competing experts and by networks trained with backpropagation.
-// 2. The effect of Meta-Pi (Hampshire & Waibel 1992): networks of one kind of speaker each, blended by a gate, against
-//    one network for all of them. There are three kinds of speakers here, not six speakers, and no time delays.
+// Two published experiments on vowels, from the formants of Peterson & Barney (1952).
+// First, Jacobs, Jordan, Nowlan & Hinton 1991: epochs until four vowels are told apart with a mean squared error of
+// 0.08, by competing experts and by networks trained with backpropagation.
+// Second, the effect of Meta-Pi (Hampshire & Waibel 1992): networks of one kind of speaker each, blended by a gate,
+// against one network for all of them. There are three kinds of speakers here, not six speakers, and no time delays.
 // Run: build/release/bench/bench_vowels peterson_barney1952.csv [runs, 10]. Outcomes: docs/published-mixtures.md.
 #include <fmt/core.h>
 
@@ -116,6 +115,7 @@ class Backprop : public Learner {
     witan::Random random(seed, 7);
     parameters_.resize(network_->size());
     network_->initialize(random, parameters_.data());
+    learn_all();
   }
   MatrixXd outputs(const MatrixXd& inputs) const override {
     std::any kept;
@@ -126,18 +126,17 @@ class Backprop : public Learner {
     const MatrixXd out = network_->forward(parameters_.data(), data.inputs, kept);
     VectorXd gradient = VectorXd::Zero(parameters_.size());
     network_->backward(parameters_.data(), kept, data.targets - out, gradient.data());
-    for (Eigen::Index i = 0; i < frozen_from_; ++i)
-      parameters_(i) += rate / static_cast<double>(out.cols()) * gradient(i);
+    for (Eigen::Index i = 0; i < learning_; ++i) parameters_(i) += rate / static_cast<double>(out.cols()) * gradient(i);
   }
   VectorXd& parameters() { return parameters_; }
   // Only the first `count` parameters learn.
-  void learn_only(Eigen::Index count) { frozen_from_ = count; }
-  void learn_all() { frozen_from_ = parameters_.size(); }
+  void learn_only(Eigen::Index count) { learning_ = count; }
+  void learn_all() { learning_ = parameters_.size(); }
 
  private:
   std::unique_ptr<Network> network_;
   VectorXd parameters_;
-  Eigen::Index frozen_from_ = 0;
+  Eigen::Index learning_ = 0;  // the first so many parameters learn
 };
 
 // E = -log sum_k p_k exp(-|d - o_k|^2 / 2): experts without hidden units and a linear gate (Jacobs et al. 1991, eq. 3).
@@ -229,10 +228,7 @@ void jacobs(const witan::CsvTable& table, int runs) {
   };
   const auto backprop = [](int hidden) -> Make {
     return [hidden](std::uint64_t seed) {
-      auto learner =
-          std::make_unique<Backprop>(witan::mixtures::make_perceptron(2, {hidden}, 4, Activation::kSigmoid), seed);
-      learner->learn_all();
-      return learner;
+      return std::make_unique<Backprop>(witan::mixtures::make_perceptron(2, {hidden}, 4, Activation::kSigmoid), seed);
     };
   };
   const std::vector<std::pair<std::string, Make>> systems = {
@@ -296,7 +292,6 @@ void meta_pi(const witan::CsvTable& table, int runs) {
     const auto seed = static_cast<std::uint64_t>(run);
     const auto taught = [&](std::unique_ptr<Network> network, const Vowels& data, std::uint64_t stream) {
       auto learner = std::make_unique<Backprop>(std::move(network), seed + 1000 * stream);
-      learner->learn_all();
       for (int epoch = 0; epoch < kEpochs; ++epoch) learner->step(data, kRate);
       return learner;
     };

@@ -35,7 +35,6 @@ class TokenFinder {
  public:
   // `text` is not empty; of two tokens of the same text the first counts. `token` outlives the finder.
   void add(std::string_view text, const AddedToken& token);
-  bool empty() const { return tokens_.empty(); }
   // Calls on_text(begin, end) and on_token(id) in the order of the text.
   void split(std::string_view text, const std::function<void(std::size_t, std::size_t)>& on_text,
              const std::function<void(std::int32_t)>& on_token) const;

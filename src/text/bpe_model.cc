@@ -40,17 +40,6 @@ Options read_options(const TokenizerDocument& document) {
   return options;
 }
 
-// The bytes that a token stands for when it is written in byte-level characters; nothing when it is not.
-std::optional<std::string> bytes_of(std::string_view token) {
-  std::string bytes;
-  for (std::size_t position = 0; position < token.size();) {
-    const int byte = byte_of_character(next_character(token, position));
-    if (byte < 0) return std::nullopt;
-    bytes += static_cast<char>(byte);
-  }
-  return bytes;
-}
-
 class BpeModel : public TokenModel {
  public:
   BpeModel(const TokenizerDocument& document, bool words_are_bytes)
@@ -76,7 +65,7 @@ class BpeModel : public TokenModel {
     if (words_are_bytes && options_.ignore_merges) {
       for (std::int32_t id = 0; id < vocabulary_.end_id(); ++id) {
         if (!vocabulary_.contains(id)) continue;
-        if (const auto bytes = bytes_of(vocabulary_.token(id))) words_.add(*bytes, id);
+        if (const auto bytes = bytes_of_characters(vocabulary_.token(id))) words_.add(*bytes, id);
       }
     }
   }
@@ -131,7 +120,7 @@ class BpeModel : public TokenModel {
       out.push_back(whole);
     } else {
       if (words_are_bytes_) {
-        for (const char c : word) out.push_back(byte_ids_[static_cast<unsigned char>(c)]);
+        add_bytes(word, out);
       } else {
         add_characters(word, scratch.text, out);
       }

@@ -24,7 +24,6 @@ class FlatMap {
   }
   std::uint64_t find(std::uint64_t key) const { return slots_[position(key)].value; }
   bool contains(std::uint64_t key) const { return slots_[position(key)].key != kNone; }
-  std::size_t size() const { return size_; }
 
  private:
   struct Slot {

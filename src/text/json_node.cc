@@ -35,8 +35,6 @@ JsonNode JsonNode::at(const char* key) const {
   return *found;
 }
 
-bool JsonNode::is_string() const { return json_->is_string(); }
-bool JsonNode::is_array() const { return json_->is_array(); }
 bool JsonNode::is_object() const { return json_->is_object(); }
 
 std::string JsonNode::text() const {

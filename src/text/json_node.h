@@ -22,8 +22,6 @@ class JsonNode {
   std::optional<JsonNode> find(const char* key) const;
   JsonNode at(const char* key) const;
 
-  bool is_string() const;
-  bool is_array() const;
   bool is_object() const;
   // The node's own value; Error "path: expected a string, not 3".
   std::string text() const;

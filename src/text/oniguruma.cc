@@ -558,10 +558,4 @@ std::string oniguruma_to_pcre2(std::string_view pattern, const std::string& wher
   return Translator(pattern, where).translate();
 }
 
-std::string escaped_for_regex(std::string_view text) {
-  std::string pattern;
-  for (std::size_t position = 0; position < text.size();) pattern += literal(next_character(text, position));
-  return pattern;
-}
-
 }  // namespace witan

@@ -12,7 +12,4 @@ namespace witan {
 // groups, conditionals, options other than i, m, x; and for brackets that do not match.
 std::string oniguruma_to_pcre2(std::string_view pattern, const std::string& where);
 
-// A pattern that matches `text` and nothing else.
-std::string escaped_for_regex(std::string_view text);
-
 }  // namespace witan

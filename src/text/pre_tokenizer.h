@@ -39,7 +39,7 @@ class PreTokenizer {
 struct PreTokenizers {
   std::vector<std::unique_ptr<PreTokenizer>> steps;
   // The last step writes bytes as the characters of byte-level BPE. It does not happen in `steps`: the model does it,
-  // or byte_characters() below.
+  // or byte_characters_step() below.
   bool ends_in_byte_characters = false;
 };
 

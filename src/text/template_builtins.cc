@@ -46,6 +46,17 @@ std::int64_t integer_argument(const Arguments& arguments, std::size_t index, std
   return value->integer();
 }
 
+// What Python's strip takes when it is not told what.
+bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
+
+std::string_view without_leading_space(std::string_view text) {
+  std::size_t begin = 0;
+  for (std::size_t position = 0; position < text.size(); begin = position) {
+    if (!is_python_space(next_character(text, position))) break;
+  }
+  return text.substr(begin);
+}
+
 // Off both ends, one or the other: characters of `set`, white space when there is none.
 std::string stripped(std::string_view text, const TemplateValue* set, bool left, bool right) {
   std::u32string taken;
@@ -54,9 +65,7 @@ std::string stripped(std::string_view text, const TemplateValue* set, bool left,
     const std::string& characters = text_of(*set, "strip");
     for (std::size_t position = 0; position < characters.size();) taken += next_character(characters, position);
   }
-  const auto goes = [&](char32_t c) {
-    return any_space ? is_white_space(c) || (c >= 0x1C && c <= 0x1F) : taken.find(c) != std::u32string::npos;
-  };
+  const auto goes = [&](char32_t c) { return any_space ? is_python_space(c) : taken.find(c) != std::u32string::npos; };
   std::size_t begin = 0;
   for (std::size_t position = 0; left && position < text.size(); begin = position) {
     if (!goes(next_character(text, position))) break;
@@ -91,8 +100,10 @@ std::string capitalized(const std::string& text, bool each_word) {
   return result;
 }
 
-std::string replaced_text(std::string_view text, std::string_view from, std::string_view to, std::int64_t most,
-                          TemplateBudget& budget) {
+std::string replaced_text(std::string_view text, const Arguments& arguments, TemplateBudget& budget) {
+  const std::string from = required_text(arguments, 0, "old", "replace");
+  const std::string to = required_text(arguments, 1, "new", "replace");
+  std::int64_t most = integer_argument(arguments, 2, "count", -1);
   std::string result;
   std::size_t done = 0;
   while (most != 0) {
@@ -121,8 +132,7 @@ TemplateValue split(const std::string& text, const Arguments& arguments, bool fr
   if (separator == nullptr || separator->is_none()) {
     std::string_view rest = text;
     for (;;) {
-      const std::string tail = stripped(rest, nullptr, true, false);
-      rest = rest.substr(rest.size() - tail.size());
+      rest = without_leading_space(rest);
       if (rest.empty()) break;
       if (most == 0) {
         parts.push_back(stripped(rest, nullptr, false, true));
@@ -237,6 +247,12 @@ TemplateValue mapped(const TemplateValue& value, const Arguments& arguments, Tem
   return TemplateValue::list(std::move(items));
 }
 
+TemplateList pairs_of(const TemplateDict& fields) {
+  TemplateList pairs;
+  for (const auto& [key, field] : fields) pairs.push_back(TemplateValue::list({key, field}));
+  return pairs;
+}
+
 TemplateValue sorted(const TemplateValue& value, const Arguments& arguments, bool is_dict) {
   const bool reversed = flag_argument(arguments, is_dict ? 2 : 0, "reverse", false);
   const TemplateValue* attribute = is_dict ? nullptr : argument(arguments, 2, "attribute");
@@ -246,7 +262,7 @@ TemplateValue sorted(const TemplateValue& value, const Arguments& arguments, boo
   TemplateList items = is_dict ? TemplateList() : template_items(value);
   if (is_dict) {
     if (value.fields() == nullptr) fail("dictsort wants a dict, not {}", value.type_name());
-    for (const auto& [key, field] : *value.fields()) items.push_back(TemplateValue::list({key, field}));
+    items = pairs_of(*value.fields());
   }
   const auto key_of = [&](const TemplateValue& item) -> TemplateValue {
     TemplateValue key = is_dict ? (*item.items())[by_value ? 1 : 0]
@@ -323,9 +339,7 @@ std::string escaped_html(std::string_view text) {
 
 TemplateValue dict_items(const TemplateValue& value) {
   if (value.fields() == nullptr) fail("items of {}", value.type_name());
-  TemplateList items;
-  for (const auto& [key, field] : *value.fields()) items.push_back(TemplateValue::list({key, field}));
-  return TemplateValue::list(std::move(items));
+  return TemplateValue::list(pairs_of(*value.fields()));
 }
 
 TemplateValue extreme(const TemplateValue& value, int sign) {
@@ -421,9 +435,7 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value, 
     return joined(items, separator == nullptr ? "" : printed(*separator), budget);
   }
   if (name == "replace") {
-    return replaced_text(printed(value), required_text(arguments, 0, "old", "replace"),
-                         required_text(arguments, 1, "new", "replace"), integer_argument(arguments, 2, "count", -1),
-                         budget);
+    return replaced_text(printed(value), arguments, budget);
   }
   if (name == "indent") return indented(printed(value), arguments, budget);
   if (name == "first" || name == "last") {
@@ -550,9 +562,7 @@ TemplateValue call_method(const TemplateValue& value, const std::string& name, c
   if (name == "upper" || name == "lower") return cased(text, name == "upper");
   if (name == "title" || name == "capitalize") return capitalized(text, name == "title");
   if (name == "replace") {
-    return replaced_text(text, required_text(arguments, 0, "old", "replace"),
-                         required_text(arguments, 1, "new", "replace"), integer_argument(arguments, 2, "count", -1),
-                         budget);
+    return replaced_text(text, arguments, budget);
   }
   if (name == "join") {
     const TemplateValue* items = argument(arguments, 0, "iterable");

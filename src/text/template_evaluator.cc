@@ -143,15 +143,16 @@ class TemplateEvaluator {
     return nullptr;
   }
 
-  void assign(const std::string& name, TemplateValue value) {
-    for (auto& [known, place] : scopes_.back()) {
+  static void put(TemplateDict& fields, const std::string& name, TemplateValue value) {
+    for (auto& [known, place] : fields) {
       if (known == name) {
         place = std::move(value);
         return;
       }
     }
-    scopes_.back().emplace_back(name, std::move(value));
+    fields.emplace_back(name, std::move(value));
   }
+  void assign(const std::string& name, TemplateValue value) { put(scopes_.back(), name, std::move(value)); }
 
   void bind(const std::vector<std::string>& names, const TemplateValue& value) {
     if (names.size() == 1) return assign(names[0], value);
@@ -169,14 +170,7 @@ class TemplateEvaluator {
     const TemplateValue* space = find(name);
     if (space == nullptr || !space->is_namespace) fail("{} is no namespace, so {}.{} cannot be set", name, name, field);
     if (value.is_namespace) fail("a namespace cannot hold a namespace");  // it could come to hold itself
-    auto& fields = *std::get<std::shared_ptr<TemplateDict>>(space->data);
-    for (auto& [known, place] : fields) {
-      if (known == field) {
-        place = std::move(value);
-        return;
-      }
-    }
-    fields.emplace_back(field, std::move(value));
+    put(*std::get<std::shared_ptr<TemplateDict>>(space->data), field, std::move(value));
   }
 
   std::string captured(const std::vector<Statement>& body) {

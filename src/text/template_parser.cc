@@ -179,12 +179,8 @@ class TemplateParser {
 
   TemplateStatement set_statement() {
     TemplateStatement result = make(TemplateStatement::Kind::kSet);
-    result.names = {name()};
-    if (take_operator(".")) {
-      result.names[0] += "." + name();
-    } else {
-      while (take_operator(",")) result.names.push_back(name());
-    }
+    result.names = targets();
+    if (result.names.size() == 1 && take_operator(".")) result.names[0] += "." + name();
     if (take_operator("=")) {
       result.first = tuple();
       end_block();

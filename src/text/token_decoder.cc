@@ -169,21 +169,13 @@ class StripStage : public DecodeStage {
   std::string held_;  // what is stripped if nothing follows
 };
 
-std::string bytes_of_characters(std::string_view token) {
-  std::string bytes;
-  for (std::size_t position = 0; position < token.size();) {
-    const int byte = byte_of_character(next_character(token, position));
-    if (byte < 0) return std::string(token);  // not byte-level: the token is text
-    bytes += static_cast<char>(byte);
-  }
-  return bytes;
-}
-
 class ByteLevelStage : public DecodeStage {
  public:
   ByteLevelStage(const Nothing&, DecodeStage* next) : DecodeStage(next) {}
-  void token(std::string_view text) override { next().part(decoder_.push(bytes_of_characters(text))); }
-  static std::string inside(const Nothing&, const std::string& token) { return bytes_of_characters(token); }
+  void token(std::string_view text) override { next().part(decoder_.push(inside({}, std::string(text)))); }
+  static std::string inside(const Nothing&, const std::string& token) {
+    return bytes_of_characters(token).value_or(token);  // not byte-level: the token is text
+  }
 
  protected:
   void flush() override { next().part(decoder_.finish()); }

@@ -51,7 +51,7 @@ class DecoderStep {
   virtual ~DecoderStep() = default;
   virtual std::unique_ptr<DecodeStage> stage(DecodeStage& next) const = 0;
   // What the step makes of one token in the middle of a text, in bytes that may be part of a character.
-  virtual std::string inside(std::string token) const { return token; }
+  virtual std::string inside(std::string token) const = 0;
 };
 
 // A running chain and the text it made.

@@ -37,7 +37,7 @@ struct TokenizerDocument {
   bool has_vocabulary = false;
   bool has_merges = false;
   std::vector<Merge> merges;  // in order
-  std::string bytes;          // that the merges point into
+  std::string bytes;          // of all tokens of the vocabulary and the merges, which point into it
 };
 
 }  // namespace witan

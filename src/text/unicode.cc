@@ -178,8 +178,15 @@ std::size_t grapheme_length(std::string_view text) {
 
 std::string_view byte_character(unsigned char byte) { return byte_alphabet().characters[byte]; }
 
-int byte_of_character(char32_t character) {
-  return character < byte_alphabet().bytes.size() ? byte_alphabet().bytes[character] : -1;
+std::optional<std::string> bytes_of_characters(std::string_view text) {
+  const ByteAlphabet& alphabet = byte_alphabet();
+  std::string bytes;
+  for (std::size_t position = 0; position < text.size();) {
+    const char32_t character = next_character(text, position);
+    if (character >= alphabet.bytes.size() || alphabet.bytes[character] < 0) return std::nullopt;
+    bytes += static_cast<char>(alphabet.bytes[character]);
+  }
+  return bytes;
 }
 
 }  // namespace witan

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,7 @@ std::size_t grapheme_length(std::string_view text);
 // How byte-level BPE writes each byte as a printable character: printable Latin-1 as itself, the rest as the characters
 // from U+0100 on (Radford et al. 2019, bytes_to_unicode).
 std::string_view byte_character(unsigned char byte);
-int byte_of_character(char32_t character);  // -1: stands for no byte
+// The bytes that a text in such characters stands for; nothing when one of them stands for none.
+std::optional<std::string> bytes_of_characters(std::string_view text);
 
 }  // namespace witan

@@ -12,7 +12,7 @@ import {strings} from './strings.mjs';
 
 const [checker, folder, seed = '1', only = ''] = process.argv.slice(2);
 if (!checker || !folder) {
-  console.error('usage: node run.mjs TOKENIZER_CHECK FOLDER [SEED]');
+  console.error('usage: node run.mjs TOKENIZER_CHECK FOLDER [SEED [ONLY]]');
   process.exit(2);
 }
 const packages = installPackages(dirname(fileURLToPath(import.meta.url)), folder);
