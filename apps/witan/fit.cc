@@ -207,7 +207,7 @@ Chosen fit_file_in_pieces(const FitArguments& arguments, const std::vector<std::
   mx::BuiltDesign start;
   try_all(arguments, families, counts, chosen, [&](const mx::FitOptions& options, const mx::FitProgress& progress) {
     mx::StreamedFit streamed = mx::fit_stream(table, options, streaming, progress);
-    chosen.backdrop = mx::Backdrop::of(streamed.drawn, streamed.start, kMostPicturedRows);
+    if (arguments.shows()) chosen.backdrop = mx::Backdrop::of(streamed.drawn, streamed.start, kMostPicturedRows);
     start = std::move(streamed.start);  // the same rows for every candidate
     return std::move(streamed.fit);
   });

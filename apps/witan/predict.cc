@@ -64,6 +64,8 @@ struct Extras {
   std::int64_t samples = 0;
   std::uint64_t seed = 0;
   bool modes = false;
+
+  bool of_rows() const { return !at.empty() || modes || samples > 0; }  // needs more of a row than its prediction
 };
 
 std::vector<double> numbers_of(const std::string& option, const std::string& text, double low, double high) {
@@ -166,7 +168,9 @@ Table predict_all(const mx::FittedModel& fitted, const mx::Prepared& prepared, c
         if (!classes) values.push_back(row.deviation[d]);
       }
       values.insert(values.end(), row.quantiles.begin(), row.quantiles.end());
-      add_extras(mx::RowDistribution(*fitted.model, prepared, n), extras, row.gate.size(), n, values);
+      if (extras.of_rows()) {
+        add_extras(mx::RowDistribution(*fitted.model, prepared, n), extras, row.gate.size(), n, values);
+      }
       values.insert(values.end(), row.gate.begin(), row.gate.end());
       if (!has_targets) continue;
       values.insert(values.end(), row.posterior.begin(), row.posterior.end());

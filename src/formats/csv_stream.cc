@@ -108,7 +108,6 @@ CsvSchema scan_csv(CsvStream& stream, const std::function<void(std::int64_t)>& p
     for (CsvTable piece; stream.next(piece, schema.text_columns);) {
       if (progress) progress(stream.bytes_read());
       for (const CsvColumn& column : piece.columns) {
-        if (schema.rows == 0) schema.names.push_back(column.name);
         if (column.numeric) continue;
         again = again || (schema.text_columns.insert(column.name).second && schema.rows > 0);
         if (schema.crowded.contains(column.name)) continue;
@@ -120,7 +119,6 @@ CsvSchema scan_csv(CsvStream& stream, const std::function<void(std::int64_t)>& p
       }
       schema.rows += piece.rows;
     }
-    if (again) schema.names.clear();
   }
   for (const auto& [name, texts] : levels) schema.levels[name].assign(texts.begin(), texts.end());
   stream.rewind();

@@ -43,7 +43,6 @@ class CsvStream {
 
 // What the pieces of a table have in common: which columns are text in any of them, and their texts.
 struct CsvSchema {
-  std::vector<std::string> names;
   std::int64_t rows = 0;
   std::set<std::string> text_columns;
   std::map<std::string, std::vector<std::string>> levels;  // of the text columns, ascending

@@ -53,8 +53,6 @@ class Experts : public Part {
                                         const std::vector<std::string>& /*targets*/) const {
     return {};
   }
-  // Whether the targets are counts or classes, whose log-likelihood has no units.
-  virtual bool discrete() const { return false; }
 
  protected:
   std::string note_;

@@ -63,10 +63,10 @@ struct FitProgress {
 // Consumes the sample. Throws Error for options or data that do not fit together (see Prepared::from), Interrupted when
 // interrupted.
 Fit fit_mixture(Sample sample, FitOptions options, const FitProgress& progress = {});
+// The same on data prepared for the family's kind of target: several fits share it.
+Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress& progress = {});
 // Likelihoods, criteria and sizes of fit.model over these rows, under fit.frame.
 void summarize(Fit& fit, const RowSource& rows);
-// The same as fit_mixture on data prepared for the family's kind of target: several fits share it.
-Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress& progress = {});
 
 // A model of the right shape with its initial parameters: what fits and model files are made of.
 std::unique_ptr<Model> make_model(const Frame& frame, const FitOptions& options);

@@ -37,24 +37,18 @@ void add_rows(const Model& model, const Data& data, std::int64_t begin, std::int
 // The penalty times `share`.
 void subtract_penalty(const Model& model, double share, Slope& slope) {
   slope.objective -= share * model.penalty_value();
-  Eigen::Index offset = 0;
-  for (const Part* part : {static_cast<const Part*>(&model.gate()), static_cast<const Part*>(&model.experts())}) {
-    const Eigen::Index size = part->parameters().size();
-    if (part->penalty().size() != 0)
-      slope.gradient.segment(offset, size) -= share * (part->penalty() * part->parameters());
-    offset += size;
-  }
+  slope.gradient -= share * model.penalty_gradient();
 }
 
 class Climber {
  public:
   Climber(Model& model, const Data& data, const GradientOptions& options)
-      : model_(model), data_(data), options_(options), at_(model.parameters()) {
-    lower_.resize(at_.size());
-    upper_.resize(at_.size());
-    lower_ << model.gate().lower_bounds(), model.experts().lower_bounds();
-    upper_ << model.gate().upper_bounds(), model.experts().upper_bounds();
-  }
+      : model_(model),
+        data_(data),
+        options_(options),
+        at_(model.parameters()),
+        lower_(model.lower_bounds()),
+        upper_(model.upper_bounds()) {}
 
   GradientRun run() {
     if (options_.epochs > 0) adam();

@@ -13,6 +13,17 @@ std::vector<double*> columns_of(Eigen::MatrixXd& matrix, Eigen::Index first_row)
   return columns;
 }
 
+Eigen::VectorXd one_after_other(const Eigen::VectorXd& gate, const Eigen::VectorXd& experts) {
+  Eigen::VectorXd all(gate.size() + experts.size());
+  all << gate, experts;
+  return all;
+}
+
+Eigen::VectorXd penalty_gradient_of(const Part& part) {
+  if (part.penalty().size() == 0) return Eigen::VectorXd::Zero(part.parameters().size());
+  return part.penalty() * part.parameters();
+}
+
 }  // namespace
 
 Model::Model(std::unique_ptr<Gate> gate, std::unique_ptr<Experts> experts)
@@ -21,10 +32,14 @@ Model::Model(std::unique_ptr<Gate> gate, std::unique_ptr<Experts> experts)
   initial_ = parameters();
 }
 
-Eigen::VectorXd Model::parameters() const {
-  Eigen::VectorXd all(gate_->parameters().size() + experts_->parameters().size());
-  all << gate_->parameters(), experts_->parameters();
-  return all;
+Eigen::VectorXd Model::parameters() const { return one_after_other(gate_->parameters(), experts_->parameters()); }
+
+Eigen::VectorXd Model::lower_bounds() const { return one_after_other(gate_->lower_bounds(), experts_->lower_bounds()); }
+
+Eigen::VectorXd Model::upper_bounds() const { return one_after_other(gate_->upper_bounds(), experts_->upper_bounds()); }
+
+Eigen::VectorXd Model::penalty_gradient() const {
+  return one_after_other(penalty_gradient_of(*gate_), penalty_gradient_of(*experts_));
 }
 
 void Model::set_parameters(const Eigen::VectorXd& parameters) {

@@ -37,6 +37,10 @@ class Model {
   // As they were when the model was made: no rows seen yet.
   const Eigen::VectorXd& initial_parameters() const { return initial_; }
   double penalty_value() const { return gate_->penalty_value() + experts_->penalty_value(); }
+  // Of parameters().
+  Eigen::VectorXd penalty_gradient() const;
+  Eigen::VectorXd lower_bounds() const;
+  Eigen::VectorXd upper_bounds() const;
 
   // out[k] [count] = log w_k + log f_k of the rows begin .. begin + count - 1.
   void log_joint(const Data& data, std::int64_t begin, std::int64_t count, std::span<double* const> out) const;

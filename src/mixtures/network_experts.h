@@ -46,10 +46,9 @@ class NetworkExperts : public Experts {
     return family_->shape(expert, scales, targets);
   }
   bool normal() const override { return family_->normal(); }
-  bool discrete() const override { return family_->discrete(); }
   bool smooth() const override { return family_->smooth(); }
 
-  // Networks have no M-step and no heads: calling these is a bug.
+  // Networks have no M-step and no linear heads: calling these is a bug.
   void fit(const Rows& rows, const Weights& weights) override;
   void derivatives(int expert, const double* values, const double* targets, double* gradient,
                    double* hessian) const override;

@@ -1,10 +1,10 @@
 // Gates that are networks.
 #include "mixtures/network_gate.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
-#include "kernels/columns.h"
 
 namespace witan::mixtures {
 

@@ -21,7 +21,7 @@ class NetworkGate : public Gate {
   void initialize(Random& random) override;
   bool linear() const override { return false; }
 
-  // Networks have no M-step and no heads: calling these is a bug.
+  // Networks have no M-step and no linear heads: calling these is a bug.
   void fit(const Rows& rows, const Weights& weights) override;
   void derivatives(int expert, const double* values, const double* targets, double* gradient,
                    double* hessian) const override;

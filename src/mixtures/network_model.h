@@ -36,9 +36,8 @@ std::unique_ptr<Gate> make_network_gate(const Frame& frame, const FitOptions& op
 // - perceptrons with expert_hidden units: mixtures of networks; of softmaxes where the target is a class (Yang et al.
 //   2018, without their shared output layer);
 // - with combine=means, one blend of `experts` such perceptrons by a gate: Meta-Pi (Hampshire & Waibel 1992);
-// - with a stack, mixture layers of rectified linear experts beneath (Eigen, Ranzato & Sutskever 2013, eq. 4 to 6),
-// each
-//   with a gate that is a perceptron of gate_hidden units.
+// - with a stack, mixture layers of rectified linear experts beneath (Eigen, Ranzato & Sutskever 2013, eq. 4 to 6);
+//   the gate of each is a perceptron of gate_hidden units.
 std::unique_ptr<Experts> make_network_experts(const Frame& frame, const FitOptions& options);
 
 }  // namespace witan::mixtures

@@ -18,7 +18,6 @@ class PoissonExperts : public Experts {
   void fit(const Rows& rows, const Weights& weights) override;
   void derivatives(int expert, const double* values, const double* targets, double* gradient,
                    double* hessian) const override;
-  bool discrete() const override { return true; }
   std::vector<double> mean(int expert, const double* heads) const override;
   std::vector<double> variance(int expert, const double* heads) const override;
   double cdf(int expert, const double* heads, int output, double y) const override;

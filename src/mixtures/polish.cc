@@ -24,10 +24,8 @@ class Objective {
     const Part& experts = model.experts();
     const Eigen::Index of_gate = gate.parameters().size();
     const Eigen::Index size = of_gate + experts.parameters().size();
-    lower_.resize(size);
-    upper_.resize(size);
-    lower_ << gate.lower_bounds(), experts.lower_bounds();
-    upper_ << gate.upper_bounds(), experts.upper_bounds();
+    lower_ = model.lower_bounds();
+    upper_ = model.upper_bounds();
     penalty_ = Eigen::MatrixXd::Zero(size, size);
     if (gate.penalty().size() != 0) penalty_.topLeftCorner(of_gate, of_gate) = gate.penalty();
     if (experts.penalty().size() != 0) {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/normal_quantile.h"
 #include "base/parallel.h"
-#include "mixtures/distributions.h"
 #include "mixtures/row_distribution.h"
 
 namespace witan::mixtures {
@@ -149,17 +149,6 @@ GateMap map_over(const Fit& fit, const Design& design, const Backdrop& backdrop,
   return map;
 }
 
-// The z with P(Z <= z) = p, by bisection.
-double normal_quantile(double p) {
-  double low = -9.0;
-  double high = 9.0;
-  for (int i = 0; i < 60; ++i) {
-    const double middle = 0.5 * (low + high);
-    (normal_cdf(middle) < p ? low : high) = middle;
-  }
-  return 0.5 * (low + high);
-}
-
 std::vector<SeenRow> seen_rows(const Fit& fit, const Design& design, const Backdrop& backdrop) {
   const Prepared rows = prepare(fit, design, backdrop.rows);
   const TargetKind kind = fit.frame.target_kind;
@@ -179,9 +168,9 @@ std::vector<SeenRow> seen_rows(const Fit& fit, const Design& design, const Backd
       one.mean = row.mean()[kind == TargetKind::kClass ? static_cast<std::size_t>(targets[0]) : 0];
       if (kind == TargetKind::kClass) continue;
       one.deviation = row.deviation()[0];
-      one.pit = row.cdf(targets[0]);
-      if (kind == TargetKind::kCount) one.pit = 0.5 * (one.pit + row.cdf(targets[0] - 1.0));
-      one.residual = normal_quantile(one.pit);
+      one.pit = row.pit(targets[0]);
+      // A distribution function may round to 0 or 1.
+      one.residual = normal_quantile(std::min(std::max(1e-19, one.pit), 1.0 - 0x1p-53));
     }
   });
   return seen;

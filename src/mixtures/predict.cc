@@ -25,8 +25,7 @@ RowPrediction Predictor::row(std::int64_t row, std::span<const double> levels) c
   if (targets.empty()) return result;
   result.posterior = distribution.posterior(targets);
   result.log_density = distribution.log_density(targets);
-  if (kind != TargetKind::kClass) result.pit = distribution.cdf(targets[0]);
-  if (kind == TargetKind::kCount) result.pit = 0.5 * (result.pit + distribution.cdf(targets[0] - 1.0));
+  if (kind != TargetKind::kClass) result.pit = distribution.pit(targets[0]);
   return result;
 }
 

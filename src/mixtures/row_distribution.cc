@@ -139,6 +139,11 @@ double RowDistribution::quantile(double level) const {
   return unit(0).center + unit(0).scale * high;
 }
 
+double RowDistribution::pit(double y) const {
+  const double above = cdf(y);
+  return rows_.frame().target_kind == TargetKind::kCount ? 0.5 * (above + cdf(y - 1.0)) : above;
+}
+
 std::vector<double> RowDistribution::log_terms(std::span<const double> targets) const {
   std::vector<double> z(targets.begin(), targets.end());
   for (std::size_t d = 0; d < z.size(); ++d) z[d] = (z[d] - unit(d).center) / unit(d).scale;

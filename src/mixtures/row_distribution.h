@@ -27,6 +27,8 @@ class RowDistribution {
 
   // Of the first output of a target that is a number or a count:
   double cdf(double y) const;
+  // cdf(y), of a count half way up its jump at y.
+  double pit(double y) const;
   // The least y with cdf(y) >= level, level in (0, 1).
   double quantile(double level) const;
 

@@ -42,9 +42,8 @@ class Scale {
   };
   Distance distance(const double* values, const double* targets) const;
 
-  // The same with derivatives in the outputs' means followed by the heads of the scale, m =
-  // outputs + num_heads of them: distance_gradient [m], distance_hessian [m, m], log_det_gradient [m] (no second
-  // derivative).
+  // The same with derivatives in the outputs' means followed by the heads of the scale, m = outputs + num_heads of
+  // them: distance_gradient [m], distance_hessian [m, m], log_det_gradient [m] (no second derivative).
   struct Derivatives : Distance {
     Eigen::VectorXd distance_gradient;
     Eigen::MatrixXd distance_hessian;

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "mixtures/derivatives.h"
-#include "mixtures/gradient_training.h"
+#include "mixtures/network_model.h"
 
 namespace witan::mixtures {
 namespace {
@@ -21,15 +21,12 @@ class OnlineEm {
   OnlineEm(Model& model, const Data& start, double total_weight, std::int64_t batch_rows)
       : model_(model),
         at_(model.parameters()),
+        lower_(model.lower_bounds()),
+        upper_(model.upper_bounds()),
         information_(score_products(model, start).hessian / start.total_weight),
         batches_(std::max(1.0, static_cast<double>(start.count()) / static_cast<double>(batch_rows))),
         batch_rows_(batch_rows),
-        penalty_share_(1.0 / total_weight) {
-    lower_.resize(at_.size());
-    upper_.resize(at_.size());
-    lower_ << model.gate().lower_bounds(), model.experts().lower_bounds();
-    upper_ << model.gate().upper_bounds(), model.experts().upper_bounds();
-  }
+        penalty_share_(1.0 / total_weight) {}
 
   void follow(const Data& piece) {
     for (std::int64_t begin = 0; begin < piece.count(); begin += batch_rows_)
@@ -54,15 +51,6 @@ class OnlineEm {
     return batch;
   }
 
-  Eigen::VectorXd penalty_slope() const {
-    Eigen::VectorXd slope = Eigen::VectorXd::Zero(at_.size());
-    const Eigen::Index of_gate = model_.gate().parameters().size();
-    if (model_.gate().penalty().size() != 0) slope.head(of_gate) = model_.gate().penalty() * at_.head(of_gate);
-    if (model_.experts().penalty().size() != 0)
-      slope.tail(at_.size() - of_gate) = model_.experts().penalty() * at_.tail(at_.size() - of_gate);
-    return penalty_share_ * slope;
-  }
-
   void step(const Data& batch) {
     const Derivatives scores = score_products(model_, batch);
     batches_ += 1.0;
@@ -73,7 +61,8 @@ class OnlineEm {
     const double rows_seen = batches_ * static_cast<double>(batch_rows_);
     regular.diagonal() *= 1.0 + static_cast<double>(at_.size()) / rows_seen;
     regular.diagonal().array() += 1e-8 * std::max(1e-300, information_.diagonal().maxCoeff());
-    Eigen::VectorXd move = gamma * regular.ldlt().solve(scores.gradient / batch.total_weight - penalty_slope());
+    Eigen::VectorXd move =
+        gamma * regular.ldlt().solve(scores.gradient / batch.total_weight - penalty_share_ * model_.penalty_gradient());
     if (!move.allFinite()) return;
     const double longest = move.cwiseAbs().maxCoeff();
     if (longest > kLongestStep) move *= kLongestStep / longest;
@@ -105,11 +94,14 @@ StreamedFit fit_stream(const TableStream& table, FitOptions options, const Strea
   const auto stage = [&](const std::string& text) {
     if (stream.stage) stream.stage(text);
   };
+  const bool is_all = table.rows() <= stream.start_rows;
+  if (!is_all && (has_network_gate(options) || has_network_experts(options))) {
+    fail("fit.stream: networks are trained on tables in memory; leave --stream out, or the networks");
+  }
   StreamedFit result;
   stage("drawing rows for the start");
   result.drawn = table.draw(stream.start_rows, static_cast<std::uint64_t>(options.seed));
   result.start = build_design(result.drawn, table.request());
-  const bool is_all = table.rows() <= stream.start_rows;
   const Prepared start =
       Prepared::from(result.start.sample, find_family(options.family).target, options.experts, &table.scales());
   result.fit = fit_mixture(start, options, progress);
@@ -117,9 +109,6 @@ StreamedFit fit_stream(const TableStream& table, FitOptions options, const Strea
 
   Fit& fit = result.fit;
   Model& model = *fit.model;
-  if (!model.gate().linear() || !model.experts().linear()) {
-    fail("fit.stream: networks are trained on tables in memory; leave --stream out, or the networks");
-  }
   const StreamedRows rows(table, fit.frame);
   const Eigen::VectorXd before = model.parameters();
   OnlineEm online(model, start.data(), table.scales().total_weight, options.batch_rows);

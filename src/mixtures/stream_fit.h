@@ -27,9 +27,9 @@ struct StreamOptions {
 //    mini-batch of b rows, parameters += gamma I^-1 g / b, g the gradient of its log-likelihood (by its posteriors), I
 //    a running mean of the outer products of the rows' gradients, and gamma = 1 / (t + t0) as if the drawn rows had
 //    been the first t0 batches.
-// 3. Newton's method with exact sums over the file, as in memory, up to the certificate; not for families with kinks
-// and
-//    networks, which keep what 2 found.
+// 3. Newton's method with exact sums over the file, as in memory, up to the certificate; families with kinks keep what
+//    2 found.
+// A file of no more than start_rows rows is fitted by 1 alone. Throws Error for networks on a larger one.
 StreamedFit fit_stream(const TableStream& table, FitOptions options, const StreamOptions& stream,
                        const FitProgress& progress = {});
 
