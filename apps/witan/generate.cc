@@ -156,12 +156,8 @@ class Speaker {
   bool to_terminal_ = ::isatty(STDOUT_FILENO) == 1;
 };
 
-// One message given with --prompt, or one per line of standard input.
-void converse(Speaker& speaker, ChatSession& session, const GenerateCommand& command) {
-  if (command.has_prompt) {
-    speaker.speak(session.ask(command.prompt), "");
-    return;
-  }
+// One message per line of standard input.
+void converse(Speaker& speaker, ChatSession& session) {
   const bool at_terminal = is_terminal(STDIN_FILENO);
   if (at_terminal) fmt::print(stderr, "witan: one message per line, Ctrl-D ends\n");
   for (std::string line;;) {
@@ -174,16 +170,18 @@ void converse(Speaker& speaker, ChatSession& session, const GenerateCommand& com
 
 void run_generate(GenerateCommand& command) {
   if (command.threads > 0) set_num_threads(static_cast<int>(command.threads));
-  if (!command.system.empty() && !command.chat)
+  if (!command.system.empty() && !command.chat) {
     fail("generate: --system is what a conversation begins with; add --chat");
+  }
   const std::filesystem::path folder = find_model_folder(command.folder);
   const DecoderConfig config = load_config(folder);
   read_generation_defaults(folder, command.chosen, command.sampling);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
   std::optional<ChatSession> session;
   if (command.chat) session.emplace(folder, command.system);
-  const std::string prompt = command.prompt_text();
-  const auto prompt_tokens = static_cast<std::int64_t>(tokenizer->encode_with_special(prompt).size());
+  const std::string prompt = session && command.has_prompt ? session->ask(command.prompt) : command.prompt_text();
+  const auto prompt_tokens =
+      static_cast<std::int64_t>((session ? tokenizer->encode(prompt) : tokenizer->encode_with_special(prompt)).size());
   const std::int64_t positions = std::min(config.max_positions(), prompt_tokens + command.max_tokens);
   const RunPlan plan = plan_run(config, positions);
   if (command.dry_run) {
@@ -195,10 +193,10 @@ void run_generate(GenerateCommand& command) {
   const std::unique_ptr<Decoder> model = load_model(folder);
   Speaker speaker(*model, *tokenizer, command);
   const InterruptScope scope;
-  if (session) {
-    converse(speaker, *session, command);
+  if (session && !command.has_prompt) {
+    converse(speaker, *session);
   } else {
-    speaker.speak(prompt, command.echo ? prompt : "");
+    speaker.speak(prompt, command.echo && !session ? prompt : "");
   }
 }
 
