@@ -42,4 +42,10 @@ Json parse_json(std::string_view text, const std::string& where) {
 
 Json read_json_file(const std::filesystem::path& path) { return parse_json(read_text_file(path), path.string()); }
 
+Json read_json_object(const std::filesystem::path& path) {
+  Json json = read_json_file(path);
+  if (!json.is_object()) fail("{}: expected an object, got {}", path.string(), json.type_name());
+  return json;
+}
+
 }  // namespace witan

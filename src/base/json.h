@@ -12,5 +12,7 @@ namespace witan {
 // of its values would be lost. `where` is the file, for messages.
 nlohmann::json parse_json(std::string_view text, const std::string& where);
 nlohmann::json read_json_file(const std::filesystem::path& path);
+// The same, and an Error for anything but an object.
+nlohmann::json read_json_object(const std::filesystem::path& path);
 
 }  // namespace witan

@@ -6,11 +6,10 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "models/released_files.h"
 
 namespace witan {
 namespace {
-
-constexpr const char* kFile = "generation_config.json";
 
 double number_of(const nlohmann::json& json, const std::string& where) {
   if (!json.is_number()) fail("{}: expected a number, got {}", where, json.type_name());
@@ -21,10 +20,9 @@ double number_of(const nlohmann::json& json, const std::string& where) {
 
 void read_generation_defaults(const std::filesystem::path& folder, const std::set<std::string>& chosen,
                               SamplingOptions& sampling) {
-  const std::filesystem::path path = folder / kFile;
+  const std::filesystem::path path = folder / kGenerationFile;
   if (!std::filesystem::exists(path)) return;
-  const nlohmann::json json = read_json_file(path);
-  if (!json.is_object()) fail("{}: expected an object, got {}", path.string(), json.type_name());
+  const nlohmann::json json = read_json_object(path);
   const auto take = [&](const char* key, const auto& store) {
     const auto found = json.find(key);
     if (found == json.end() || found->is_null() || chosen.contains(key)) return;
@@ -42,11 +40,7 @@ void read_generation_defaults(const std::filesystem::path& folder, const std::se
        [&](const auto& value, const auto& where) { asked.repetition_penalty = number_of(value, where); });
   const bool greedy = json.value("do_sample", nlohmann::json(true)) == false;
   if (greedy && !chosen.contains("temperature")) asked.temperature = 0.0;
-  try {
-    const Sampler valid(asked);
-  } catch (const Error& error) {
-    fail("{}: {}", path.string(), error.what());
-  }
+  naming(path, [&] { const Sampler valid(asked); });
   sampling = asked;
 }
 

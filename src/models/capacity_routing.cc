@@ -4,10 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "base/error.h"
-#include "base/index.h"
 #include "dispatch/sort_by_expert.h"
 #include "kernels/softmax.h"
 #include "routers/token_choice.h"
@@ -30,51 +28,32 @@ std::int64_t capacity_of(const CapacityRouting& routing, std::int64_t rows) {
   return static_cast<std::int64_t>(std::ceil(routing.capacity_fraction * static_cast<double>(rows)));
 }
 
-// In which order rows queue.
-PooledVector<std::int32_t> queue_order(const CapacityRouting& routing, const Choices& choices,
-                                       ConstMatrix probabilities) {
-  PooledVector<std::int32_t> order(index(choices.num_rows));
-  std::iota(order.begin(), order.end(), 0);
-  if (!routing.batch_prioritized) return order;
-  const auto importance = [&](std::int32_t row) {
-    return probabilities(row, choices.experts[index(row * choices.experts_per_row)]);
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::int32_t a, std::int32_t b) { return importance(a) > importance(b); });
-  return order;
+// All first choices before all second ones; rows in their order, or the surest first.
+ServedSlots serve_queues(const CapacityRouting& routing, const Choices& choices, std::span<const float> weights) {
+  const DropPolicy& policy = find_drop_policy(routing.batch_prioritized ? "priority" : "choice");
+  const std::int64_t capacity = std::max<std::int64_t>(0, capacity_of(routing, choices.num_rows));
+  return serve(choices, weights, {.capacity = capacity, .policy = &policy});
 }
 
-ServedSlots serve_queues(const CapacityRouting& routing, const Choices& choices, ConstMatrix probabilities) {
-  const std::int64_t capacity = capacity_of(routing, choices.num_rows);
-  const PooledVector<std::int32_t> order = queue_order(routing, choices, probabilities);
-  ServedSlots served(choices.experts.size(), 0);
-  PooledVector<std::int64_t> queued(index(choices.num_experts), 0);
-  for (std::int64_t rank = 0; rank < choices.experts_per_row; ++rank) {
-    for (const std::int32_t row : order) {
-      const std::size_t slot = index(row * choices.experts_per_row + rank);
-      served[slot] = static_cast<char>(queued[index(choices.experts[slot])]++ < capacity);
-    }
-  }
-  return served;
-}
-
-PooledVector<float> weights_of(const CapacityRouting& routing, const Choices& choices, const ServedSlots& served,
-                               ConstMatrix probabilities) {
+PooledVector<float> chosen(const Choices& choices, ConstMatrix probabilities) {
   PooledVector<float> weights(choices.experts.size());
   for (std::size_t slot = 0; slot < weights.size(); ++slot) {
     weights[slot] = probabilities(static_cast<std::int64_t>(slot) / choices.experts_per_row, choices.experts[slot]);
   }
-  if (choices.experts_per_row == 1) return weights;
+  return weights;
+}
+
+// Of the two choices of each row. `served` is empty when all are.
+void normalize(const CapacityRouting& routing, const ServedSlots& served, std::span<float> weights) {
   for (std::size_t slot = 0; slot < weights.size(); slot += 2) {
     float sum = 0.0F;
     for (std::size_t i = slot; i < slot + 2; ++i) {
-      if (routing.normalize_before_dropping || served[i] != 0) sum += weights[i];
+      if (routing.normalize_before_dropping || served.empty() || served[i] != 0) sum += weights[i];
     }
     sum = std::max(sum, std::numeric_limits<float>::epsilon());
     weights[slot] /= sum;
     weights[slot + 1] /= sum;
   }
-  return weights;
 }
 
 }  // namespace
@@ -100,8 +79,10 @@ std::shared_ptr<const Assignment> route_with_capacity(const CapacityRouting& rou
       choices.experts.push_back(largest(logits.matrix().row(row), logits.cols(), choices.experts.back()));
     }
   }
-  const ServedSlots served = serve_queues(routing, choices, probabilities.matrix());
-  return sort_served(choices, weights_of(routing, choices, served, probabilities.matrix()), served).assignment;
+  PooledVector<float> weights = chosen(choices, probabilities.matrix());
+  const ServedSlots served = serve_queues(routing, choices, weights);
+  if (routing.choices == 2) normalize(routing, served, weights);
+  return sort_served(choices, weights, served).assignment;
 }
 
 }  // namespace witan

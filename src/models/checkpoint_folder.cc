@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -47,15 +46,12 @@ nlohmann::json token_ids(const std::vector<std::int64_t>& ids) {
 // How a model is meant to generate may be said apart from its architecture, and then counts.
 void read_generation_config(const std::filesystem::path& path, DecoderConfig& config) {
   if (!std::filesystem::exists(path)) return;
-  const nlohmann::json json = read_json_file(path);
-  if (!json.is_object()) fail("{}: expected an object, got {}", path.string(), json.type_name());
-  try {
+  const nlohmann::json json = read_json_object(path);
+  naming(path, [&] {
     if (std::vector<std::int64_t> ids = read_token_ids(json, "eos_token_id"); !ids.empty()) {
       config.eos_token_ids = std::move(ids);
     }
-  } catch (const Error& error) {
-    fail("{}: {}", path.string(), error.what());
-  }
+  });
 }
 
 void write_json(const std::filesystem::path& path, const nlohmann::json& json) {
@@ -71,13 +67,6 @@ DecoderConfig parse_config(const nlohmann::json& json, const Architecture& archi
   config.model_type = architecture.model_type;
   config.validate();
   return config;
-}
-
-const Architecture& read_architecture(const nlohmann::json& json) {
-  if (!json.is_object()) fail("expected an object, got {}", json.type_name());
-  const auto type = json.find("model_type");
-  if (type == json.end() || !type->is_string()) fail("key 'model_type' is missing or no string");
-  return find_architecture(type->get_ref<const std::string&>());
 }
 
 // Before memory is taken for what the config promises.
@@ -147,9 +136,7 @@ void read_piece(const StoredPiece& piece, const StoredValues& values) {
     values.read(piece.name, shape, 0, 1, place);
     return;
   }
-  std::int64_t size = 1;
-  for (const std::int64_t dimension : shape) size *= dimension;
-  PooledVector<float> bank(static_cast<std::size_t>(size / piece.banks()));
+  PooledVector<float> bank(static_cast<std::size_t>(piece.bank_size()));
   for (std::int64_t i = 0; i < piece.banks(); ++i) {
     values.read(piece.name, shape, i, piece.banks(), bank);
     piece.scatter(i, bank, packed);
@@ -160,7 +147,7 @@ TensorToStore to_store(const StoredPiece& piece, DType dtype) {
   TensorToStore tensor{piece.name, piece.shape, piece.in_place(false), dtype};
   if (!tensor.values.empty()) return tensor;
   tensor.fill = [piece](std::span<float> out) {
-    const std::size_t size = out.size() / static_cast<std::size_t>(piece.banks());
+    const auto size = static_cast<std::size_t>(piece.bank_size());
     for (std::int64_t bank = 0; bank < piece.banks(); ++bank) {
       piece.gather(bank, out.subspan(static_cast<std::size_t>(bank) * size, size));
     }
@@ -176,17 +163,11 @@ struct Description {
 };
 
 Description read_description(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / kConfigFile;
-  if (!std::filesystem::exists(path)) {
-    fail("{}: no {} there; expected the folder of a model", folder.string(), kConfigFile);
-  }
-  Description description{read_json_file(path), nullptr, {}};
-  try {
-    description.architecture = &read_architecture(description.json);
+  Description description{read_config_file(folder), nullptr, {}};
+  naming(folder / kConfigFile, [&] {
+    description.architecture = &find_architecture(model_type_of(description.json));
     description.config = parse_config(description.json, *description.architecture);
-  } catch (const Error& error) {
-    fail("{}: {}", path.string(), error.what());
-  }
+  });
   read_generation_config(folder / kGenerationFile, description.config);
   return description;
 }
@@ -222,13 +203,7 @@ DecoderConfig load_config(const std::filesystem::path& folder) { return read_des
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder) {
   const auto [json, architecture, config] = read_description(folder);
   const SafetensorsReader reader(folder);
-  const StoredValues values = [&] {
-    try {
-      return stored_values(json, reader);
-    } catch (const Error& error) {
-      fail("{}: {}", (folder / kConfigFile).string(), error.what());
-    }
-  }();
+  const StoredValues values = naming(folder / kConfigFile, [&] { return stored_values(json, reader); });
   check_size(config, *architecture, reader, values, folder);
   std::unique_ptr<Decoder> model = Decoder::with_zeros(config);
   const std::vector<StoredPiece> pieces = pieces_of(*architecture, *model);

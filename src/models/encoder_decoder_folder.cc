@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/suggest.h"
 #include "models/arch/encoder_decoder_architecture.h"
 #include "models/named_tensors.h"
 #include "models/released_files.h"
@@ -13,34 +14,14 @@
 namespace witan {
 namespace {
 
-nlohmann::json read_object(const std::filesystem::path& path) {
-  nlohmann::json json = read_json_file(path);
-  if (!json.is_object()) fail("{}: expected an object, got {}", path.string(), json.type_name());
-  return json;
-}
-
-nlohmann::json read_config_file(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / kConfigFile;
-  if (!std::filesystem::exists(path)) {
-    fail("{}: no {} there; expected the folder of a model", folder.string(), kConfigFile);
-  }
-  return read_object(path);
-}
-
-std::string model_type_of(const nlohmann::json& json) {
-  const auto type = json.find("model_type");
-  if (type == json.end() || !type->is_string()) fail("key 'model_type' is missing or no string");
-  return type->get<std::string>();
-}
-
 const EncoderDecoderArchitecture& require_architecture(const nlohmann::json& json) {
   const std::string type = model_type_of(json);
   if (const EncoderDecoderArchitecture* found = find_encoder_decoder(type); found != nullptr) return *found;
-  std::string known;
+  std::vector<std::string> known;
   for (const EncoderDecoderArchitecture* architecture : encoder_decoder_table()) {
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", architecture->model_type);
+    known.emplace_back(architecture->model_type);
   }
-  fail("model_type '{}' is no encoder-decoder (known: {})", type, known);
+  fail("model_type '{}' is no encoder-decoder (known: {})", type, comma_list(known));
 }
 
 // What generation_config.json says counts before config.json.
@@ -50,16 +31,6 @@ void read_tokens(const nlohmann::json& json, EncoderDecoderConfig& config) {
   }
   if (const std::int64_t start = read_token_id(json, "decoder_start_token_id"); start >= 0) {
     config.decoder_start_token_id = start;
-  }
-}
-
-// Calls read(), whose errors then name the file.
-template <class Read>
-auto naming(const std::filesystem::path& path, const Read& read) {
-  try {
-    return read();
-  } catch (const Error& error) {
-    fail("{}: {}", path.string(), error.what());
   }
 }
 
@@ -106,7 +77,7 @@ std::unique_ptr<EncoderDecoder> load_encoder_decoder(const std::filesystem::path
   });
   const std::filesystem::path generation = folder / kGenerationFile;
   if (std::filesystem::exists(generation)) {
-    const nlohmann::json tokens = read_object(generation);
+    const nlohmann::json tokens = read_json_object(generation);
     naming(generation, [&] { read_tokens(tokens, config); });
   }
   naming(folder / kConfigFile, [&] { config.validate(); });

@@ -5,7 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "base/json.h"
 
 namespace witan {
 namespace {
@@ -20,6 +20,20 @@ std::int64_t token_id_of(const nlohmann::json& json, const char* key) {
 }
 
 }  // namespace
+
+nlohmann::json read_config_file(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kConfigFile;
+  if (!std::filesystem::exists(path)) {
+    fail("{}: no {} there; expected the folder of a model", folder.string(), kConfigFile);
+  }
+  return read_json_object(path);
+}
+
+std::string model_type_of(const nlohmann::json& config) {
+  const auto type = config.find("model_type");
+  if (type == config.end() || !type->is_string()) fail("key 'model_type' is missing or no string");
+  return type->get<std::string>();
+}
 
 std::int64_t read_token_id(const nlohmann::json& json, const char* key) {
   const auto found = json.find(key);

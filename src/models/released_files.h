@@ -2,16 +2,32 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "formats/stored_values.h"
 
 namespace witan {
 
 inline constexpr const char* kConfigFile = "config.json";
 inline constexpr const char* kGenerationFile = "generation_config.json";
+
+// The config.json of a folder, an object. Throws Error for anything else.
+nlohmann::json read_config_file(const std::filesystem::path& folder);
+std::string model_type_of(const nlohmann::json& config);
+
+// Calls read(), whose Errors then begin with the file's name.
+template <class Read>
+auto naming(const std::filesystem::path& file, const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    fail("{}: {}", file.string(), error.what());
+  }
+}
 
 // A token id of a config; -1: absent or null. Throws Error naming the key.
 std::int64_t read_token_id(const nlohmann::json& json, const char* key);

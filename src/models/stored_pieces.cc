@@ -131,7 +131,7 @@ class PieceMaker {
       piece.shows_banks_ = shows_banks;
       piece.interleaved_ = rule.join == Join::kInterleaved;
       piece.transposed_ = rule.transposed;
-      flat_.push_back(rule.flat ? pieces_.size() : kNone);
+      piece.flat_ = rule.flat;
       pieces_.push_back(std::move(piece));
     }
     StoredPiece& piece = pieces_[found->second];
@@ -140,18 +140,15 @@ class PieceMaker {
     piece.rows_ += member.rows;
   }
 
-  void finish(StoredPiece& piece) const {
-    const auto index = static_cast<std::size_t>(&piece - pieces_.data());
+  static void finish(StoredPiece& piece) {
     piece.shape = piece.plain_shape();
     if (piece.transposed_) std::swap(piece.shape[piece.shape.size() - 2], piece.shape.back());
-    if (std::find(flat_.begin(), flat_.end(), index) != flat_.end()) piece.shape.front() *= piece.banks_;
+    if (piece.flat_) piece.shape.front() *= piece.banks_;
   }
 
-  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   std::span<const TensorRule> rules_;
   std::string_view layers_;
   std::vector<StoredPiece> pieces_;
-  std::vector<std::size_t> flat_;
   std::map<std::string, std::size_t> by_name_;
 };
 

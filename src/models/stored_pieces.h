@@ -22,6 +22,7 @@ class StoredPiece {
   std::vector<std::int64_t> shape;
 
   std::int64_t banks() const { return banks_; }
+  std::int64_t bank_size() const { return rows_ * cols_; }
   // The stored values of one bank: [numel / banks]. With `plain`, as if the rule said nothing of transposition.
   void gather(std::int64_t bank, std::span<float> out) const;
   void scatter(std::int64_t bank, std::span<const float> in, bool plain) const;
@@ -40,7 +41,6 @@ class StoredPiece {
   // Calls visit(index in the stored bank, element of the member's values) for every element of a member.
   template <class Visit>
   void for_each_element(const Member& member, std::int64_t bank, bool plain, const Visit& visit) const;
-  void set_shape(bool has_cols, bool shows_banks, bool flat);
 
   std::vector<Member> members_;
   std::int64_t banks_ = 1;
@@ -50,6 +50,7 @@ class StoredPiece {
   bool transposed_ = false;
   bool has_cols_ = false;
   bool shows_banks_ = false;
+  bool flat_ = false;
 };
 
 // In the order of the parameters. `layers`: what stands before a layer's number in the files.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 
+#include "inference/row_experts.h"
 #include "models/encoder_decoder.h"
 #include "support/oracle_section.h"
 
@@ -17,10 +18,10 @@ using RowChoices = std::map<std::int32_t, double>;
 
 std::vector<RowChoices> choices_by_row(const Assignment& assignment) {
   std::vector<RowChoices> rows(static_cast<std::size_t>(assignment.num_rows));
-  std::size_t entry = 0;
-  for (std::int32_t expert = 0; expert < assignment.num_experts; ++expert) {
-    for (const std::int32_t row : assignment.rows_of(expert)) {
-      rows[static_cast<std::size_t>(row)][expert] = assignment.combine_weights[entry++];
+  const std::vector<RowExperts> served = experts_by_row(assignment);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (std::size_t i = 0; i < served[row].experts.size(); ++i) {
+      rows[row][served[row].experts[i]] = served[row].weights[i];
     }
   }
   for (std::size_t i = 0; i < assignment.dropped_rows.size(); ++i) {
@@ -101,6 +102,11 @@ class EncoderDecoderOracle {
     std::int64_t lost = 0;
     for (std::size_t layer = 0; layer < mixtures.size(); ++layer) {
       if (layers[layer].at("layer") != mixtures[layer].router) experts_.count(mixtures[layer].router);
+      if (mixtures[layer].rows.size() != layers[layer].at("experts").size()) {
+        experts_.count(fmt::format("prompt {} {}: {} tokens, expected {}", prompt, mixtures[layer].router,
+                                   mixtures[layer].rows.size(), layers[layer].at("experts").size()));
+        continue;
+      }
       for (std::size_t token = 0; token < mixtures[layer].rows.size(); ++token) {
         const RowChoices& row = mixtures[layer].rows[token];
         compare_row(row, layers[layer], token,

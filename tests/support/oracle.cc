@@ -75,6 +75,11 @@ class DecoderOracle {
     if (layers.size() != routed.size())
       experts.count(fmt::format("{} layers, expected {}", routed.size(), layers.size()));
     for (std::size_t layer = 0; layer < std::min(layers.size(), routed.size()); ++layer) {
+      if (routed[layer].size() != layers[layer].at("experts").size()) {
+        experts.count(fmt::format("mixture {}: {} tokens, expected {}", layer, routed[layer].size(),
+                                  layers[layer].at("experts").size()));
+        continue;
+      }
       for (std::size_t token = 0; token < routed[layer].size(); ++token) {
         const std::string where = fmt::format("mixture {} token {}", layer, token);
         std::map<std::int32_t, double> wanted;

@@ -6,6 +6,7 @@
 
 #include "autograd/ops/gradient_views.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "kernels/attention.h"
 
 namespace witan::ops {
@@ -29,17 +30,20 @@ float scale_of(const AttentionShape& shape) {
 // The sink's score s has the gradient -p_s (dout . out), p_s = exp(s) over the sum of the row's exponentials.
 void sinks_backward(const kernels::AttentionSizes& sizes, ConstMatrix dout, ConstMatrix out, const float* statistics,
                     std::span<float> sum) {
-  for (std::int64_t row = 0; row < out.rows; ++row) {
-    for (std::int64_t h = 0; h < sizes.heads; ++h) {
-      const std::int64_t of_head = (row / sizes.queries * sizes.heads + h) * sizes.queries + row % sizes.queries;
+  parallel_for(sizes.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t h = begin; h < end; ++h) {
       const double score = sizes.sinks[h] * std::numbers::log2e;
-      const double share = std::exp2(score - statistics[2 * of_head]) * statistics[2 * of_head + 1];
-      double product = 0.0;
-      for (std::int64_t c = h * sizes.head_dim; c < (h + 1) * sizes.head_dim; ++c)
-        product += dout(row, c) * out(row, c);
-      sum[static_cast<std::size_t>(h)] -= static_cast<float>(share * product);
+      for (std::int64_t row = 0; row < out.rows; ++row) {
+        const std::int64_t of_head = (row / sizes.queries * sizes.heads + h) * sizes.queries + row % sizes.queries;
+        const double share = std::exp2(score - statistics[2 * of_head]) * statistics[2 * of_head + 1];
+        double product = 0.0;
+        for (std::int64_t c = h * sizes.head_dim; c < (h + 1) * sizes.head_dim; ++c) {
+          product += dout(row, c) * out(row, c);
+        }
+        sum[static_cast<std::size_t>(h)] -= static_cast<float>(share * product);
+      }
     }
-  }
+  });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/number_list.h"
+#include "base/suggest.h"
 #include "models/arch/rope_keys.h"
 
 namespace witan {
@@ -97,6 +98,7 @@ nlohmann::json write_decoder_keys(const DecoderConfig& config) {
   nlohmann::json json = write_keys(config, kDecoderKeys);
   json["num_key_value_heads"] = config.key_heads();
   json["hidden_act"] = config.moe.hidden_act;
+  if (config.num_moe_layers() == 0) json.erase("router_aux_loss_coef");
   write_rope(config, json);
   return json;
 }
@@ -104,12 +106,12 @@ nlohmann::json write_decoder_keys(const DecoderConfig& config) {
 std::string read_activation_name(const nlohmann::json& json, std::string_view key, std::string_view fallback) {
   if (!given(json, key)) return std::string(fallback);
   const std::string name = read_text(json, key, "");
-  std::string known;
+  std::vector<std::string> known;
   for (const ActivationName& candidate : kActivations) {
     if (candidate.released == name) return std::string(candidate.ours);
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", candidate.released);
+    known.emplace_back(candidate.released);
   }
-  fail("key '{}': hidden_act '{}' is not supported (known: {})", key, name, known);
+  fail("key '{}': hidden_act '{}' is not supported (known: {})", key, name, comma_list(known));
 }
 
 void read_activation(const nlohmann::json& json, std::string_view key, DecoderConfig& config) {

@@ -19,7 +19,6 @@ nlohmann::json write_config(const DecoderConfig& config) {
   json.update(write_keys(config, kKeys));
   json["head_dim"] = config.dim_per_head();
   json["attention_bias"] = config.attention_bias;
-  json.erase("router_aux_loss_coef");
   return json;
 }
 

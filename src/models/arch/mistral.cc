@@ -18,7 +18,6 @@ nlohmann::json write_config(const DecoderConfig& config) {
   json.update(write_keys(config, kKeys));
   json["head_dim"] = config.dim_per_head();
   json["sliding_window"] = window_or_null(config);
-  json.erase("router_aux_loss_coef");
   return json;
 }
 

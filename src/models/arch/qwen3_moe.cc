@@ -1,31 +1,16 @@
 // Qwen3-MoE (Qwen team 2025): RMSNorm of each query and key head, no shared expert.
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
+#include "models/arch/qwen_moe.h"
 
 namespace witan {
 namespace {
 
-constexpr std::array kKeys = {
-    ConfigKey{"num_experts_per_tok", "num_experts_per_tok", Presence::kRequired},
-    ConfigKey{"moe_intermediate_size", "moe_intermediate_size", Presence::kRequired},
-    ConfigKey{"intermediate_size", "intermediate_size"},
-    ConfigKey{"head_dim", "head_dim"},
-};
-constexpr std::array kExperts = {ConfigKey{"num_experts", "num_experts", Presence::kRequired}};
-
 nlohmann::json write_config(const DecoderConfig& config) {
-  nlohmann::json json = write_decoder_keys(config);
-  json.update(write_keys(config, kKeys));
-  json.update(write_keys(config, kExperts));
-  write_sparse_step(config, json);
-  json["head_dim"] = config.dim_per_head();
-  json["norm_topk_prob"] = is_normalized(config);
+  nlohmann::json json = write_qwen_moe(config);
   json["attention_bias"] = config.attention_bias;
-  json["use_sliding_window"] = config.sliding_window > 0;
-  json["sliding_window"] = window_or_null(config);
   return json;
 }
 
@@ -34,23 +19,8 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.qk_norm = "head";
   config.num_key_value_heads = 4;  // what Hugging Face takes when a key is absent, here and below
   config.intermediate_size = 6144;
-  config.max_position_embeddings = 32768;
-  config.rms_norm_eps = 1e-6;
-  config.tie_word_embeddings = false;
-  config.moe.router_aux_loss_coef = 0.001;
-  config.moe.router_z_loss_coef = 0.0;
-  read_decoder_keys(json, config);
-  read_keys(json, kKeys, config);
-  read_sparse_step(json, config);
-  if (read_integer(json, "num_experts", 1) == 0) {
-    make_dense(config);
-  } else {
-    read_keys(json, kExperts, config);
-  }
   read_attention_bias(json, config);
-  set_softmax_weighting(read_flag(json, "norm_topk_prob", false), config);
-  if (read_flag(json, "use_sliding_window", false)) read_window(json, 4096, config);
-  return config;
+  return read_qwen_moe(json, config);
 }
 
 }  // namespace

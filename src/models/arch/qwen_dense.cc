@@ -40,7 +40,6 @@ nlohmann::json write_qwen_dense(const DecoderConfig& config) {
   json["use_sliding_window"] = config.sliding_window > 0;
   json["sliding_window"] = window_or_null(config);
   json["layer_types"] = write_layer_types(config);
-  json.erase("router_aux_loss_coef");
   return json;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "inference/row_experts.h"
 #include "support/error_message.h"
 
 namespace witan {
@@ -18,10 +19,10 @@ std::vector<std::map<std::int32_t, float>> served(const CapacityRouting& routing
   const auto assignment = route_with_capacity(routing, logits);
   assignment->validate();
   std::vector<std::map<std::int32_t, float>> rows(static_cast<std::size_t>(logits.rows()));
-  std::size_t entry = 0;
-  for (std::int32_t expert = 0; expert < assignment->num_experts; ++expert) {
-    for (const std::int32_t row : assignment->rows_of(expert)) {
-      rows[static_cast<std::size_t>(row)][expert] = assignment->combine_weights[entry++];
+  const std::vector<RowExperts> by_row = experts_by_row(*assignment);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (std::size_t i = 0; i < by_row[row].experts.size(); ++i) {
+      rows[row][by_row[row].experts[i]] = by_row[row].weights[i];
     }
   }
   EXPECT_EQ(assignment->num_assigned() + assignment->num_dropped(), logits.rows() * routing.choices);

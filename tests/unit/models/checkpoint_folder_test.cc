@@ -113,7 +113,6 @@ TEST(ExpressibleTest, OnlyWhatAReleasedArchitectureComputesIsCalledSo) {
             "witan");
 }
 
-// A saved tiny model whose files a test then damages.
 TEST(SavedDTypeTest, HalfTheBytesAndNearlyTheSameModel) {
   for (const auto& [dtype, tolerance] : {std::pair{DType::kBF16, 1e-2F}, std::pair{DType::kF16, 1e-3F}}) {
     const test::TemporaryFolder folder;
@@ -134,8 +133,10 @@ TEST(SavedDTypeTest, HalfTheBytesAndNearlyTheSameModel) {
 
 TEST(ExtraLayersTest, OfMultiTokenPredictionAreNotRead) {
   const test::TemporaryFolder folder;
+  int checked = 0;
   for (const test::NamedConfig& named : test::tiny_configs()) {
     if (named.name != "deepseek_v3" && named.name != "deepseek_v2") continue;
+    ++checked;
     save_model(Decoder(named.config, 5), folder.path());
     std::vector<TensorToStore> tensors;
     std::vector<std::vector<float>> values;
@@ -158,8 +159,10 @@ TEST(ExtraLayersTest, OfMultiTokenPredictionAreNotRead) {
       EXPECT_NE(message.find("model.layers.3.eh_proj.weight"), std::string::npos) << message;
     }
   }
+  EXPECT_EQ(checked, 2);
 }
 
+// A saved tiny model whose files a test then damages.
 class DamagedFolderTest : public testing::Test {
  protected:
   DamagedFolderTest() { save(test::tiny_configs().front().config); }
