@@ -2,13 +2,13 @@
 // as if moved by an infinitely small amount, which keeps duplicated rows from stopping the descent.
 #include "mixtures/least_absolute.h"
 
-#include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <vector>
 
 #include "kernels/columns.h"
+#include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
 namespace {
@@ -92,9 +92,9 @@ class EdgeDescent {
       x.row(i) = row(basis_[static_cast<std::size_t>(i)]).transpose();
       y(i) = target_[basis_[static_cast<std::size_t>(i)]];
     }
-    const Eigen::PartialPivLU<Eigen::MatrixXd> lu(x);
-    b = lu.solve(y);
-    edges_ = lu.inverse();
+    SquareSolution corner = solve_square(x, y);
+    b = corner.solution;
+    edges_ = std::move(corner.inverse);
     update_residuals(b);
     const double rounding = kSumRounding * (y.cwiseAbs().maxCoeff() + (x * b).cwiseAbs().maxCoeff());
     for (double& r : residuals_) {

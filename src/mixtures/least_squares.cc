@@ -1,39 +1,12 @@
 // Normal equations in one pass over the rows, residual products in a second: taking them from the first would cancel.
 #include "mixtures/least_squares.h"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 #include <vector>
 
 #include "kernels/columns.h"
+#include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
-namespace {
-
-// A pivot below this share of its diagonal entry is noise: 64 units in the last place times the square of what
-// standardised columns lose by adding up.
-constexpr double kRankTolerance = 1e-11;
-
-}  // namespace
-
-Eigen::MatrixXd solve_symmetric(const Eigen::MatrixXd& matrix, const Eigen::MatrixXd& right, bool& rank_deficient) {
-  // Scaled to a unit diagonal, so that units of the columns do not decide what counts as singular.
-  Eigen::VectorXd scale = matrix.diagonal();
-  for (double& value : scale) value = value > 0.0 ? 1.0 / std::sqrt(value) : 0.0;
-  const Eigen::MatrixXd scaled = scale.asDiagonal() * matrix * scale.asDiagonal();
-  const Eigen::LLT<Eigen::MatrixXd> cholesky(scaled);
-  rank_deficient =
-      cholesky.info() != Eigen::Success || cholesky.matrixLLT().diagonal().array().square().minCoeff() < kRankTolerance;
-  const Eigen::MatrixXd scaled_right = scale.asDiagonal() * right;
-  if (!rank_deficient) return scale.asDiagonal() * cholesky.solve(scaled_right);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(scaled);
-  const double smallest = kRankTolerance * std::max(1.0, eigen.eigenvalues().maxCoeff());
-  Eigen::VectorXd inverse = eigen.eigenvalues();
-  for (double& value : inverse) value = value > smallest ? 1.0 / value : 0.0;
-  const Eigen::MatrixXd& vectors = eigen.eigenvectors();
-  return scale.asDiagonal() * (vectors * (inverse.asDiagonal() * (vectors.transpose() * scaled_right)));
-}
-
 LeastSquares weighted_least_squares(const Rows& rows, const double* weights) {
   const auto inputs = static_cast<std::int64_t>(rows.inputs.size());
   const auto targets = static_cast<std::int64_t>(rows.targets.size());

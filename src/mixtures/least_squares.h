@@ -23,7 +23,4 @@ Eigen::MatrixXd weighted_residual_products(const Rows& rows, const double* weigh
 void block_residuals(const Rows& rows, std::int64_t begin, std::int64_t count, const double* const* coefficients,
                      double* const* out);
 
-// Solves the symmetric system; where it is numerically singular, the smallest solution within its range.
-Eigen::MatrixXd solve_symmetric(const Eigen::MatrixXd& matrix, const Eigen::MatrixXd& right, bool& rank_deficient);
-
 }  // namespace witan::mixtures

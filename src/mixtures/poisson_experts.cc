@@ -1,7 +1,6 @@
 // Poisson experts.
 #include "mixtures/poisson_experts.h"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 
@@ -9,6 +8,7 @@
 #include "kernels/columns.h"
 #include "mixtures/distributions.h"
 #include "mixtures/least_squares.h"
+#include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
 namespace {

@@ -3,12 +3,12 @@
 
 #include <fmt/core.h>
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 
 #include "base/interrupt.h"
 #include "mixtures/derivatives.h"
+#include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
 namespace {
@@ -84,25 +84,25 @@ struct Curvature {
     for (Eigen::Index i = 0; i < objective.held.size(); ++i) {
       if (!objective.held(i)) free.push_back(i);
     }
-    solver.compute(objective.information(free, free));
+    eigen = symmetric_eigen(objective.information(free, free));
   }
-  double smallest() const { return solver.eigenvalues().size() == 0 ? 0.0 : solver.eigenvalues().minCoeff(); }
-  double largest() const { return solver.eigenvalues().size() == 0 ? 0.0 : solver.eigenvalues().cwiseAbs().maxCoeff(); }
+  double smallest() const { return eigen.values.size() == 0 ? 0.0 : eigen.values.minCoeff(); }
+  double largest() const { return eigen.values.size() == 0 ? 0.0 : eigen.values.cwiseAbs().maxCoeff(); }
   // Uphill whatever the signs: |eigenvalues|, none below what rounding leaves of the largest.
   Eigen::VectorXd step(const Eigen::VectorXd& gradient) const {
-    const Eigen::VectorXd along = solver.eigenvectors().transpose() * gradient(free);
-    const Eigen::VectorXd sizes = solver.eigenvalues().cwiseAbs().cwiseMax(kFlat * largest());
-    return scatter(gradient.size(), solver.eigenvectors() * along.cwiseQuotient(sizes));
+    const Eigen::VectorXd along = eigen.vectors.transpose() * gradient(free);
+    const Eigen::VectorXd sizes = eigen.values.cwiseAbs().cwiseMax(kFlat * largest());
+    return scatter(gradient.size(), eigen.vectors * along.cwiseQuotient(sizes));
   }
-  Eigen::VectorXd rising_direction(Eigen::Index size) const { return scatter(size, solver.eigenvectors().col(0)); }
+  Eigen::VectorXd rising_direction(Eigen::Index size) const { return scatter(size, eigen.vectors.col(0)); }
   Eigen::MatrixXd inverse(Eigen::Index size) const {
-    const Eigen::MatrixXd& vectors = solver.eigenvectors();
+    const Eigen::MatrixXd& vectors = eigen.vectors;
     Eigen::MatrixXd result = Eigen::MatrixXd::Zero(size, size);
-    result(free, free) = vectors * solver.eigenvalues().cwiseInverse().asDiagonal() * vectors.transpose();
+    result(free, free) = vectors * eigen.values.cwiseInverse().asDiagonal() * vectors.transpose();
     return result;
   }
   std::vector<Eigen::Index> free;
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
+  SymmetricEigen eigen;
 
  private:
   Eigen::VectorXd scatter(Eigen::Index size, const Eigen::VectorXd& values) const {

@@ -2,12 +2,11 @@
 // means and in L.
 #include "mixtures/scale.h"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
+#include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
 namespace {
@@ -58,8 +57,7 @@ Eigen::MatrixXd Scale::factor(const double* heads) const {
 }
 
 Eigen::MatrixXd Scale::covariance(const double* heads) const {
-  const Eigen::MatrixXd inverse =
-      factor(heads).triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(outputs_, outputs_));
+  const Eigen::MatrixXd inverse = inverse_of_lower(factor(heads));
   return inverse.transpose() * inverse;
 }
 
@@ -72,10 +70,9 @@ void Scale::set(const Eigen::MatrixXd& covariance, double floor, double* heads) 
     for (int j = 0; j < outputs_; ++j) heads[j] = -0.5 * std::log(std::max(covariance(j, j), floor));
     return;
   }
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(covariance);
-  const Eigen::VectorXd precisions = eigen.eigenvalues().cwiseMax(floor).cwiseInverse();
-  const Eigen::MatrixXd precision = eigen.eigenvectors() * precisions.asDiagonal() * eigen.eigenvectors().transpose();
-  const Eigen::MatrixXd l = precision.llt().matrixL();
+  const SymmetricEigen eigen = symmetric_eigen(covariance);
+  const Eigen::VectorXd precisions = eigen.values.cwiseMax(floor).cwiseInverse();
+  const Eigen::MatrixXd l = cholesky_factor(eigen.vectors * precisions.asDiagonal() * eigen.vectors.transpose());
   for (int j = 0; j < outputs_; ++j) {
     heads[j] = std::log(l(j, j));
     for (int i = j + 1; i < outputs_; ++i) heads[below_head(i, j)] = l(i, j);
@@ -88,14 +85,13 @@ bool Scale::at_floor(const double* heads, double floor) const {
     const int diagonals = kind_ == Covariance::kSpherical ? 1 : outputs_;
     return std::any_of(heads, heads + diagonals, [&](double head) { return std::exp(-2.0 * head) <= limit; });
   }
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(covariance(heads), Eigen::EigenvaluesOnly);
-  return eigen.eigenvalues().minCoeff() <= limit;
+  return symmetric_eigenvalues(covariance(heads)).minCoeff() <= limit;
 }
 
 Eigen::VectorXd Scale::draw(const double* heads, Random& random) const {
   Eigen::VectorXd z(outputs_);
   for (double& value : z) value = random.normal();
-  return factor(heads).transpose().triangularView<Eigen::Upper>().solve(z);
+  return inverse_of_lower(factor(heads)).transpose() * z;
 }
 
 Scale::Distance Scale::distance(const double* values, const double* targets) const {

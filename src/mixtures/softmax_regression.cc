@@ -1,11 +1,11 @@
 // Newton's method for soft-target multinomial logistic regression, one pass over the rows per evaluation.
 #include "mixtures/softmax_regression.h"
 
-#include <Eigen/Cholesky>
 #include <cmath>
 #include <vector>
 
 #include "kernels/columns.h"
+#include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
 namespace {
@@ -186,17 +186,15 @@ double maximize_softmax(const Rows& rows, int classes, const ClassMasses& masses
   for (int step = 0; step < max_steps; ++step) {
     problem.derivatives(v, gradient, information);
     const double threshold = kGainTolerance * (1.0 + std::fabs(value));
-    const Eigen::LLT<Eigen::MatrixXd> cholesky(information);
     bool climbed = false;
-    if (cholesky.info() == Eigen::Success) {
-      const Eigen::VectorXd newton = cholesky.solve(gradient);
-      if (newton.allFinite()) {
-        if (gradient.dot(newton) < threshold) break;
-        climbed = climb(problem, newton, v, value);
-      }
+    Eigen::VectorXd newton;
+    if (solve_positive_definite(information, gradient, newton) && newton.allFinite()) {
+      if (gradient.dot(newton) < threshold) break;
+      climbed = climb(problem, newton, v, value);
     }
     if (!climbed) {
-      const Eigen::VectorXd bounded = problem.information_bound().llt().solve(gradient);
+      Eigen::VectorXd bounded;
+      if (!solve_positive_definite(problem.information_bound(), gradient, bounded)) break;
       if (gradient.dot(bounded) < threshold || !climb(problem, bounded, v, value)) break;
     }
   }

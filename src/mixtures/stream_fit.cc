@@ -1,12 +1,12 @@
 // From a sample to the whole stream.
 #include "mixtures/stream_fit.h"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "mixtures/derivatives.h"
+#include "mixtures/linear_algebra.h"
 #include "mixtures/network_model.h"
 
 namespace witan::mixtures {
@@ -61,8 +61,11 @@ class OnlineEm {
     const double rows_seen = batches_ * static_cast<double>(batch_rows_);
     regular.diagonal() *= 1.0 + static_cast<double>(at_.size()) / rows_seen;
     regular.diagonal().array() += 1e-8 * std::max(1e-300, information_.diagonal().maxCoeff());
+    bool rank_deficient = false;
     Eigen::VectorXd move =
-        gamma * regular.ldlt().solve(scores.gradient / batch.total_weight - penalty_share_ * model_.penalty_gradient());
+        gamma * solve_symmetric(regular,
+                                scores.gradient / batch.total_weight - penalty_share_ * model_.penalty_gradient(),
+                                rank_deficient);
     if (!move.allFinite()) return;
     const double longest = move.cwiseAbs().maxCoeff();
     if (longest > kLongestStep) move *= kLongestStep / longest;

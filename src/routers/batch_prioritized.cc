@@ -6,12 +6,12 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kPublished = {1.05, 1.05};
+constexpr CapacityFactors kVmoeCapacity = {1.05, 1.05};
 
 std::unique_ptr<Router> make_batch_prioritized(const RouterOptions& options, std::int64_t /*hidden_size*/,
                                                Random& /*random*/) {
   check_choices("batch_prioritized", options, false);
-  Dropping dropping(options, capacity_factors(options, kPublished));
+  Dropping dropping(options, capacity_factors(options, kVmoeCapacity));
   dropping.set_policy(find_drop_policy("priority"));
   dropping.set_rounding(CapacityRounding::kRound, 4);
   return std::make_unique<TopKRouter>(options.num_experts_per_tok,
@@ -33,7 +33,7 @@ RouterEntry batch_prioritized_router() {
           "eval_capacity_factor = 0",
       .inference_rule = "the same, with eval_capacity_factor (1.05 by default; usable below 1)",
       .cost = "E log k per row, T log T when an expert is full",
-      .causal_safe = [](const RouterOptions& options) { return !may_drop(options, kPublished); },
+      .causal_safe = [](const RouterOptions& options) { return !may_drop(options, kVmoeCapacity); },
       .make = make_batch_prioritized,
   };
 }

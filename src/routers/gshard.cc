@@ -12,7 +12,7 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kPublished = {1.0, 1.0};  // C = 2 S / E
+constexpr CapacityFactors kGshardCapacity = {1.0, 1.0};  // C = 2 S / E
 
 class GShardRouter final : public Router {
  public:
@@ -22,7 +22,7 @@ class GShardRouter final : public Router {
         threshold_(static_cast<float>(options.router_extra.real("second_threshold"))),
         group_size_(options.router_extra.integer("gshard_group_size")),
         skipped_occupies_(options.router_extra.flag("second_skipped_occupies")),
-        dropping_(options, capacity_factors(options, kPublished)) {}
+        dropping_(options, capacity_factors(options, kGshardCapacity)) {}
 
   Routing route(Tape& tape, const Tensor& scores, const RouterContext& context) override {
     Choices choices = choose_top_k(scores, k_, context.row_mask);
@@ -141,7 +141,7 @@ RouterEntry gshard_router() {
                    .help = "Whether a second choice that the policy skips takes a place of its expert all the same"}},
       .causal_safe =
           [](const RouterOptions& options) {
-            return !may_drop(options, kPublished) || options.router_extra.text("second_policy") == "none";
+            return !may_drop(options, kGshardCapacity) || options.router_extra.text("second_policy") == "none";
           },
       .make = make_gshard,
   };

@@ -6,7 +6,7 @@
 namespace witan {
 namespace {
 
-constexpr CapacityFactors kPublished = {1.25, 2.0};
+constexpr CapacityFactors kSwitchCapacity = {1.25, 2.0};
 
 std::unique_ptr<Router> make_switch(const RouterOptions& options, std::int64_t /*hidden_size*/, Random& /*random*/) {
   if (options.num_experts_per_tok != 1) {
@@ -14,7 +14,7 @@ std::unique_ptr<Router> make_switch(const RouterOptions& options, std::int64_t /
          options.num_experts_per_tok);
   }
   return std::make_unique<TopKRouter>(1, WeightingRule{.weighting = Weighting::kSoftmaxThenTopK},
-                                      Dropping(options, capacity_factors(options, kPublished)));
+                                      Dropping(options, capacity_factors(options, kSwitchCapacity)));
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ RouterEntry switch_router() {
       .uses_weighting = false,
       .fixed_experts_per_tok = 1,
       .options = {},
-      .causal_safe = [](const RouterOptions& options) { return drops_causally(options, kPublished); },
+      .causal_safe = [](const RouterOptions& options) { return drops_causally(options, kSwitchCapacity); },
       .make = make_switch,
   };
 }

@@ -7,7 +7,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::dbrx {
 namespace {
 
 constexpr std::array kKeys = {
@@ -97,12 +97,12 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kDbrx = {.model_type = "dbrx",
-                                   .class_name = "DbrxForCausalLM",
-                                   .summary = "DBRX",
-                                   .write_config = write_config,
-                                   .read_config = read_config,
-                                   .tensors = kTensors,
-                                   .layers = "transformer.blocks."};
+extern const Architecture kArchitecture = {.model_type = "dbrx",
+                                           .class_name = "DbrxForCausalLM",
+                                           .summary = "DBRX",
+                                           .write_config = write_config,
+                                           .read_config = read_config,
+                                           .tensors = kTensors,
+                                           .layers = "transformer.blocks."};
 
-}  // namespace witan
+}  // namespace witan::dbrx

@@ -6,7 +6,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/deepseek_keys.h"
 
-namespace witan {
+namespace witan::deepseek {
 namespace {
 
 nlohmann::json write_config(const DecoderConfig& config) {
@@ -33,7 +33,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kDeepseek = {"deepseek",   "DeepseekForCausalLM", "DeepSeekMoE 16B",
-                                       write_config, read_config,           kDeepseekTensors};
+extern const Architecture kArchitecture = {"deepseek",   "DeepseekForCausalLM", "DeepSeekMoE 16B",
+                                           write_config, read_config,           kDeepseekTensors};
 
-}  // namespace witan
+}  // namespace witan::deepseek

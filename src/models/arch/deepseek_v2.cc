@@ -8,7 +8,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/deepseek_keys.h"
 
-namespace witan {
+namespace witan::deepseek_v2 {
 namespace {
 
 constexpr std::array kScale = {ConfigKey{"routed_scaling_factor", "routed_scaling_factor"}};
@@ -51,7 +51,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kDeepseekV2 = {
+extern const Architecture kArchitecture = {
     "deepseek_v2", "DeepseekV2ForCausalLM", "DeepSeek-V2 and V2-Lite", write_config, read_config, kDeepseekTensors};
 
-}  // namespace witan
+}  // namespace witan::deepseek_v2

@@ -7,7 +7,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/deepseek_keys.h"
 
-namespace witan {
+namespace witan::deepseek_v3 {
 namespace {
 
 constexpr std::array kKeys = {
@@ -49,12 +49,12 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kDeepseekV3 = {.model_type = "deepseek_v3",
-                                         .class_name = "DeepseekV3ForCausalLM",
-                                         .summary = "DeepSeek-V3, V3.1 and R1",
-                                         .write_config = write_config,
-                                         .read_config = read_config,
-                                         .tensors = kDeepseekTensors,
-                                         .has_extra_layers = true};
+extern const Architecture kArchitecture = {.model_type = "deepseek_v3",
+                                           .class_name = "DeepseekV3ForCausalLM",
+                                           .summary = "DeepSeek-V3, V3.1 and R1",
+                                           .write_config = write_config,
+                                           .read_config = read_config,
+                                           .tensors = kDeepseekTensors,
+                                           .has_extra_layers = true};
 
-}  // namespace witan
+}  // namespace witan::deepseek_v3

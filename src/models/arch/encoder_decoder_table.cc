@@ -9,18 +9,21 @@
 
 // clang-format off
 #define WITAN_ENCODER_DECODERS(architecture) \
-  architecture(SwitchTransformers) \
-  architecture(NllbMoe)
+  architecture(switch_transformers) \
+  architecture(nllb_moe)
 // clang-format on
 
 namespace witan {
 
-#define WITAN_DECLARE(name) extern const EncoderDecoderArchitecture k##name;
+#define WITAN_DECLARE(name)                              \
+  namespace name {                                       \
+  extern const EncoderDecoderArchitecture kArchitecture; \
+  }
 WITAN_ENCODER_DECODERS(WITAN_DECLARE)
 #undef WITAN_DECLARE
 
 std::span<const EncoderDecoderArchitecture* const> encoder_decoder_table() {
-#define WITAN_ADDRESS(name) &k##name,
+#define WITAN_ADDRESS(name) &name::kArchitecture,
   static constexpr std::array kTable = {WITAN_ENCODER_DECODERS(WITAN_ADDRESS)};
 #undef WITAN_ADDRESS
   return kTable;

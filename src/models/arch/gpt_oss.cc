@@ -6,7 +6,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::gpt_oss {
 namespace {
 
 constexpr std::array kKeys = {
@@ -78,7 +78,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kGptOss = {"gpt_oss",    "GptOssForCausalLM", "gpt-oss-20b and gpt-oss-120b",
-                                     write_config, read_config,         kTensors};
+extern const Architecture kArchitecture = {"gpt_oss",    "GptOssForCausalLM", "gpt-oss-20b and gpt-oss-120b",
+                                           write_config, read_config,         kTensors};
 
-}  // namespace witan
+}  // namespace witan::gpt_oss

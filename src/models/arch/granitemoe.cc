@@ -6,7 +6,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::granitemoe {
 namespace {
 
 constexpr std::array kKeys = {
@@ -52,7 +52,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kGranitemoe = {
+extern const Architecture kArchitecture = {
     "granitemoe", "GraniteMoeForCausalLM", "Granite 3 MoE 1B-A400M and 3B-A800M", write_config, read_config, kTensors};
 
-}  // namespace witan
+}  // namespace witan::granitemoe

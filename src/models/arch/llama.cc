@@ -5,7 +5,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::llama {
 namespace {
 
 constexpr std::array kKeys = {
@@ -36,7 +36,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kLlama = {"llama",      "LlamaForCausalLM", "Llama 2 and 3, and what is built like them",
-                                    write_config, read_config,        {}};
+extern const Architecture kArchitecture = {
+    "llama", "LlamaForCausalLM", "Llama 2 and 3, and what is built like them", write_config, read_config, {}};
 
-}  // namespace witan
+}  // namespace witan::llama

@@ -5,7 +5,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::mistral {
 namespace {
 
 constexpr std::array kKeys = {
@@ -36,6 +36,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kMistral = {"mistral", "MistralForCausalLM", "Mistral 7B", write_config, read_config, {}};
+extern const Architecture kArchitecture = {"mistral",    "MistralForCausalLM", "Mistral 7B",
+                                           write_config, read_config,          {}};
 
-}  // namespace witan
+}  // namespace witan::mistral

@@ -5,7 +5,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::mixtral {
 namespace {
 
 constexpr std::array kKeys = {
@@ -47,7 +47,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kMixtral = {"mixtral",    "MixtralForCausalLM", "Mixtral 8x7B and 8x22B",
-                                      write_config, read_config,          kTensors};
+extern const Architecture kArchitecture = {"mixtral",    "MixtralForCausalLM", "Mixtral 8x7B and 8x22B",
+                                           write_config, read_config,          kTensors};
 
-}  // namespace witan
+}  // namespace witan::mixtral

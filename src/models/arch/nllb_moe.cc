@@ -6,7 +6,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/encoder_decoder_architecture.h"
 
-namespace witan {
+namespace witan::nllb_moe {
 namespace {
 
 constexpr EncoderDecoderNames kNames = {
@@ -103,7 +103,7 @@ EncoderDecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const EncoderDecoderArchitecture kNllbMoe = {"nllb_moe", "NLLB-MoE: translation with two experts per token",
-                                                    read_config, kNames};
+extern const EncoderDecoderArchitecture kArchitecture = {"nllb_moe", "NLLB-MoE: translation with two experts per token",
+                                                         read_config, kNames};
 
-}  // namespace witan
+}  // namespace witan::nllb_moe

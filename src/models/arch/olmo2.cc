@@ -5,7 +5,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::olmo2 {
 namespace {
 
 constexpr std::array kKeys = {ConfigKey{"intermediate_size", "intermediate_size", Presence::kRequired},
@@ -34,6 +34,6 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kOlmo2 = {"olmo2", "Olmo2ForCausalLM", "OLMo 2", write_config, read_config, {}};
+extern const Architecture kArchitecture = {"olmo2", "Olmo2ForCausalLM", "OLMo 2", write_config, read_config, {}};
 
-}  // namespace witan
+}  // namespace witan::olmo2

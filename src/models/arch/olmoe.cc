@@ -6,7 +6,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::olmoe {
 namespace {
 
 constexpr std::array kKeys = {
@@ -41,7 +41,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kOlmoe = {"olmoe",      "OlmoeForCausalLM", "OLMoE 1B-7B",
-                                    write_config, read_config,        kExpertsOneByOne};
+extern const Architecture kArchitecture = {"olmoe",      "OlmoeForCausalLM", "OLMoE 1B-7B",
+                                           write_config, read_config,        kExpertsOneByOne};
 
-}  // namespace witan
+}  // namespace witan::olmoe

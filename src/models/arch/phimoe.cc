@@ -7,7 +7,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 
-namespace witan {
+namespace witan::phimoe {
 namespace {
 
 constexpr std::array kKeys = {
@@ -57,6 +57,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kPhimoe = {"phimoe", "PhimoeForCausalLM", "Phi-3.5-MoE", write_config, read_config, kTensors};
+extern const Architecture kArchitecture = {"phimoe",     "PhimoeForCausalLM", "Phi-3.5-MoE",
+                                           write_config, read_config,         kTensors};
 
-}  // namespace witan
+}  // namespace witan::phimoe

@@ -4,7 +4,7 @@
 #include "models/arch/architecture.h"
 #include "models/arch/qwen_dense.h"
 
-namespace witan {
+namespace witan::qwen2 {
 namespace {
 
 DecoderConfig read_config(const nlohmann::json& json) {
@@ -15,7 +15,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kQwen2 = {"qwen2",          "Qwen2ForCausalLM", "Qwen2 and Qwen2.5",
-                                    write_qwen_dense, read_config,        {}};
+extern const Architecture kArchitecture = {"qwen2",          "Qwen2ForCausalLM", "Qwen2 and Qwen2.5",
+                                           write_qwen_dense, read_config,        {}};
 
-}  // namespace witan
+}  // namespace witan::qwen2

@@ -7,7 +7,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/qwen_moe.h"
 
-namespace witan {
+namespace witan::qwen2_moe {
 namespace {
 
 constexpr std::array kKeys = {
@@ -32,7 +32,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kQwen2Moe = {"qwen2_moe",  "Qwen2MoeForCausalLM", "Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B",
-                                       write_config, read_config,           kExpertsOneByOne};
+extern const Architecture kArchitecture = {"qwen2_moe",  "Qwen2MoeForCausalLM", "Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B",
+                                           write_config, read_config,           kExpertsOneByOne};
 
-}  // namespace witan
+}  // namespace witan::qwen2_moe

@@ -5,7 +5,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/qwen_dense.h"
 
-namespace witan {
+namespace witan::qwen3 {
 namespace {
 
 nlohmann::json write_config(const DecoderConfig& config) {
@@ -24,6 +24,6 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kQwen3 = {"qwen3", "Qwen3ForCausalLM", "Qwen3", write_config, read_config, {}};
+extern const Architecture kArchitecture = {"qwen3", "Qwen3ForCausalLM", "Qwen3", write_config, read_config, {}};
 
-}  // namespace witan
+}  // namespace witan::qwen3

@@ -5,7 +5,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/qwen_moe.h"
 
-namespace witan {
+namespace witan::qwen3_moe {
 namespace {
 
 nlohmann::json write_config(const DecoderConfig& config) {
@@ -25,7 +25,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kQwen3Moe = {"qwen3_moe",  "Qwen3MoeForCausalLM", "Qwen3-30B-A3B, Qwen3-235B-A22B",
-                                       write_config, read_config,           kExpertsOneByOne};
+extern const Architecture kArchitecture = {"qwen3_moe",  "Qwen3MoeForCausalLM", "Qwen3-30B-A3B, Qwen3-235B-A22B",
+                                           write_config, read_config,           kExpertsOneByOne};
 
-}  // namespace witan
+}  // namespace witan::qwen3_moe

@@ -9,7 +9,7 @@
 namespace witan {
 namespace {
 
-constexpr std::array kKeys = {
+constexpr std::array kDenseKeys = {
     ConfigKey{"intermediate_size", "intermediate_size", Presence::kRequired},
     ConfigKey{"head_dim", "head_dim"},
 };
@@ -24,7 +24,7 @@ DecoderConfig read_qwen_dense(const nlohmann::json& json, DecoderConfig config) 
   config.rms_norm_eps = 1e-6;
   config.tie_word_embeddings = false;
   read_decoder_keys(json, config);
-  read_keys(json, kKeys, config);
+  read_keys(json, kDenseKeys, config);
   if (read_flag(json, "use_sliding_window", false)) {
     read_window(json, 4096, config);
     read_layer_types(json, is_full, read_integer(json, "max_window_layers", 28), config);
@@ -35,7 +35,7 @@ DecoderConfig read_qwen_dense(const nlohmann::json& json, DecoderConfig config) 
 
 nlohmann::json write_qwen_dense(const DecoderConfig& config) {
   nlohmann::json json = write_decoder_keys(config);
-  json.update(write_keys(config, kKeys));
+  json.update(write_keys(config, kDenseKeys));
   json["head_dim"] = config.dim_per_head();
   json["use_sliding_window"] = config.sliding_window > 0;
   json["sliding_window"] = window_or_null(config);

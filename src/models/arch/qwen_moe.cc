@@ -9,7 +9,7 @@
 namespace witan {
 namespace {
 
-constexpr std::array kKeys = {
+constexpr std::array kMixtureKeys = {
     ConfigKey{"num_experts_per_tok", "num_experts_per_tok", Presence::kRequired},
     ConfigKey{"moe_intermediate_size", "moe_intermediate_size", Presence::kRequired},
     ConfigKey{"intermediate_size", "intermediate_size"},
@@ -26,7 +26,7 @@ DecoderConfig read_qwen_moe(const nlohmann::json& json, DecoderConfig config) {
   config.moe.router_aux_loss_coef = 0.001;
   config.moe.router_z_loss_coef = 0.0;
   read_decoder_keys(json, config);
-  read_keys(json, kKeys, config);
+  read_keys(json, kMixtureKeys, config);
   read_sparse_step(json, config);
   if (read_integer(json, "num_experts", 1) == 0) {
     make_dense(config);
@@ -40,7 +40,7 @@ DecoderConfig read_qwen_moe(const nlohmann::json& json, DecoderConfig config) {
 
 nlohmann::json write_qwen_moe(const DecoderConfig& config) {
   nlohmann::json json = write_decoder_keys(config);
-  json.update(write_keys(config, kKeys));
+  json.update(write_keys(config, kMixtureKeys));
   json.update(write_keys(config, kExperts));
   write_sparse_step(config, json);
   json["head_dim"] = config.dim_per_head();

@@ -6,7 +6,7 @@
 #include "models/arch/config_keys.h"
 #include "models/arch/encoder_decoder_architecture.h"
 
-namespace witan {
+namespace witan::switch_transformers {
 namespace {
 
 constexpr EncoderDecoderNames kNames = {
@@ -87,7 +87,7 @@ EncoderDecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const EncoderDecoderArchitecture kSwitchTransformers = {
+extern const EncoderDecoderArchitecture kArchitecture = {
     "switch_transformers", "Switch Transformers: T5 with one expert per token", read_config, kNames};
 
-}  // namespace witan
+}  // namespace witan::switch_transformers

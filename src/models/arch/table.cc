@@ -12,33 +12,36 @@
 // clang-format off
 // The dense ones first: some with mixtures express them too.
 #define WITAN_ARCHITECTURES(architecture) \
-  architecture(Llama) \
-  architecture(Mistral) \
-  architecture(Qwen2) \
-  architecture(Qwen3) \
-  architecture(Olmo2) \
-  architecture(Mixtral) \
-  architecture(Olmoe) \
-  architecture(Qwen3Moe) \
-  architecture(Qwen2Moe) \
-  architecture(Granitemoe) \
-  architecture(DeepseekV3) \
-  architecture(DeepseekV2) \
-  architecture(Dbrx) \
-  architecture(GptOss) \
-  architecture(Phimoe) \
-  architecture(Deepseek) \
-  architecture(Witan)  /* last: it expresses everything */
+  architecture(llama) \
+  architecture(mistral) \
+  architecture(qwen2) \
+  architecture(qwen3) \
+  architecture(olmo2) \
+  architecture(mixtral) \
+  architecture(olmoe) \
+  architecture(qwen3_moe) \
+  architecture(qwen2_moe) \
+  architecture(granitemoe) \
+  architecture(deepseek_v3) \
+  architecture(deepseek_v2) \
+  architecture(dbrx) \
+  architecture(gpt_oss) \
+  architecture(phimoe) \
+  architecture(deepseek) \
+  architecture(native)  /* last: it expresses everything */
 // clang-format on
 
 namespace witan {
 
-#define WITAN_DECLARE(name) extern const Architecture k##name;
+#define WITAN_DECLARE(name)                \
+  namespace name {                         \
+  extern const Architecture kArchitecture; \
+  }
 WITAN_ARCHITECTURES(WITAN_DECLARE)
 #undef WITAN_DECLARE
 
 std::span<const Architecture* const> architecture_table() {
-#define WITAN_ADDRESS(name) &k##name,
+#define WITAN_ADDRESS(name) &name::kArchitecture,
   static constexpr std::array kTable = {WITAN_ARCHITECTURES(WITAN_ADDRESS)};
 #undef WITAN_ADDRESS
   return kTable;

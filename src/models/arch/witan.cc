@@ -3,7 +3,7 @@
 
 #include "models/arch/architecture.h"
 
-namespace witan {
+namespace witan::native {
 namespace {
 
 nlohmann::json write_config(const DecoderConfig& config) {
@@ -22,7 +22,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kWitan = {"witan",      "WitanForCausalLM", "Any decoder that Witan trains",
-                                    write_config, read_config,        {}};
+extern const Architecture kArchitecture = {"witan",      "WitanForCausalLM", "Any decoder that Witan trains",
+                                           write_config, read_config,        {}};
 
-}  // namespace witan
+}  // namespace witan::native
