@@ -81,24 +81,18 @@ std::string folder_name(std::string_view label, std::int64_t seed) {
   return fmt::format("{}-seed{}", name, seed);
 }
 
-// A router of groups whose default is one group is top_k: it stands here with four. Queries made for large models would
-// be most of the parameters of a small one.
+// With its default of one group, a router of groups is top_k: it stands here with four. A row's experts come from one
+// of them, or, where each level chooses, two and two from two, of twice as many experts, half as wide. Queries made for
+// large models would be most of the parameters of a small one.
 std::string zoo_text(const RouterEntry& entry, const DecoderConfig& base) {
   if (entry.kind == RouterKind::kRetrieval) return entry.name + ":peer_heads=4,peer_key_size=16";
-  for (const ExtraOption& option : entry.options) {
-    if (option.name != "n_group" || base.moe.num_experts % 4 != 0) continue;
-    const std::string grouped = entry.name + ":n_group=4,topk_group=2";
-    try {
-      Random random(0);
-      entry.make(make_candidate(base, grouped).model.moe, base.hidden_size, random);
-      return grouped;
-    } catch (const Error&) {  // it wants several experts in each of a row's groups: twice as many, half as wide
-      return fmt::format("{},num_experts={},num_experts_per_tok={},moe_intermediate_size={}", grouped,
-                         2 * base.moe.num_experts, 2 * base.moe.num_experts_per_tok,
-                         std::max<std::int64_t>(1, base.moe.moe_intermediate_size / 2));
-    }
-  }
-  return entry.name;
+  const MoeOptions& moe = base.moe;
+  if (moe.num_experts % 4 != 0 || moe.num_experts_per_tok > moe.num_experts / 4) return entry.name;
+  if (entry.name == "group_limited") return entry.name + ":n_group=4,topk_group=1";
+  if (entry.name != "hierarchical") return entry.name;
+  return fmt::format(
+      "hierarchical:n_group=4,topk_group=2,num_experts={},num_experts_per_tok={},moe_intermediate_size={}",
+      2 * moe.num_experts, 2 * moe.num_experts_per_tok, std::max<std::int64_t>(1, moe.moe_intermediate_size / 2));
 }
 
 }  // namespace
