@@ -50,6 +50,7 @@ struct GenerateCommand {
   bool show_experts = false;
   std::int64_t layer = -1;
   std::int64_t threads = 0;
+  std::string weights = "auto";
   SamplingOptions sampling;
   std::set<std::string> chosen;  // fields of `sampling` that stood on the command line
 
@@ -61,6 +62,8 @@ struct GenerateCommand {
         .flag("dry_run", dry_run, "Say what running the model takes, and stop")
         .flag("show_experts", show_experts, "Colour each token by the expert that served it, or mark it [e3]")
         .integer("layer", layer, -1, kMany, "Whose experts to show; -1: the middle one of those with a mixture")
+        .choice("weights", weights, {"auto", "bf16", "f32"},
+                "How the matrices of the model are held in memory: auto takes bf16 where they are stored so, else f32")
         .integer("threads", threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
     return fields;
   }
@@ -183,14 +186,17 @@ void run_generate(GenerateCommand& command) {
   const auto prompt_tokens =
       static_cast<std::int64_t>((session ? tokenizer->encode(prompt) : tokenizer->encode_with_special(prompt)).size());
   const std::int64_t positions = std::min(config.max_positions(), prompt_tokens + command.max_tokens);
-  const RunPlan plan = plan_run(config, positions);
+  const Precision weights = command.weights == "f32"    ? Precision::kF32
+                            : command.weights == "bf16" ? Precision::kBF16
+                                                        : lossless_precision(folder);
+  const RunPlan plan = plan_run(config, positions, weights);
   if (command.dry_run) {
     print_plan(plan, config, positions, folder);
     return;
   }
   require_memory(plan, positions);
   fmt::print(stderr, "witan: {}, {}\n", config.model_type, memory_text(plan, positions));
-  const std::unique_ptr<Decoder> model = load_model(folder);
+  const std::unique_ptr<Decoder> model = load_model(folder, weights);
   Speaker speaker(*model, *tokenizer, command);
   const InterruptScope scope;
   if (session && !command.has_prompt) {

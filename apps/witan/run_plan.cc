@@ -46,8 +46,8 @@ void require_memory(const RunPlan& plan, std::int64_t positions) {
   const std::int64_t available = available_memory();
   if (available < 0 || plan.total_bytes() <= available) return;
   fail(
-      "generate: the model takes {} of memory, {}; {} are free. Close other programs, take a smaller model, or ask for "
-      "fewer tokens (--max-tokens)",
+      "generate: the model takes {} of memory, {}; {} are free. Close other programs, take a smaller model, hold "
+      "its weights as bf16 (--weights bf16), or ask for fewer tokens (--max-tokens)",
       size_of(plan.total_bytes()), memory_text(plan, positions), size_of(available));
 }
 

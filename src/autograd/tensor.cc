@@ -165,7 +165,15 @@ Tensor Tensor::uninitialized(Shape shape) {
   return tensor;
 }
 
-Tensor Tensor::zeros(Shape shape) { return full(shape, 0.0F); }
+Tensor Tensor::zeros(Shape shape, Precision precision) {
+  if (precision == Precision::kF32) return full(shape, 0.0F);
+  Tensor tensor;
+  tensor.values_ = allocate((shape.numel() + 1) / 2);
+  tensor.shape_ = shape;
+  tensor.precision_ = precision;
+  std::ranges::fill(tensor.bf16_values(), BFloat16());
+  return tensor;
+}
 
 Tensor Tensor::full(Shape shape, float value) {
   Tensor tensor = uninitialized(shape);
@@ -181,6 +189,16 @@ Tensor Tensor::from(Shape shape, std::span<const float> values) {
 }
 
 Tensor Tensor::scalar(float value) { return full({}, value); }
+
+float* Tensor::data() const {
+  WITAN_ASSERT(!is_bf16());
+  return values_.get();
+}
+
+std::span<BFloat16> Tensor::bf16_values() const {
+  WITAN_ASSERT(is_bf16());
+  return {reinterpret_cast<BFloat16*>(values_.get()), static_cast<std::size_t>(numel())};
+}
 
 float Tensor::item() const {
   WITAN_ASSERT(defined() && numel() == 1);
@@ -201,6 +219,7 @@ Tensor Tensor::detached() const {
 }
 
 void Tensor::set_requires_grad(bool wanted) {
+  WITAN_ASSERT(!wanted || !is_bf16());
   if (!wanted) {
     gradient_.slot_ = nullptr;
   } else if (!requires_grad()) {

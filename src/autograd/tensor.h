@@ -1,5 +1,6 @@
 // A dense f32 tensor and its gradient. A Tensor is a handle: copies share values and gradient. Values and gradient are
-// held apart, so that an op may keep the one without the other. Not a view: rows are contiguous.
+// held apart, so that an op may keep the one without the other. Not a view: rows are contiguous. Weights may be held as
+// bfloat16 where nothing is trained: the linear maps, the experts and the embedding read them so.
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include "base/bfloat16.h"
 #include "base/pool.h"
 #include "base/views.h"
 
@@ -78,11 +80,14 @@ class Gradient {
   std::shared_ptr<GradientSlot> slot_;
 };
 
+// How the values of a tensor are held.
+enum class Precision { kF32, kBF16 };
+
 class Tensor {
  public:
   Tensor() = default;  // undefined
   static Tensor uninitialized(Shape shape);
-  static Tensor zeros(Shape shape);
+  static Tensor zeros(Shape shape, Precision precision = Precision::kF32);
   static Tensor full(Shape shape, float value);
   static Tensor from(Shape shape, std::span<const float> values);
   static Tensor scalar(float value);
@@ -93,9 +98,15 @@ class Tensor {
   std::int64_t numel() const { return shape_.numel(); }
   std::int64_t rows() const { return shape_.rows(); }
   std::int64_t cols() const { return shape_.cols(); }
-  float* data() const { return values_.get(); }
+  Precision precision() const { return precision_; }
+  bool is_bf16() const { return precision_ == Precision::kBF16; }
+  // The values of an f32 tensor, here and in values() and matrix().
+  float* data() const;
   std::span<float> values() const { return {data(), static_cast<std::size_t>(numel())}; }
   Matrix matrix() const { return {data(), rows(), cols()}; }
+  // The values of a bf16 tensor.
+  std::span<BFloat16> bf16_values() const;
+  MatrixView<BFloat16> bf16_matrix() const { return {bf16_values().data(), rows(), cols()}; }
   // The value of a tensor with one element.
   float item() const;
 
@@ -109,9 +120,10 @@ class Tensor {
   const Gradient& grad() const { return gradient_; }
 
  private:
-  std::shared_ptr<float[]> values_;
+  std::shared_ptr<float[]> values_;  // of a bf16 tensor: half as many floats, and never read as such
   Shape shape_;
   Gradient gradient_;
+  Precision precision_ = Precision::kF32;
 };
 
 }  // namespace witan

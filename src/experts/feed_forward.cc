@@ -12,8 +12,9 @@ namespace witan {
 namespace {
 
 // Without a deviation nothing is drawn: such a bank is filled by its owner, and drawing takes longer than loading.
-Tensor drawn(Shape shape, float standard_deviation, Random& random) {
-  Tensor weight = Tensor::zeros(shape);
+Tensor drawn(Shape shape, float standard_deviation, Random& random, Precision precision = Precision::kF32) {
+  Tensor weight = Tensor::zeros(shape, precision);
+  if (precision == Precision::kBF16) return weight;
   if (standard_deviation > 0.0F) random.fill_normal(weight.values(), 0.0F, standard_deviation);
   weight.set_requires_grad(true);
   return weight;
@@ -29,9 +30,12 @@ FeedForwardExperts::FeedForwardExperts(const FeedForwardOptions& options, Random
     fail("feed_forward: num_experts={}, hidden_size={} and intermediate_size={} must be at least 1", experts, hidden,
          width);
   }
-  if (options.gated) gate_proj_ = drawn({experts, width, hidden}, options.initializer_range, random);
-  up_proj_ = drawn({experts, width, hidden}, options.initializer_range, random);
-  down_proj_ = drawn({experts, hidden, width}, options.initializer_range, random);
+  const auto matrix = [&](std::int64_t out, std::int64_t in) {
+    return drawn({experts, out, in}, options.initializer_range, random, options.weights);
+  };
+  if (options.gated) gate_proj_ = matrix(width, hidden);
+  up_proj_ = matrix(width, hidden);
+  down_proj_ = matrix(hidden, width);
   if (!options.bias) return;
   if (options.gated) gate_bias_ = drawn({experts, width}, 0.0F, random);
   up_bias_ = drawn({experts, width}, 0.0F, random);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/bfloat16.h"
 #include "base/error.h"
 #include "base/parallel.h"
 
@@ -71,13 +72,8 @@ std::uint16_t float_to_half(float value) {
   return static_cast<std::uint16_t>(sign | ((rounded - (112U << 23)) >> 13));
 }
 
-float bfloat_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-
-std::uint16_t float_to_bfloat(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if (std::isnan(value)) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
-}
+float bfloat_to_float(std::uint16_t bits) { return to_float(BFloat16{bits}); }
+std::uint16_t float_to_bfloat(float value) { return to_bfloat16(value).bits; }
 
 // Four bits of exponent (bias 7), three of fraction; no infinities, and one NaN of each sign.
 float e4m3_to_float(std::uint8_t bits) {

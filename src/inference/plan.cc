@@ -2,6 +2,7 @@
 #include "inference/plan.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -37,15 +38,16 @@ std::int64_t available_to_system() {
 
 }  // namespace
 
-RunPlan plan_run(const DecoderConfig& config, std::int64_t positions) {
+RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision weights) {
   RunPlan plan;
   plan.parameters = count_parameters(config);
-  plan.weight_bytes = plan.parameters.total * kFloatBytes;
+  const std::int64_t weight_bytes = weights == Precision::kBF16 ? sizeof(BFloat16) : kFloatBytes;
+  plan.weight_bytes = plan.parameters.total * weight_bytes;
   plan.cache_bytes =
       2 * config.num_hidden_layers * config.key_heads() * config.dim_per_head() * positions * kFloatBytes;
   // Of an embedding one row is read; a head of its own is read whole.
   const std::int64_t embedding = config.tie_word_embeddings ? 0 : config.vocab_size * config.hidden_size;
-  plan.bytes_per_token = (plan.parameters.active - embedding) * kFloatBytes;
+  plan.bytes_per_token = (plan.parameters.active - embedding) * weight_bytes;
   return plan;
 }
 
@@ -71,9 +73,11 @@ double read_bandwidth() {
     parallel_region([&](int thread, int threads) {
       const std::size_t first = words.size() * static_cast<std::size_t>(thread) / static_cast<std::size_t>(threads);
       const std::size_t last = words.size() * static_cast<std::size_t>(thread + 1) / static_cast<std::size_t>(threads);
-      sums[static_cast<std::size_t>(thread)] =
-          std::accumulate(words.begin() + static_cast<std::ptrdiff_t>(first),
-                          words.begin() + static_cast<std::ptrdiff_t>(last), std::uint64_t{0});
+      std::array<std::uint64_t, 4> partial{};  // several chains: one would wait for its own additions
+      for (std::size_t i = first; i + partial.size() <= last; i += partial.size()) {
+        for (std::size_t j = 0; j < partial.size(); ++j) partial[j] += words[i + j];
+      }
+      sums[static_cast<std::size_t>(thread)] = std::accumulate(partial.begin(), partial.end(), std::uint64_t{0});
     });
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     seen += std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});

@@ -9,14 +9,14 @@ namespace witan {
 
 struct RunPlan {
   ParameterCounts parameters;
-  std::int64_t weight_bytes = 0;     // in memory: f32, however they are stored
+  std::int64_t weight_bytes = 0;     // in memory, as load_model holds them
   std::int64_t cache_bytes = 0;      // keys and values of `positions` positions
   std::int64_t bytes_per_token = 0;  // of weights that one new token reads: those that work on it
   std::int64_t total_bytes() const { return weight_bytes + cache_bytes; }
 };
 
 // For a sequence of `positions` positions, prompt included. Throws Error when the config does not validate.
-RunPlan plan_run(const DecoderConfig& config, std::int64_t positions);
+RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision weights = Precision::kF32);
 
 // What the system can still give without swapping, and what this process may take of it; -1: unknown.
 std::int64_t available_memory();

@@ -15,15 +15,22 @@ constexpr std::int64_t kColumnsOfALine = 16;  // floats of a cache line: threads
 
 std::int64_t row_grain(std::int64_t cols) { return kGrain / std::max<std::int64_t>(cols, 1) + 1; }
 
-}  // namespace
-
-void gather_rows(ConstMatrix table, std::span<const std::int32_t> ids, Matrix y) {
+template <class T>
+void gather(MatrixView<const T> table, std::span<const std::int32_t> ids, Matrix y) {
   WITAN_ASSERT(y.rows == static_cast<std::int64_t>(ids.size()) && y.cols == table.cols);
   parallel_for(y.rows, row_grain(y.cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
-      std::copy_n(table.row(ids[static_cast<std::size_t>(t)]), y.cols, y.row(t));
+      const T* const from = table.row(ids[static_cast<std::size_t>(t)]);
+      std::transform(from, from + y.cols, y.row(t), [](T value) { return to_float(value); });
     }
   });
+}
+
+}  // namespace
+
+void gather_rows(ConstMatrix table, std::span<const std::int32_t> ids, Matrix y) { gather(table, ids, y); }
+void gather_rows(MatrixView<const BFloat16> table, std::span<const std::int32_t> ids, Matrix y) {
+  gather(table, ids, y);
 }
 
 void scatter_add_rows(ConstMatrix dy, std::span<const std::int32_t> ids, Matrix dtable, bool accumulate) {

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "kernels/product.h"
+#include "kernels/weight_factor.h"
 
 namespace witan::kernels {
 namespace {
@@ -42,11 +43,6 @@ Matrix block_of(const Matrix& matrix, std::int64_t first_entry, const ResultBloc
   return {matrix.row(first_entry + block.first_row) + block.first_col, block.rows, block.cols, matrix.stride};
 }
 
-// rows W', and, for `backward`, rows W.
-Factor weight_of(const WeightBank<const float>& bank, std::int64_t expert, bool backward) {
-  return {bank.of(expert).data, bank.in, backward ? Layout::kDepthMajor : Layout::kSideMajor, nullptr};
-}
-
 // d W = left' right for an expert; both have one row per entry.
 Product weight_gradient(const Entries& entries, const Factor& left, const Factor& right, const WeightBank<float>& bank,
                         bool accumulate) {
@@ -70,7 +66,7 @@ Product input_gradient(const Entries& entries, const Matrix& d_hidden, const Wei
   product.cols = bank.in;
   product.depth = bank.out;
   product.left = rows_of(d_hidden, entries, Layout::kSideMajor);
-  product.right[0] = weight_of(bank, entries.expert, true);
+  product.right[0] = {bank.of(entries.expert).data, bank.in, Layout::kDepthMajor, nullptr};
   product.result[0] = result_of(dx, entries);
   product.accumulate = accumulate;
   return product;
@@ -110,10 +106,10 @@ void expert_feed_forward(const RowGroups& groups, ConstMatrix x, const FeedForwa
     product.depth = weights.up.in;
     product.left = rows_of_x(groups, x, entries, Layout::kSideMajor);
     product.outputs = gated ? 2 : 1;
-    product.right = {weight_of(weights.up, entries.expert, false), {}};
+    product.right = {weight_of(weights.up, entries.expert), {}};
     product.result = {result_of(rows.up, entries), {}};
     if (gated) {
-      product.right[1] = weight_of(weights.gate, entries.expert, false);
+      product.right[1] = weight_of(weights.gate, entries.expert);
       product.result[1] = result_of(rows.gate, entries);
     }
     products.push_back(product);

@@ -8,13 +8,13 @@
 
 namespace witan::kernels {
 
-// Gated: y = down (act(gate x) * (up x)). Plain, when gate.data is null: y = down act(up x).
+// Gated: y = down (act(gate x) * (up x)). Plain, without a gate: y = down act(up x).
 template <class T>
 struct FeedForwardBank {
   WeightBank<T> gate;  // [E, F, D]
   WeightBank<T> up;    // [E, F, D]
   WeightBank<T> down;  // [E, D, F]
-  bool gated() const { return gate.data != nullptr; }
+  bool gated() const { return gate.data != nullptr || gate.bf16 != nullptr; }
 };
 
 // One row per entry, [num_entries, F]: gate (when gated) and up hold the products before the nonlinearity, which the

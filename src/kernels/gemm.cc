@@ -64,6 +64,18 @@ void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) 
   WITAN_ASSERT(status == dnnl_success);
 }
 
+void gemm(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c) {
+  WITAN_ASSERT(c.rows == a.rows && c.cols == b.rows && a.cols == b.cols);
+  Product product;
+  product.rows = a.rows;
+  product.cols = b.rows;
+  product.depth = a.cols;
+  product.left = {a.data, a.stride, Factor::Layout::kSideMajor, nullptr};
+  product.right[0] = {nullptr, b.stride, Factor::Layout::kSideMajor, nullptr, b.data};
+  product.result[0] = c;
+  run_products({&product, 1});
+}
+
 void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) {
   const Sizes size = checked_sizes(op_a, op_b, a, b, beta, c);
   for (std::int64_t i = 0; i < size.m; ++i) {
@@ -73,6 +85,19 @@ void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, 
         const float left = op_a == Op::kPlain ? a(i, p) : a(p, i);
         const float right = op_b == Op::kPlain ? b(p, j) : b(j, p);
         sum += static_cast<double>(left) * static_cast<double>(right);
+      }
+      c(i, j) = static_cast<float>(sum);
+    }
+  }
+}
+
+void gemm_reference(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c) {
+  WITAN_ASSERT(c.rows == a.rows && c.cols == b.rows && a.cols == b.cols);
+  for (std::int64_t i = 0; i < c.rows; ++i) {
+    for (std::int64_t j = 0; j < c.cols; ++j) {
+      double sum = 0.0;
+      for (std::int64_t p = 0; p < a.cols; ++p) {
+        sum += static_cast<double>(a(i, p)) * static_cast<double>(to_float(b(j, p)));
       }
       c(i, j) = static_cast<float>(sum);
     }

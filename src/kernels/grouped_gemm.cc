@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "kernels/product.h"
+#include "kernels/weight_factor.h"
 
 namespace witan::kernels {
 namespace {
@@ -39,7 +40,7 @@ void grouped_gemm(const RowGroups& groups, ConstMatrix x, WeightBank<const float
     product.cols = weight.out;
     product.depth = weight.in;
     product.left = rows_from(groups, x, begin, Layout::kSideMajor);
-    product.right[0] = {weight.of(expert).data, weight.in, Layout::kSideMajor, nullptr};
+    product.right[0] = weight_of(weight, expert);
     product.result[0] = {y.row(begin), product.rows, y.cols, y.stride};
   });
 }

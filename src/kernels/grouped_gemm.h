@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/bfloat16.h"
 #include "base/views.h"
 
 namespace witan::kernels {
@@ -25,7 +26,9 @@ struct WeightBank {
   T* data = nullptr;
   std::int64_t out = 0;
   std::int64_t in = 0;
+  const BFloat16* bf16 = nullptr;  // the weights in place of data, in forward passes
   MatrixView<T> of(std::int64_t expert) const { return {data + expert * out * in, out, in}; }
+  MatrixView<const BFloat16> bf16_of(std::int64_t expert) const { return {bf16 + expert * out * in, out, in}; }
 };
 
 // y[a] = W[e] x[row of a]; y [num_entries, out].

@@ -37,7 +37,12 @@ MatrixView<T> rows_of(const RowGroups& groups, std::int64_t expert, MatrixView<T
 
 void grouped_gemm_reference(const RowGroups& groups, ConstMatrix x, WeightBank<const float> weight, Matrix y) {
   for (std::int64_t e = 0; e < groups.num_experts(); ++e) {
-    gemm_reference(Op::kPlain, Op::kTransposed, gather(groups, e, x).matrix, weight.of(e), 0.0F, rows_of(groups, e, y));
+    const auto rows = gather(groups, e, x);
+    if (weight.bf16 != nullptr) {
+      gemm_reference(rows.matrix, weight.bf16_of(e), rows_of(groups, e, y));
+    } else {
+      gemm_reference(Op::kPlain, Op::kTransposed, rows.matrix, weight.of(e), 0.0F, rows_of(groups, e, y));
+    }
   }
 }
 

@@ -8,8 +8,10 @@
 
 #include <array>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
+#include "base/bfloat16.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,11 +40,23 @@ constexpr int kLeftWidth = 4;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32()));
 constexpr int kRightWidth = kTileVectors * kLanes;
 
+// Four elements, as f32.
+HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(const float* from) {
+  return hn::LoadU(hn::CappedTag<float, 4>(), from);
+}
+HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(const BFloat16* from) {
+  const hn::CappedTag<float, 4> d;
+  const hn::RebindToUnsigned<decltype(d)> wide;
+  const hn::Rebind<std::uint16_t, decltype(d)> narrow;
+  const auto halves = hn::LoadU(narrow, reinterpret_cast<const std::uint16_t*>(from));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, halves)));
+}
+
 // Packs `count` <= kWidth memory rows as columns: packed[k * kWidth + i] = row(i)[k] for k < depth. Columns from
 // `count` on repeat the last row: their products are never stored.
 template <int kWidth, class Row>
 HWY_INLINE void pack_transposed(const Row& row, std::int64_t count, std::int64_t depth, float* HWY_RESTRICT packed) {
-  const float* rows[kWidth];
+  std::invoke_result_t<Row, std::int64_t> rows[kWidth];
   for (std::int64_t i = 0; i < kWidth; ++i) rows[i] = row(i < count ? i : count - 1);
   std::int64_t k = 0;
 #if HWY_TARGET != HWY_SCALAR
@@ -53,17 +67,16 @@ HWY_INLINE void pack_transposed(const Row& row, std::int64_t count, std::int64_t
   for (; k + 4 <= depth; k += 4) {
     for (int first = 0; first < kWidth; first += kLanes) {
       const auto load = [&](int i) HWY_ATTR {
-        const hn::CappedTag<float, 4> d4;
-        const float* const* r = rows + first + i;
+        const auto* r = rows + first + i;
 #if HWY_TARGET == HWY_AVX3
         const hn::Half<F32> d8;
-        const auto low = hn::Combine(d8, hn::LoadU(d4, r[4] + k), hn::LoadU(d4, r[0] + k));
-        const auto high = hn::Combine(d8, hn::LoadU(d4, r[12] + k), hn::LoadU(d4, r[8] + k));
+        const auto low = hn::Combine(d8, load_four(r[4] + k), load_four(r[0] + k));
+        const auto high = hn::Combine(d8, load_four(r[12] + k), load_four(r[8] + k));
         return hn::Combine(d, high, low);
 #elif HWY_TARGET == HWY_AVX2
-        return hn::Combine(d, hn::LoadU(d4, r[4] + k), hn::LoadU(d4, r[0] + k));
+        return hn::Combine(d, load_four(r[4] + k), load_four(r[0] + k));
 #else
-        return hn::LoadU(d4, r[0] + k);
+        return load_four(r[0] + k);
 #endif
       };
       const auto v0 = load(0);
@@ -83,7 +96,7 @@ HWY_INLINE void pack_transposed(const Row& row, std::int64_t count, std::int64_t
   }
 #endif
   for (; k < depth; ++k) {
-    for (int i = 0; i < kWidth; ++i) packed[k * kWidth + i] = rows[i][k];
+    for (int i = 0; i < kWidth; ++i) packed[k * kWidth + i] = to_float(rows[i][k]);
   }
 }
 
@@ -109,12 +122,12 @@ HWY_INLINE void pack_copied(const Row& row, std::int64_t count, std::int64_t rea
 
 // Memory that will be packed soon, asked for while a tile is computed: line i is line i % 2^shift of rows[i >> shift].
 struct Fetch {
-  const float* const* rows = nullptr;
+  const char* const* rows = nullptr;
   int shift = 0;
   std::int64_t begin = 0;
   std::int64_t end = 0;
 };
-constexpr std::int64_t kLineFloats = 16;
+constexpr std::int64_t kLineBytes = 64;
 
 // What becomes of a tile's sums.
 enum class Store {
@@ -158,7 +171,7 @@ void tile(const float* HWY_RESTRICT left, const float* HWY_RESTRICT right, std::
   for (std::int64_t group = 0; group < groups; ++group) {
     for (std::int64_t i = 0; i < per_group && line < fetch.end; ++i, ++line) {
       const std::int64_t within = line & ((std::int64_t{1} << fetch.shift) - 1);
-      __builtin_prefetch(fetch.rows[line >> fetch.shift] + within * kLineFloats, 0, 2);
+      __builtin_prefetch(fetch.rows[line >> fetch.shift] + within * kLineBytes, 0, 2);
     }
     // Unrolled, the compiler would move loads up until it runs out of registers.
 #pragma GCC unroll 1

@@ -22,7 +22,10 @@ template <int kWidth>
 HWY_INLINE void pack(const Factor& factor, std::int64_t sides, std::int64_t side, std::int64_t count,
                      std::int64_t first_depth, std::int64_t depth, float* HWY_RESTRICT packed) {
   const auto row = [&factor](std::int64_t j) { return factor.rows == nullptr ? j : std::int64_t{factor.rows[j]}; };
-  if (factor.layout == Factor::Layout::kSideMajor) {
+  if (factor.bf16 != nullptr) {
+    const auto at = [&](std::int64_t i) { return factor.bf16 + row(side + i) * factor.stride + first_depth; };
+    pack_transposed<kWidth>(at, count, depth, packed);
+  } else if (factor.layout == Factor::Layout::kSideMajor) {
     const auto at = [&](std::int64_t i) { return factor.data + row(side + i) * factor.stride + first_depth; };
     pack_transposed<kWidth>(at, count, depth, packed);
   } else {
@@ -90,18 +93,22 @@ struct Source {
 };
 
 // The lines of a source, its rows written to `rows`.
-Fetch fetch_of(const Source& source, const float** rows) {
+Fetch fetch_of(const Source& source, const char** rows) {
   const Factor& factor = *source.factor;
   const bool side_major = factor.layout == Factor::Layout::kSideMajor;
   const std::int64_t count = side_major ? source.sides : source.depth;
   const std::int64_t length = side_major ? source.depth : source.sides;
   const std::int64_t first_row = side_major ? source.first_side : source.first_depth;
   const std::int64_t offset = side_major ? source.first_depth : source.first_side;
+  const bool brief = factor.bf16 != nullptr;
+  const auto size = static_cast<std::int64_t>(brief ? sizeof(BFloat16) : sizeof(float));
+  const char* const begin =
+      brief ? reinterpret_cast<const char*>(factor.bf16) : reinterpret_cast<const char*>(factor.data);
   for (std::int64_t j = 0; j < count; ++j) {
     const std::int64_t row = factor.rows == nullptr ? first_row + j : std::int64_t{factor.rows[first_row + j]};
-    rows[j] = factor.data + row * factor.stride + offset;
+    rows[j] = begin + (row * factor.stride + offset) * size;
   }
-  const auto lines = static_cast<std::uint64_t>((length + kLineFloats - 1) / kLineFloats);
+  const auto lines = static_cast<std::uint64_t>((length * size + kLineBytes - 1) / kLineBytes);
   const int shift = std::bit_width(lines - 1);
   return {rows, shift, 0, count << shift};
 }
@@ -327,7 +334,11 @@ bool same_left(const ProductPiece& a, const ProductPiece& b) {
 // The factor from step `first` of the depth on.
 Factor from_depth(Factor factor, std::int64_t first) {
   if (factor.layout == Factor::Layout::kSideMajor) {
-    factor.data += first;
+    if (factor.bf16 != nullptr) {
+      factor.bf16 += first;
+    } else {
+      factor.data += first;
+    }
   } else if (factor.rows != nullptr) {
     factor.rows += first;
   } else {
@@ -345,7 +356,7 @@ void run_at_once(std::span<const Product> products, const std::function<void(con
   parallel_shares(plan.cost_before, kGrain, [&](const std::function<std::int64_t()>& next_task) {
     const Scratch<float> left(plan.left_size);
     const Scratch<float> right(plan.right_size);
-    const Scratch<const float*> rows(2 * plan.most_rows);
+    const Scratch<const char*> rows(2 * plan.most_rows);
     const PieceScratch scratch{left.data(), right.data(), rows.data(), rows.data() + plan.most_rows};
     const auto next_piece = [&]() -> const ProductPiece* {
       const std::int64_t task = next_task();
@@ -372,6 +383,10 @@ void run_products(std::span<const Product> products, const std::function<void(co
   for (const Product& product : products) {
     WITAN_ASSERT(product.outputs == 1 || product.outputs == 2);
     WITAN_ASSERT(product.rows >= 0 && product.cols >= 0 && product.depth >= 0);
+    WITAN_ASSERT(product.left.bf16 == nullptr);
+    for (const Factor& factor : product.right) {
+      WITAN_ASSERT(factor.bf16 == nullptr || factor.layout == Factor::Layout::kSideMajor);
+    }
     if (product.depth == 0 && !product.accumulate) set_to_zero(product);
     deepest = std::max(deepest, product.depth);
   }
@@ -394,7 +409,8 @@ void run_products_reference(std::span<const Product> products) {
     const bool side_major = factor.layout == Factor::Layout::kSideMajor;
     const std::int64_t row = side_major ? i : k;
     const std::int64_t at = factor.rows == nullptr ? row : factor.rows[row];
-    return static_cast<double>(factor.data[at * factor.stride + (side_major ? k : i)]);
+    const std::int64_t offset = at * factor.stride + (side_major ? k : i);
+    return static_cast<double>(factor.bf16 != nullptr ? to_float(factor.bf16[offset]) : factor.data[offset]);
   };
   for (const Product& product : products) {
     for (std::size_t output = 0; output < static_cast<std::size_t>(product.outputs); ++output) {

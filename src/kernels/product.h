@@ -8,6 +8,7 @@
 #include <functional>
 #include <span>
 
+#include "base/bfloat16.h"
 #include "base/views.h"
 
 namespace witan::kernels {
@@ -23,6 +24,7 @@ struct Factor {
   std::int64_t stride = 0;
   Layout layout = Layout::kSideMajor;
   const std::int32_t* rows = nullptr;  // row(j) = rows[j], or j when null
+  const BFloat16* bf16 = nullptr;      // in place of data: the elements of a right operand that is kSideMajor
 };
 
 // One result, or two that share their left operand.

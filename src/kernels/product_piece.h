@@ -21,10 +21,10 @@ struct ProductPiece {
 
 // Scratch memory of a thread.
 struct PieceScratch {
-  float* left = nullptr;         // the packed left operand of the piece's rows
-  float* right = nullptr;        // one packed panel
-  const float** rows = nullptr;  // where the next panel and the next left operand will be read
-  const float** next_left = nullptr;
+  float* left = nullptr;        // the packed left operand of the piece's rows
+  float* right = nullptr;       // one packed panel
+  const char** rows = nullptr;  // where the next panel and the next left operand will be read
+  const char** next_left = nullptr;
 };
 
 }  // namespace witan::kernels

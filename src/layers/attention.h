@@ -21,12 +21,13 @@ struct AttentionOptions {
   std::int64_t head_dim = 0;
   std::string qk_norm = "none";  // none | head (RMSNorm of each head) | full (of the whole projection)
   float norm_epsilon = 1e-5F;
-  float clip_qkv = 0.0F;     // queries, keys and values limited to +- this, after the norm; 0: off
-  bool bias = false;         // of queries, keys and values; with latents of what they are made of
-  bool output_bias = false;  // of the output projection
-  bool sinks = false;        // a score per head that joins the softmax and has no value
-  float scale = 0.0F;        // of the scores; 0: 1 / sqrt(head_dim)
-  std::int64_t window = 0;   // positions that a row sees, its own included; 0: all before it
+  float clip_qkv = 0.0F;                // queries, keys and values limited to +- this, after the norm; 0: off
+  bool bias = false;                    // of queries, keys and values; with latents of what they are made of
+  bool output_bias = false;             // of the output projection
+  bool sinks = false;                   // a score per head that joins the softmax and has no value
+  float scale = 0.0F;                   // of the scores; 0: 1 / sqrt(head_dim)
+  std::int64_t window = 0;              // positions that a row sees, its own included; 0: all before it
+  Precision weights = Precision::kF32;  // of the projections; bf16 is for inference
   // Multi-head latent attention instead, when kv_lora_rank > 0: see latent_attention.h. head_dim is then the width that
   // the cache keeps per head.
   std::int64_t kv_lora_rank = 0;

@@ -77,17 +77,17 @@ LatentAttention::LatentAttention(const AttentionOptions& options) : options_(opt
   const std::int64_t hidden = options.hidden_size;
   WITAN_ASSERT(options.head_dim == latent_head_dim(nope, rotary, values) && options.kv_heads == options.heads);
   const std::int64_t q_in = options.q_lora_rank > 0 ? options.q_lora_rank : hidden;
-  q_weight_ = trained_tensor({options.heads * (nope + rotary), q_in}, 0.0F);
+  q_weight_ = weight_tensor({options.heads * (nope + rotary), q_in}, options.weights);
   if (options.q_lora_rank > 0) {
-    q_a_weight_ = trained_tensor({options.q_lora_rank, hidden}, 0.0F);
+    q_a_weight_ = weight_tensor({options.q_lora_rank, hidden}, options.weights);
     q_a_norm_ = trained_tensor({options.q_lora_rank}, 1.0F);
     if (options.bias) q_a_bias_ = trained_tensor({options.q_lora_rank}, 0.0F);
   }
-  kv_a_weight_ = trained_tensor({latent + rotary, hidden}, 0.0F);
+  kv_a_weight_ = weight_tensor({latent + rotary, hidden}, options.weights);
   if (options.bias) kv_a_bias_ = trained_tensor({latent + rotary}, 0.0F);
   kv_a_norm_ = trained_tensor({latent}, 1.0F);
-  kv_b_weight_ = trained_tensor({options.heads * (nope + values), latent}, 0.0F);
-  o_weight_ = trained_tensor({hidden, options.heads * values}, 0.0F);
+  kv_b_weight_ = weight_tensor({options.heads * (nope + values), latent}, options.weights);
+  o_weight_ = weight_tensor({hidden, options.heads * values}, options.weights);
   if (options.output_bias) o_bias_ = trained_tensor({hidden}, 0.0F);
 
   const HeadLayout layout(options_);

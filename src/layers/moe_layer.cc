@@ -29,7 +29,8 @@ FeedForwardOptions expert_options(std::int64_t hidden_size, const MoeOptions& op
           .gated = options.gated,
           .bias = options.expert_bias,
           .swiglu_limit = static_cast<float>(options.swiglu_limit),
-          .initializer_range = static_cast<float>(options.initializer_range)};
+          .initializer_range = static_cast<float>(options.initializer_range),
+          .weights = options.weights};
 }
 
 NeuronOptions neuron_options(std::int64_t hidden_size, const MoeOptions& options) {

@@ -39,6 +39,8 @@ struct MoeOptions : RouterOptions, GateOptions, BalanceOptions, CmrOptions {
   double expert_output_masking = 0.0;
   // Standard deviation of the experts' first weights. Not a field: a model sets it from its own.
   double initializer_range = 0.02;
+  // How the matrices of the feed-forward experts are held. Not a field either.
+  Precision weights = Precision::kF32;
 
   std::int64_t shared_width() const {
     return shared_expert_intermediate_size > 0 ? shared_expert_intermediate_size

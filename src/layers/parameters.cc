@@ -11,6 +11,12 @@ Tensor trained_tensor(Shape shape, float value) {
   return tensor;
 }
 
+Tensor weight_tensor(Shape shape, Precision precision) {
+  Tensor tensor = Tensor::zeros(shape, precision);
+  tensor.set_requires_grad(precision == Precision::kF32);
+  return tensor;
+}
+
 void append_prefixed(std::vector<Parameter>& whole, std::string_view prefix, const std::vector<Parameter>& part) {
   for (const Parameter& parameter : part) {
     whole.push_back({std::string(prefix) + parameter.name, parameter.value, parameter.decay});

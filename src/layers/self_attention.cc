@@ -13,13 +13,13 @@ SelfAttention::SelfAttention(const AttentionOptions& options)
       q_(projection(options.heads * options.head_dim, true)),
       k_(projection(options.kv_heads * options.head_dim, true)),
       v_(projection(options.kv_heads * options.head_dim, false)),
-      o_weight_(trained_tensor({options.hidden_size, options.heads * options.head_dim}, 0.0F)) {
+      o_weight_(weight_tensor({options.hidden_size, options.heads * options.head_dim}, options.weights)) {
   if (options.output_bias) o_bias_ = trained_tensor({options.hidden_size}, 0.0F);
   if (options.sinks) sinks_ = trained_tensor({options.heads}, 0.0F);
 }
 
 SelfAttention::Projection SelfAttention::projection(std::int64_t width, bool normed) const {
-  Projection result{trained_tensor({width, options_.hidden_size}, 0.0F), {}, {}};
+  Projection result{weight_tensor({width, options_.hidden_size}, options_.weights), {}, {}};
   if (options_.bias) result.bias = trained_tensor({width}, 0.0F);
   if (normed && options_.qk_norm != "none") {
     result.norm = trained_tensor({options_.qk_norm == "head" ? options_.head_dim : width}, 1.0F);

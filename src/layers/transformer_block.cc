@@ -25,6 +25,7 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, Random& random)
   dense.gated = options.moe.gated;
   dense.bias = options.mlp_bias;
   dense.initializer_range = 0.0F;  // the owner fills it
+  dense.weights = options.moe.weights;
   dense_ = std::make_unique<FeedForwardExperts>(dense, random);
 }
 

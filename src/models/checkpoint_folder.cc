@@ -200,16 +200,27 @@ void save_model(const Decoder& model, const std::filesystem::path& folder, DType
 
 DecoderConfig load_config(const std::filesystem::path& folder) { return read_description(folder).config; }
 
-std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder) {
+std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precision weights) {
   const auto [json, architecture, config] = read_description(folder);
   const SafetensorsReader reader(folder);
   const StoredValues values = naming(folder / kConfigFile, [&] { return stored_values(json, reader); });
   check_size(config, *architecture, reader, values, folder);
-  std::unique_ptr<Decoder> model = Decoder::with_zeros(config);
+  std::unique_ptr<Decoder> model = Decoder::with_zeros(config, weights);
   const std::vector<StoredPiece> pieces = pieces_of(*architecture, *model);
   check_names(pieces, config, *architecture, reader, values, folder);
   for (const StoredPiece& piece : pieces) read_piece(piece, values);
   return model;
+}
+
+Precision lossless_precision(const std::filesystem::path& folder) {
+  const SafetensorsReader reader(folder);
+  double brief = 0.0;
+  double others = 0.0;
+  for (const auto& [name, tensor] : reader.tensors()) {
+    const auto bytes = static_cast<double>(tensor.bytes.size());
+    (tensor.dtype == DType::kBF16 ? brief : others) += bytes / static_cast<double>(dtype_bytes(tensor.dtype));
+  }
+  return brief > 99.0 * others ? Precision::kBF16 : Precision::kF32;
 }
 
 }  // namespace witan

@@ -24,6 +24,11 @@ DecoderConfig load_config(const std::filesystem::path& folder);
 // config.json, unknown model_type (known ones named), a key that is missing or asks for what is not supported, an
 // unknown key in a `witan` config (released ones may carry others), missing, extra or misshapen tensors. Nothing is
 // allocated for a config that its files do not fill.
-std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder);
+// bf16 weights take half the memory and are for inference, see Decoder::with_zeros; those stored otherwise are rounded.
+std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precision weights = Precision::kF32);
+// How the weights may be held without loss: bf16 when all of them are stored so, but for a hundredth at the most
+// (gates, norms and biases are held as f32 anyway); else f32. Reads the headers alone; throws Error when they are
+// broken.
+Precision lossless_precision(const std::filesystem::path& folder);
 
 }  // namespace witan

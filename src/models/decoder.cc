@@ -54,18 +54,25 @@ NormOptions norm_options(const DecoderConfig& config) {
   return {config.norm, config.norm_bias, static_cast<float>(config.rms_norm_eps)};
 }
 
-}  // namespace
-
-Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed) : Decoder(config, seed, true) {}
-
-std::unique_ptr<Decoder> Decoder::with_zeros(const DecoderConfig& config) {
-  return std::unique_ptr<Decoder>(new Decoder(config, 0, false));
+// A mixture of softmaxes reads the embedding as f32.
+Precision embedding_precision(const DecoderConfig& config, Precision weights) {
+  return config.num_output_softmaxes > 1 ? Precision::kF32 : weights;
 }
 
-Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, bool draw) : config_(config) {
+}  // namespace
+
+Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed) : Decoder(config, seed, Precision::kF32, true) {}
+
+std::unique_ptr<Decoder> Decoder::with_zeros(const DecoderConfig& config, Precision weights) {
+  return std::unique_ptr<Decoder>(new Decoder(config, 0, weights, false));
+}
+
+Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, Precision weights, bool draw)
+    : config_(config), weights_(weights) {
   config_.validate();
-  embedding_ = trained_tensor({config_.vocab_size, config_.hidden_size}, 0.0F);
-  if (!config_.tie_word_embeddings) head_ = trained_tensor({config_.vocab_size, config_.hidden_size}, 0.0F);
+  const Precision outside = embedding_precision(config_, weights);
+  embedding_ = weight_tensor({config_.vocab_size, config_.hidden_size}, outside);
+  if (!config_.tie_word_embeddings) head_ = weight_tensor({config_.vocab_size, config_.hidden_size}, outside);
   if (config_.lm_head_bias) head_bias_ = trained_tensor({config_.vocab_size}, 0.0F);
   final_norm_ = std::make_unique<Norm>(config_.hidden_size, norm_options(config_));
   if (config_.num_output_softmaxes > 1) {
@@ -104,11 +111,13 @@ BlockOptions Decoder::block_options(std::int64_t layer) const {
     const auto width = static_cast<double>(config_.qk_nope_head_dim + config_.qk_rope_head_dim);
     options.attention.scale = static_cast<float>(1.0 / std::sqrt(width));
   }
+  options.attention.weights = weights_;
   options.norm = norm_options(config_);
   options.post_norm = config_.post_norm;
   options.residual_multiplier = static_cast<float>(config_.residual_multiplier);
   options.mixture = config_.is_moe_layer(layer);
   options.moe = config_.mixture_options();
+  options.moe.weights = weights_;
   options.moe.initializer_range = 0.0;  // initialize_weights draws them, under the names of the whole model
   options.intermediate_size = config_.intermediate_size;
   options.mlp_bias = config_.mlp_bias;

@@ -48,8 +48,10 @@ class Decoder {
   // down_proj) divided by sqrt(2 * num_hidden_layers) (Radford et al. 2019), norms 1, routers as their gate says. Each
   // tensor's values depend on the seed and its name alone. Throws Error when the config does not validate.
   Decoder(const DecoderConfig& config, std::uint64_t seed);
-  // With zeros for a checkpoint to fill, which is quicker than drawing.
-  static std::unique_ptr<Decoder> with_zeros(const DecoderConfig& config);
+  // With zeros for a checkpoint to fill, which is quicker than drawing. With bf16 weights (embedding, head, projections
+  // and feed-forward experts; not gates, norms, biases and single neurons) a model takes half the memory and cannot be
+  // trained, nor can loss() be asked for.
+  static std::unique_ptr<Decoder> with_zeros(const DecoderConfig& config, Precision weights = Precision::kF32);
   ~Decoder();
 
   // ids [batch * sequence], sequence by sequence -> hidden. With a cache (batch 1, tape off) the ids continue what it
@@ -81,7 +83,7 @@ class Decoder {
   ParameterCounts counts() const;
 
  private:
-  Decoder(const DecoderConfig& config, std::uint64_t seed, bool draw);
+  Decoder(const DecoderConfig& config, std::uint64_t seed, Precision weights, bool draw);
   BlockOptions block_options(std::int64_t layer) const;
   // RoPE's angles for the positions first .. first + count - 1 of a sequence that has `length` positions.
   std::shared_ptr<const ops::RopeTable> rope_table(std::int64_t first, std::int64_t count, std::int64_t length);
@@ -93,6 +95,7 @@ class Decoder {
   Output output(Tape& tape, const Tensor& hidden) const;
 
   DecoderConfig config_;
+  Precision weights_;
   std::shared_ptr<const ops::RopeTable> rope_;  // of the last pass
   std::int64_t rope_length_ = 0;                // that it was made for
   Tensor embedding_;

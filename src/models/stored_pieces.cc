@@ -59,6 +59,9 @@ bool is_bank(std::string_view local, const Shape& shape) {
   return shape.rank() == 3 || (shape.rank() == 2 && local.ends_with("_bias"));
 }
 
+void store(float value, float& to) { to = value; }
+void store(float value, BFloat16& to) { to = to_bfloat16(value); }
+
 }  // namespace
 
 class PieceMaker {
@@ -77,7 +80,7 @@ class PieceMaker {
     const std::string name = prefix_of(place, layers_) + std::string(rule->stored);
     const std::int64_t banks = bank ? shape[0] : 1;
     const int first = bank ? 1 : 0;
-    const Member member{parameter.value.values(), shape[first], shape.rank() > first + 1 ? shape[first + 1] : 1,
+    const Member member{parameter.value, 0, shape[first], shape.rank() > first + 1 ? shape[first + 1] : 1,
                         shape.rank() > first + 1};
     const std::size_t at = name.find(kExpert);
     if (at == std::string::npos) {
@@ -85,12 +88,11 @@ class PieceMaker {
       join(name, *rule, banks, member, bank && routed && !rule->flat);
       return;
     }
-    const auto size = static_cast<std::size_t>(member.rows * member.cols);
     for (std::int64_t expert = 0; expert < banks; ++expert) {
       std::string of_expert = name;
       of_expert.replace(at, kExpert.size(), fmt::format("{}", expert));
       Member one = member;
-      one.values = member.values.subspan(static_cast<std::size_t>(expert) * size, size);
+      one.first = expert * member.rows * member.cols;
       join(of_expert, *rule, 1, one, false);
     }
   }
@@ -104,7 +106,8 @@ class PieceMaker {
 
  private:
   struct Member {
-    std::span<float> values;
+    Tensor tensor;
+    std::int64_t first;
     std::int64_t rows;
     std::int64_t cols;
     bool has_cols;
@@ -115,7 +118,7 @@ class PieceMaker {
     piece.name = std::move(name);
     piece.shape = dimensions(value.shape());
     piece.rows_ = value.numel();
-    piece.members_.push_back({value.values(), value.numel(), 0});
+    piece.members_.push_back({value, 0, value.numel(), 0});
     pieces_.push_back(std::move(piece));
   }
 
@@ -136,7 +139,7 @@ class PieceMaker {
     }
     StoredPiece& piece = pieces_[found->second];
     WITAN_ASSERT((is_new || rule.join != Join::kNone) && piece.banks_ == banks && piece.cols_ == member.cols);
-    piece.members_.push_back({member.values, member.rows, piece.rows_});
+    piece.members_.push_back({member.tensor, member.first, member.rows, piece.rows_});
     piece.rows_ += member.rows;
   }
 
@@ -168,6 +171,16 @@ std::vector<std::int64_t> StoredPiece::plain_shape() const {
 
 template <class Visit>
 void StoredPiece::for_each_element(const Member& member, std::int64_t bank, bool plain, const Visit& visit) const {
+  if (member.tensor.is_bf16()) {
+    for_each_element(member, member.tensor.bf16_values().data() + member.first, bank, plain, visit);
+  } else {
+    for_each_element(member, member.tensor.data() + member.first, bank, plain, visit);
+  }
+}
+
+template <class Element, class Visit>
+void StoredPiece::for_each_element(const Member& member, Element* all, std::int64_t bank, bool plain,
+                                   const Visit& visit) const {
   const bool turned = transposed_ && !plain;
   const std::int64_t step = interleaved_ ? static_cast<std::int64_t>(members_.size()) : 1;
   const std::int64_t first = interleaved_ ? &member - members_.data() : member.first_row;
@@ -175,7 +188,7 @@ void StoredPiece::for_each_element(const Member& member, std::int64_t bank, bool
   parallel_for(member.rows, std::max<std::int64_t>(1, kGrain / cols_), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t stored_row = first + row * step;
-      float* values = member.values.data() + (bank * member.rows + row) * cols_;
+      Element* const values = all + (bank * member.rows + row) * cols_;
       for (std::int64_t col = 0; col < cols_; ++col) {
         visit(static_cast<std::size_t>(turned ? col * rows_ + stored_row : stored_row * cols_ + col), values[col]);
       }
@@ -185,19 +198,21 @@ void StoredPiece::for_each_element(const Member& member, std::int64_t bank, bool
 
 void StoredPiece::gather(std::int64_t bank, std::span<float> out) const {
   for (const Member& member : members_) {
-    for_each_element(member, bank, false, [&](std::size_t at, const float& value) { out[at] = value; });
+    for_each_element(member, bank, false, [&](std::size_t at, const auto& value) { out[at] = to_float(value); });
   }
 }
 
 void StoredPiece::scatter(std::int64_t bank, std::span<const float> in, bool plain) const {
   for (const Member& member : members_) {
-    for_each_element(member, bank, plain, [&](std::size_t at, float& value) { value = in[at]; });
+    for_each_element(member, bank, plain, [&](std::size_t at, auto& value) { store(in[at], value); });
   }
 }
 
 std::span<float> StoredPiece::in_place(bool plain) const {
-  if (members_.size() != 1 || (transposed_ && !plain)) return {};
-  return members_.front().values;
+  if (members_.size() != 1 || (transposed_ && !plain) || members_.front().tensor.is_bf16()) return {};
+  const Member& member = members_.front();
+  return member.tensor.values().subspan(static_cast<std::size_t>(member.first),
+                                        static_cast<std::size_t>(banks_ * member.rows * cols_));
 }
 
 std::vector<StoredPiece> stored_pieces(std::span<const TensorRule> rules, std::string_view layers,

@@ -26,7 +26,7 @@ class StoredPiece {
   // The stored values of one bank: [numel / banks]. With `plain`, as if the rule said nothing of transposition.
   void gather(std::int64_t bank, std::span<float> out) const;
   void scatter(std::int64_t bank, std::span<const float> in, bool plain) const;
-  // The memory that holds all values just as they are stored, or nothing when there is no such place.
+  // The memory that holds all values just as they are stored, as f32, or nothing when there is no such place.
   std::span<float> in_place(bool plain) const;
   // The shape without transposition, in which packed formats store it.
   std::vector<std::int64_t> plain_shape() const;
@@ -34,13 +34,16 @@ class StoredPiece {
  private:
   friend class PieceMaker;
   struct Member {
-    std::span<float> values;  // [banks, rows, cols]
+    Tensor tensor;       // holds them, in either precision
+    std::int64_t first;  // its first element that counts: [banks, rows, cols] from there
     std::int64_t rows;
     std::int64_t first_row;
   };
   // Calls visit(index in the stored bank, element of the member's values) for every element of a member.
   template <class Visit>
   void for_each_element(const Member& member, std::int64_t bank, bool plain, const Visit& visit) const;
+  template <class Element, class Visit>
+  void for_each_element(const Member& member, Element* all, std::int64_t bank, bool plain, const Visit& visit) const;
 
   std::vector<Member> members_;
   std::int64_t banks_ = 1;

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "autograd/ops/weight_bank.h"
 #include "base/error.h"
 #include "kernels/expert_feed_forward.h"
 #include "kernels/scatter.h"
@@ -27,15 +28,9 @@ void check_shapes(const Tensor& x, std::int64_t experts, std::int64_t rows, cons
       experts, rows);
 }
 
-template <class T>
-WeightBank<T> bank_of(const Tensor& shape_of, T* data) {
-  return {data, shape_of.dim(1), shape_of.dim(2)};
-}
-
 FeedForwardBank<const float> bank_of(const ExpertWeights& weights) {
-  FeedForwardBank<const float> bank{
-      {}, bank_of<const float>(weights.up, weights.up.data()), bank_of<const float>(weights.down, weights.down.data())};
-  if (weights.gate.defined()) bank.gate = bank_of<const float>(weights.gate, weights.gate.data());
+  FeedForwardBank<const float> bank{{}, weight_bank(weights.up), weight_bank(weights.down)};
+  if (weights.gate.defined()) bank.gate = weight_bank(weights.gate);
   return bank;
 }
 
@@ -43,7 +38,7 @@ FeedForwardBank<const float> bank_of(const ExpertWeights& weights) {
 void open(const Tensor& weight, WeightBank<float>& bank, bool& accumulate) {
   if (!weight.requires_grad()) return;
   const Gradient::Sink sink = weight.grad().sink();
-  bank = bank_of<float>(weight, sink.data);
+  bank = {sink.data, weight.dim(1), weight.dim(2)};
   accumulate = sink.accumulate;
 }
 

@@ -1,6 +1,7 @@
 // Linear map per expert: grouped products forward and back.
 #include "autograd/ops/grouped_linear.h"
 
+#include "autograd/ops/weight_bank.h"
 #include "base/error.h"
 #include "kernels/bias.h"
 #include "kernels/grouped_gemm.h"
@@ -42,7 +43,7 @@ Tensor grouped_linear(Tape& tape, const Tensor& x, const Assignment& assignment,
   if (gather) groups.row_indices = assignment.row_indices;
 
   Tensor y = tape.output({assignment.num_assigned(), out}, {&x, &weight, &bias});
-  kernels::grouped_gemm(groups, x.matrix(), {weight.data(), out, in}, y.matrix());
+  kernels::grouped_gemm(groups, x.matrix(), weight_bank(weight), y.matrix());
   if (bias.defined()) {
     for (std::int64_t e = 0; e < assignment.num_experts; ++e) {
       kernels::add_row({bias.data() + e * out, static_cast<std::size_t>(out)}, rows_of(assignment, e, y.matrix()));

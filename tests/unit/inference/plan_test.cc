@@ -22,6 +22,15 @@ TEST(PlanTest, CountsWhatTheModelHolds) {
   }
 }
 
+TEST(PlanTest, WeightsOfHalfTheSize) {
+  const DecoderConfig config = test::tiny_config();
+  const RunPlan full = plan_run(config, 10);
+  const RunPlan half = plan_run(config, 10, Precision::kBF16);
+  EXPECT_EQ(2 * half.weight_bytes, full.weight_bytes);
+  EXPECT_EQ(2 * half.bytes_per_token, full.bytes_per_token);
+  EXPECT_EQ(half.cache_bytes, full.cache_bytes);
+}
+
 TEST(PlanTest, TheMachineIsAsked) { EXPECT_NE(available_memory(), 0); }
 
 }  // namespace plan_test

@@ -51,6 +51,26 @@ TEST_P(CheckpointFolderTest, LoadsBackWithIdenticalLogits) {
   }
 }
 
+// Half the memory, the same model: the weights are the same numbers, added up in another order.
+TEST_P(CheckpointFolderTest, IsHeldAsItIsStored) {
+  const test::TemporaryFolder folder;
+  save_model(Decoder(GetParam().config, 5), folder.path(), DType::kBF16);
+  EXPECT_EQ(lossless_precision(folder.path()), Precision::kBF16);
+  const std::unique_ptr<Decoder> wide = load_model(folder.path());
+  const std::unique_ptr<Decoder> brief = load_model(folder.path(), Precision::kBF16);
+  const std::vector<float> expected = logits(*wide);
+  EXPECT_TRUE(test::near(logits(*brief), expected, 1e-5F * (1.0F + test::max_abs(expected))));
+  bool some = false;
+  for (const Parameter& parameter : brief->parameters()) some = some || parameter.value.is_bf16();
+  EXPECT_TRUE(some);
+
+  const test::TemporaryFolder again;
+  save_model(*brief, again.path(), DType::kBF16);
+  EXPECT_EQ(read_text_file(again / "model.safetensors"), read_text_file(folder / "model.safetensors"));
+  save_model(*wide, again.path());
+  EXPECT_EQ(lossless_precision(again.path()), Precision::kF32);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiny, CheckpointFolderTest, testing::ValuesIn(test::tiny_configs()),
                          [](const auto& given) { return given.param.name; });
 
