@@ -219,6 +219,75 @@ void RunPiece(const Product& product, const ProductPiece& piece, const PieceScra
   if (piece.stream) hwy::FlushStream();
 }
 
+// Columns of weights that are read side by side in RunFewRows: as many chains of additions per row.
+constexpr int kColumnsAtOnce = 4;
+
+// Dot products of kRows rows with the columns of a piece, straight from memory: with so few rows, packing would take
+// longer than reading. `sides` columns from `column` on are stored.
+template <int kRows>
+void few_rows(const Product& product, const ProductPiece& piece, std::size_t output, std::int64_t column,
+              std::int64_t sides) {
+  const F32 d;
+  const hn::RebindToUnsigned<F32> wide;
+  const hn::Rebind<std::uint16_t, F32> narrow;
+  using V = hn::Vec<F32>;
+  const Factor& left = product.left;
+  const Factor& right = product.right[output];
+  const float* x[kRows];
+  for (std::int64_t r = 0; r < kRows; ++r) {
+    const std::int64_t row = piece.first_row + r;
+    x[r] = left.data + (left.rows == nullptr ? row : std::int64_t{left.rows[row]}) * left.stride;
+  }
+  const BFloat16* weights[kColumnsAtOnce];
+  V sums[kRows][kColumnsAtOnce];
+#pragma GCC unroll 4
+  for (int j = 0; j < kColumnsAtOnce; ++j) {
+    const std::int64_t at = column + std::min<std::int64_t>(j, sides - 1);
+    weights[j] = right.bf16 + (right.rows == nullptr ? at : std::int64_t{right.rows[at]}) * right.stride;
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) sums[r][j] = hn::Zero(d);
+  }
+  std::int64_t k = 0;
+  for (; k + kLanes <= product.depth; k += kLanes) {
+    V columns[kColumnsAtOnce];
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumnsAtOnce; ++j) {
+      const auto halves = hn::LoadU(narrow, reinterpret_cast<const std::uint16_t*>(weights[j] + k));
+      columns[j] = hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, halves)));
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const V row = hn::LoadU(d, x[r] + k);
+#pragma GCC unroll 4
+      for (int j = 0; j < kColumnsAtOnce; ++j) sums[r][j] = hn::MulAdd(columns[j], row, sums[r][j]);
+    }
+  }
+  // Unrolled as well: indices known only at run time would keep the sums out of registers.
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumnsAtOnce; ++j) {
+      if (j >= sides) break;
+      float sum = hn::GetLane(hn::SumOfLanes(d, sums[r][j]));
+      for (std::int64_t rest = k; rest < product.depth; ++rest) sum += x[r][rest] * to_float(weights[j][rest]);
+      float& to = product.result[output](piece.first_row + r, column + j);
+      to = product.accumulate ? to + sum : sum;
+    }
+  }
+}
+
+// Computes a piece of 1 .. kFewRows rows times bf16; nothing is packed.
+void RunFewRows(const Product& product, const ProductPiece& piece) {
+  static_assert(kFewRows == 4);
+  constexpr decltype(&few_rows<1>) kByRows[kFewRows] = {few_rows<1>, few_rows<2>, few_rows<3>, few_rows<4>};
+  for (std::size_t output = 0; output < static_cast<std::size_t>(product.outputs); ++output) {
+    for (std::int64_t c = 0; c < piece.cols; c += kColumnsAtOnce) {
+      const std::int64_t sides = std::min<std::int64_t>(kColumnsAtOnce, piece.cols - c);
+      kByRows[piece.rows - 1](product, piece, output, piece.first_col + c, sides);
+    }
+  }
+}
+
 }  // namespace witan::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -233,6 +302,7 @@ HWY_EXPORT(CanStream);
 HWY_EXPORT(ColumnsPerPanel);
 HWY_EXPORT(PackLeft);
 HWY_EXPORT(RunPiece);
+HWY_EXPORT(RunFewRows);
 
 namespace {
 
@@ -325,6 +395,13 @@ Plan plan_of(std::span<const Product> products) {
   return plan;
 }
 
+// Whether all of it is dot products: see RunFewRows.
+bool has_few_rows(const Product& product) {
+  return product.rows <= kFewRows && product.left.layout == Factor::Layout::kSideMajor &&
+         std::all_of(product.right.begin(), product.right.begin() + product.outputs,
+                     [](const Factor& factor) { return factor.bf16 != nullptr; });
+}
+
 bool same_left(const ProductPiece& a, const ProductPiece& b) {
   return a.product == b.product && a.first_row == b.first_row;
 }
@@ -352,6 +429,7 @@ void run_at_once(std::span<const Product> products, const std::function<void(con
   if (plan.pieces.empty()) return;
   const auto pack_left = WITAN_DISPATCH(PackLeft);
   const auto run_piece = WITAN_DISPATCH(RunPiece);
+  const auto run_few_rows = WITAN_DISPATCH(RunFewRows);
 
   parallel_shares(plan.cost_before, kGrain, [&](const std::function<std::int64_t()>& next_task) {
     const Scratch<float> left(plan.left_size);
@@ -366,6 +444,12 @@ void run_at_once(std::span<const Product> products, const std::function<void(con
     const ProductPiece* next = nullptr;
     for (const ProductPiece* piece = next_piece(); piece != nullptr; piece = next) {
       const Product& product = products[piece->product];
+      if (has_few_rows(product)) {
+        run_few_rows(product, *piece);
+        if (finished) finished({piece->product, piece->first_row, piece->rows, piece->first_col, piece->cols});
+        next = next_piece();
+        continue;
+      }
       if (packed == nullptr || !same_left(*packed, *piece)) {
         pack_left(product, piece->first_row, piece->rows, left.data());
         packed = piece;

@@ -51,8 +51,9 @@ struct ResultBlock {
 };
 
 // Computes every product; calls `finished` (may be empty) for each part of the results as it is final, on the thread
-// that made it. Every element is one chain of additions in an order that depends on its
-// depth alone: the same bits whatever the threads, the other products or the place of a row among others.
+// that made it. Every element is one chain of additions in an order that depends on its depth alone: the same bits
+// whatever the threads, the other products or the place of a row among others. But for a few rows times bf16: these are
+// dot products, in an order of their own.
 void run_products(std::span<const Product> products, const std::function<void(const ResultBlock&)>& finished = {});
 
 // The same by three loops in double precision, for tests.

@@ -103,6 +103,9 @@ class WholeRun(Case):
         again = self.witan("generate", run / "model", "--prompt", "The quick", "--max-tokens", 12, "--seed", 3)
         self.assertEqual(first.returncode, 0, first.stderr)
         self.assertEqual(first.stdout, again.stdout)
+        brief = self.witan("generate", run, "--prompt", "The quick", "--max-tokens", 4, "--weights", "bf16")
+        self.assertEqual(brief.returncode, 0, brief.stderr)
+        self.assertTrue(brief.stdout.startswith("The quick"))
         experts = self.witan("generate", run, "--prompt", "The quick", "--max-tokens", 4, "--show-experts")
         self.assertEqual(experts.returncode, 0, experts.stderr)
 

