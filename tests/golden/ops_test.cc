@@ -26,24 +26,12 @@
 #include "kernels/adamw.h"
 #include "layers/moe_layer.h"
 #include "support/compare.h"
+#include "support/golden_tensor.h"
 
 namespace witan {
 namespace {
 
 using Json = nlohmann::json;
-
-Shape shape_of(const Json& sizes) {
-  switch (sizes.size()) {
-    case 0:
-      return {};
-    case 1:
-      return {sizes[0].get<std::int64_t>()};
-    case 2:
-      return {sizes[0].get<std::int64_t>(), sizes[1].get<std::int64_t>()};
-    default:
-      return {sizes.at(0).get<std::int64_t>(), sizes.at(1).get<std::int64_t>(), sizes.at(2).get<std::int64_t>()};
-  }
-}
 
 class Case;
 using Op = std::function<Tensor(Tape&, Case&)>;
@@ -53,9 +41,7 @@ class Case {
  public:
   explicit Case(Json line) : line_(std::move(line)) {
     for (const auto& [name, input] : line_.at("inputs").items()) {
-      Tensor tensor = Tensor::from(shape_of(input.at("shape")), input.at("values").get<std::vector<float>>());
-      tensor.set_requires_grad(true);
-      inputs_.emplace(name, tensor);
+      inputs_.emplace(name, test::leaf_of(input));
     }
   }
 
@@ -82,7 +68,7 @@ class Case {
     Tape tape(Tape::Mode::kRecording);
     const Tensor output = op(tape, *this);
     const Json& wanted = line_.at("output");
-    ASSERT_EQ(output.numel(), shape_of(wanted.at("shape")).numel());
+    ASSERT_EQ(output.numel(), test::shape_of(wanted.at("shape")).numel());
     expect_near(output.values(), wanted.at("values"));
     tape.backward(output, Tensor::from(output.shape(), line_.at("upstream").get<std::vector<float>>()));
     for (const auto& [name, input] : line_.at("inputs").items()) {
