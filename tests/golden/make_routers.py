@@ -39,6 +39,7 @@ SOURCES = {
     "deepspeed": ("microsoft/DeepSpeed", "deepspeed/moe/"),
     "tutel": ("microsoft/tutel", "tutel/gates/"),
     "megablocks": ("databricks/megablocks", "megablocks/layers/"),
+    "llm_baselines": ("epfml/llm-baselines", "src/models/"),
     "mos": ("zihangdai/mos", ""),
     "vllm": ("TurbaAI/vllm", "vllm/model_executor/models/"),  # a copy of vllm-project/vllm
 }
@@ -47,9 +48,6 @@ SOURCES = {
 def take(source, file, wanted, **given):
     repository, folder = SOURCES[source]
     return Public(repository, CLONES[repository], folder + file, wanted, **given)
-
-
-# ---- the file -------------------------------------------------------------------------------------------------------
 
 
 def normal(*shape, scale=1.0):
@@ -109,7 +107,16 @@ def config(**fields):
     return types.SimpleNamespace(**fields)
 
 
-# ---- cases ----------------------------------------------------------------------------------------------------------
+class NamingExpert(nn.Module):
+    """An expert whose every output [n, E] is the unit vector of its number: a layer of these gives out its weights."""
+
+    def __init__(self, number, experts, pair=False):
+        super().__init__()
+        self.unit, self.pair = torch.eye(experts)[number], pair
+
+    def forward(self, rows):
+        output = self.unit.expand(len(rows), -1)
+        return (output, None) if self.pair else output
 
 
 def mixtral():
@@ -125,19 +132,9 @@ def mixtral():
         write_balance(name, public, "load_balancing_loss_func", "hf_pooled", layers, loss, mask=given,
                       num_experts_per_tok=k, balance_hf_compatible=True, router_aux_loss_coef=1)
 
-    class OneHot(nn.Module):
-        """An expert whose every output names it: the layer's output is then the row's weights."""
-
-        def __init__(self, expert):
-            super().__init__()
-            self.expert = expert
-
-        def forward(self, rows):
-            return functional.one_hot(torch.full((len(rows),), self.expert), experts).to(rows)
-
     block = public["MixtralSparseMoeBlock"](config(hidden_size=experts, intermediate_size=1, num_local_experts=experts,
                                                    num_experts_per_tok=k, router_jitter_noise=0.0))
-    block.experts = nn.ModuleList(OneHot(e) for e in range(experts))
+    block.experts = nn.ModuleList(NamingExpert(e, experts) for e in range(experts))
     block.gate.weight = nn.Parameter(torch.eye(experts))
     scores = leaf(normal(17, experts))
     write_route("weights", public, "MixtralSparseMoeBlock", "top_k", scores, block(scores[None])[0][0],
@@ -460,6 +457,19 @@ def megablocks():
                   num_experts_per_tok=k, router_aux_loss_coef=1, balance_layers="mean")
 
 
+def expert_choice():
+    rows, experts, k = 15, 6, 2
+    public = take("llm_baselines", "moe.py", ["ExpertChoiceMoE"])
+    made = public["ExpertChoiceMoE"](
+        config(moe_num_experts=experts, n_embd=experts, capacity_factor=float(k), moe_softmax_order="softmax_topk",
+               batch_size=1, sequence_length=rows), lambda config: nn.Identity())
+    made.experts = nn.ModuleList(NamingExpert(e, experts, pair=True) for e in range(experts))
+    made.router.weight = nn.Parameter(torch.eye(experts))
+    scores = leaf(normal(rows, experts))
+    write_route("five rows an expert", public, "ExpertChoiceMoE", "expert_choice", scores, made(scores)[0],
+                num_experts_per_tok=k)
+
+
 def cosine():
     public = take("tutel", "cosine_top.py", ["CosineTopKGate"])
     rows, width, size, experts = 7, 6, 5, 4
@@ -580,7 +590,7 @@ def main():
         sys.exit(f"{__doc__}\n\nmissing: {' '.join(missing)}")
     print(f"PyTorch {torch.__version__}", file=sys.stderr)
     for family in (mixtral, switch, nllb, deepseek, sparsemixer, noisy_top_k, top2, megatron, deepspeed, megablocks,
-                   cosine, soft_moe, peer, mixture_of_softmaxes):
+                   expert_choice, cosine, soft_moe, peer, mixture_of_softmaxes):
         family()
 
 
