@@ -7,8 +7,10 @@
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,7 @@
 #include "witan/fit_table.h"
 #include "witan/lists.h"
 #include "witan/options.h"
+#include "witan/table_options.h"
 
 namespace witan::cli {
 namespace {
@@ -37,6 +40,7 @@ namespace mx = mixtures;
 
 struct FitArguments {
   std::string data;
+  TableOptions table;
   std::string formula;
   std::string target;
   std::string gate_columns;
@@ -140,7 +144,7 @@ nlohmann::json all_numbers(const FitArguments& arguments, const Chosen& chosen) 
 }
 
 nlohmann::json calibration_of(const mx::Fit& fit, const mx::Prepared& rows) {
-  return mx::calibration_json(mx::calibrate(*fit.model, rows), fit.frame, fit.model->experts().normal());
+  return mx::calibration_json(mx::calibrate(*fit.model, rows), fit.frame);
 }
 
 // Fits every family and number of experts, by `fit_one`, and keeps the best by the criterion.
@@ -173,7 +177,8 @@ Chosen fit_table_in_memory(const FitArguments& arguments, const std::vector<std:
                            const std::vector<std::int64_t>& counts, const mx::DesignRequest& request) {
   Chosen chosen;
   mx::BuiltDesign built = [&] {
-    const CsvTable table = read_csv(arguments.data);  // gone before the fit: the design has copies
+    const CsvTable table =
+        read_csv(arguments.data, arguments.table.csv());  // gone before the fit: the design has copies
     mx::BuiltDesign design = mx::build_design(table, request);
     if (arguments.shows()) chosen.backdrop = mx::Backdrop::of(table, design, kMostPicturedRows);
     return design;
@@ -181,11 +186,18 @@ Chosen fit_table_in_memory(const FitArguments& arguments, const std::vector<std:
   chosen.design = std::move(built.design);
   chosen.dropped = built.dropped;
   if (built.dropped > 0) fmt::print("{} rows with missing values were left out\n", built.dropped);
-  const mx::Prepared prepared = mx::Prepared::from(std::move(built.sample), request.target, counts.back());
+  // Families of numbers and of positive numbers scale the target differently.
+  std::map<mx::TargetKind, mx::Prepared> prepared;
+  std::set<mx::TargetKind> kinds;
+  for (const std::string& family : families) kinds.insert(mx::find_family(family).target);
+  for (const mx::TargetKind kind : kinds) {
+    mx::Sample sample = kind == *kinds.rbegin() ? std::move(built.sample) : built.sample;
+    prepared.emplace(kind, mx::Prepared::from(std::move(sample), kind, counts.back()));
+  }
   try_all(arguments, families, counts, chosen, [&](const mx::FitOptions& options, const mx::FitProgress& progress) {
-    return mx::fit_mixture(prepared, options, progress);
+    return mx::fit_mixture(prepared.at(mx::find_family(options.family).target), options, progress);
   });
-  if (arguments.shows()) chosen.calibration = calibration_of(*chosen.fit, prepared);
+  if (arguments.shows()) chosen.calibration = calibration_of(*chosen.fit, prepared.at(chosen.fit->frame.target_kind));
   return chosen;
 }
 
@@ -199,8 +211,9 @@ Chosen fit_file_in_pieces(const FitArguments& arguments, const std::vector<std::
     reading = std::make_unique<Progress>(text, 100, progress_options(), "%");
   };
   stage("reading the table");
-  const mx::TableStream table(arguments.data, request,
-                              [&](double share) { reading->update(static_cast<std::int64_t>(100.0 * share)); });
+  const mx::TableStream table(
+      arguments.data, request, [&](double share) { reading->update(static_cast<std::int64_t>(100.0 * share)); },
+      arguments.table.csv());
   chosen.dropped = table.dropped();
   if (chosen.dropped > 0) fmt::print("{} rows with missing values were left out\n", chosen.dropped);
   streaming.stage = stage;
@@ -219,6 +232,22 @@ Chosen fit_file_in_pieces(const FitArguments& arguments, const std::vector<std::
   return chosen;
 }
 
+// The kind of target that all these families have: of numbers and positive numbers, whose densities compare, the
+// latter.
+mx::TargetKind target_of(const std::vector<std::string>& families) {
+  const auto is_number = [](mx::TargetKind kind) {
+    return kind == mx::TargetKind::kNumber || kind == mx::TargetKind::kPositive;
+  };
+  mx::TargetKind result = mx::find_family(families.front()).target;
+  for (const std::string& family : families) {
+    const mx::TargetKind kind = mx::find_family(family).target;
+    if (kind != result && !(is_number(kind) && is_number(result)))
+      fail("witan fit: families {} and {} have likelihoods that cannot be compared", families.front(), family);
+    if (kind != result) result = mx::TargetKind::kPositive;
+  }
+  return result;
+}
+
 void run_fit(FitArguments& arguments) {
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
   const std::vector<std::string> families = split_list(arguments.families);
@@ -226,12 +255,7 @@ void run_fit(FitArguments& arguments) {
   arguments.options.experts = counts.front();
   arguments.options.validate();
   if (!arguments.options.tree.empty()) counts = {arguments.options.experts};
-  const mx::TargetKind kind = mx::find_family(families.front()).target;
-  for (const std::string& family : families) {
-    if (mx::find_family(family).target != kind) {
-      fail("witan fit: families {} and {} have likelihoods that cannot be compared", families.front(), family);
-    }
-  }
+  const mx::TargetKind kind = target_of(families);
   mx::DesignRequest request;
   request.formula = formula_of(arguments);
   if (arguments.options.gate == "constant") request.formula.gate = {};
@@ -293,6 +317,7 @@ void add_fit(CLI::App& app) {
                "Rows drawn from the file for the first fit and its restarts; files with fewer are read whole")
       .integer("threads", arguments->threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
   bind_fields(*command, "Model and data", fields);
+  bind_fields(*command, "Table", arguments->table.fields());
   bind_fields(*command, "Fit", arguments->options.fields());
   command->callback([arguments] { run_fit(*arguments); });
 }

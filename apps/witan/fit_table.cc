@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "mixtures/coefficients.h"
 #include "mixtures/fit.h"
@@ -18,6 +19,15 @@ std::string cell(const std::optional<double>& value, const char* missing) {
   return value ? fmt::format("{:.6g}", *value) : missing;
 }
 
+// Fixed decimals, or ten digits where the number is so large that decimals are noise.
+std::string likelihood(double value) {
+  return std::fabs(value) < 1e12 ? fmt::format("{:.8f}", value) : fmt::format("{:.10g}", value);
+}
+std::string criterion(double value) {
+  return std::fabs(value) < 1e12 ? fmt::format("{:.6f}", value) : fmt::format("{:.10g}", value);
+}
+std::string z_text(double z) { return std::fabs(z) < 1e5 ? fmt::format("{:.2f}", z) : fmt::format("{:.1e}", z); }
+
 std::string coefficient_table(const mixtures::Fit& fit) {
   const std::vector<mixtures::Coefficient> table = mixtures::coefficients(fit);
   std::size_t width = 4;
@@ -25,17 +35,16 @@ std::string coefficient_table(const mixtures::Fit& fit) {
     width = std::max(width, c.term.size() + (c.target.empty() ? 0 : c.target.size() + 2));
   std::string text = fmt::format("\n{:<10} {:<{}} {:>12} {:>12} {:>8} {:>9}\n", "part", "term", width, "estimate",
                                  "std. error", "z", "p");
-  std::string reason;
+  std::set<std::string> reasons;
   for (const mixtures::Coefficient& c : table) {
     const std::string term = c.target.empty() ? c.term : c.target + ": " + c.term;
     const std::optional<double> z = c.z();
     const std::optional<double> p = c.p_value();
     text += fmt::format("{:<10} {:<{}} {:>12.6g} {:>12} {:>8} {:>9}\n", c.part, term, width, c.estimate,
-                        cell(c.standard_error, "NA"), z ? fmt::format("{:.2f}", *z) : "",
-                        p ? fmt::format("{:.2g}", *p) : "");
-    if (!c.standard_error) reason = c.reason;
+                        cell(c.standard_error, "NA"), z ? z_text(*z) : "", p ? fmt::format("{:.2g}", *p) : "");
+    if (!c.standard_error) reasons.insert(c.reason);
   }
-  if (!reason.empty()) text += fmt::format("NA: {}\n", reason);
+  for (const std::string& reason : reasons) text += fmt::format("NA: {}\n", reason);
   return text;
 }
 
@@ -59,11 +68,12 @@ std::string fit_table(const mixtures::Fit& fit) {
   std::string text = fmt::format("{} {} expert{}, {} gate, {:.10g} rows\n", fit.options.experts, fit.options.family,
                                  fit.options.experts == 1 ? "" : "s",
                                  fit.options.tree.empty() ? fit.options.gate : fit.options.tree + " tree", fit.rows);
-  text += fmt::format("log-likelihood {:.8f}{}", fit.log_likelihood, joint ? " of the target given the inputs" : "");
-  if (joint) text += fmt::format(", {:.8f} of both", fit.joint_log_likelihood);
-  text += fmt::format(
-      ", df {}\nAIC {:.6f} (-2 L + 2 df)  BIC {:.6f} (-2 L + df log n)  ICL {:.6f} (-2 sum log max w f + df log n)\n",
-      fit.df, fit.aic, fit.bic, fit.icl);
+  text += fmt::format("log-likelihood {}{}", likelihood(fit.log_likelihood),
+                      joint ? " of the target given the inputs" : "");
+  if (joint) text += fmt::format(", {} of both", likelihood(fit.joint_log_likelihood));
+  text +=
+      fmt::format(", df {}\nAIC {} (-2 L + 2 df)  BIC {} (-2 L + df log n)  ICL {} (-2 sum log max w f + df log n)\n",
+                  fit.df, criterion(fit.aic), criterion(fit.bic), criterion(fit.icl));
   text += "records by expert:";
   for (std::size_t k = 0; k < fit.sizes.size(); ++k) text += fmt::format(" {:.1f} ({})", fit.sizes[k], fit.members[k]);
   text += "\n" + coefficient_table(fit) + restart_table(fit) + "\n";

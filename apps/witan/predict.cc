@@ -24,6 +24,7 @@
 #include "witan/commands.h"
 #include "witan/lists.h"
 #include "witan/options.h"
+#include "witan/table_options.h"
 
 namespace witan::cli {
 namespace {
@@ -33,6 +34,7 @@ namespace mx = mixtures;
 struct PredictArguments {
   std::string model;
   std::string data;
+  TableOptions table;
   std::string output;
   std::string json;
   double interval = 0.9;
@@ -199,8 +201,8 @@ void run_predict(const PredictArguments& arguments) {
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
   const mx::FittedModel fitted = mx::read_model(arguments.model);
   const Extras extras = extras_of(arguments, fitted.frame);
-  mx::BuiltDesign built =
-      mx::apply_design(read_csv(arguments.data), fitted.design, fitted.frame.classes, fitted.frame.target_kind);
+  mx::BuiltDesign built = mx::apply_design(read_csv(arguments.data, arguments.table.csv()), fitted.design,
+                                           fitted.frame.classes, fitted.frame.target_kind);
   const mx::Prepared prepared = mx::Prepared::under(fitted.frame, std::move(built.sample));
   const Table table = predict_all(fitted, prepared, extras);
   const auto write = [&](std::ostream& out) { write_csv(out, table); };
@@ -218,8 +220,7 @@ void run_predict(const PredictArguments& arguments) {
     json["rows"].push_back(std::move(values));
   }
   if (!prepared.data().expert_rows.targets.empty() && prepared.data().count() > 0) {
-    json["calibration"] =
-        mx::calibration_json(mx::calibrate(*fitted.model, prepared), fitted.frame, fitted.model->experts().normal());
+    json["calibration"] = mx::calibration_json(mx::calibrate(*fitted.model, prepared), fitted.frame);
   }
   write_file(arguments.json, json.dump(1) + "\n");
 }
@@ -244,6 +245,7 @@ void add_predict(CLI::App& app) {
       .integer("seed", arguments->seed, 0, std::int64_t{1} << 53, "Decides the draws")
       .integer("threads", arguments->threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
   bind_fields(*command, "Options", fields);
+  bind_fields(*command, "Table", arguments->table.fields());
   command->callback([arguments] { run_predict(*arguments); });
 }
 

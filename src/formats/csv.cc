@@ -63,7 +63,8 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-char guess_separator(std::string_view text) {
+// What a decimal point cannot be is the first choice.
+char guess_separator(std::string_view text, char decimal) {
   std::map<char, int> counts;
   bool quoted = false;
   for (const char c : text.substr(0, kChunk)) {
@@ -71,11 +72,27 @@ char guess_separator(std::string_view text) {
     if (!quoted && (c == '\n' || c == '\r')) break;
     if (!quoted && (c == ',' || c == ';' || c == '\t' || c == '|')) ++counts[c];
   }
-  char best = ',';
+  char best = decimal == ',' ? ';' : ',';
   for (const auto& [separator, count] : counts) {
-    if (count > counts[best]) best = separator;
+    if (separator != decimal && count > counts[best]) best = separator;
   }
   return best;
+}
+
+// Infinite where it is said or beyond double; nothing where the text is no number.
+std::optional<double> read_number(std::string_view text, char decimal) {
+  if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
+  double value = 0.0;
+  const auto [end, error] =
+      fast_float::from_chars_advanced(text.data(), text.data() + text.size(), value,
+                                      fast_float::parse_options(fast_float::chars_format::general, decimal));
+  if (end != text.data() + text.size() || error == std::errc::invalid_argument) return std::nullopt;
+  return value;
+}
+
+// Every other byte of the first two characters is NUL.
+bool looks_like_utf16(std::string_view text) {
+  return text.size() >= 4 && ((text[1] == '\0' && text[3] == '\0') || (text[0] == '\0' && text[2] == '\0'));
 }
 
 class Reader {
@@ -83,8 +100,11 @@ class Reader {
   Reader(std::string_view text, const std::string& source, const CsvOptions& options)
       : text_(text),
         options_(options),
-        separator_(options.separator == '\0' ? guess_separator(text) : options.separator) {
+        separator_(options.separator == '\0' ? guess_separator(text, options.decimal) : options.separator) {
     table_.source = source;
+    if (separator_ == options.decimal) {
+      fail("{}: '{}' cannot both separate columns and be the decimal point", source, separator_);
+    }
   }
 
   CsvTable read() {
@@ -173,7 +193,10 @@ class Reader {
       fail("{}: line 1: more than {} columns", table_.source, options_.max_columns);
     }
     text = trimmed(text);
-    if (!is_utf8(text)) fail("{}: line {}: the name of column {} is not UTF-8", table_.source, line_, field_ + 1);
+    if (!is_utf8(text)) {
+      fail("{}: line {}: the name of column {} is not UTF-8 (or has a NUL byte); convert the file, with iconv for one",
+           table_.source, line_, field_ + 1);
+    }
     CsvColumn column;
     column.name = text.empty() ? fmt::format("column {}", field_ + 1) : std::string(text);
     if (!names_.insert(column.name).second)
@@ -217,11 +240,8 @@ class Reader {
   }
 
   std::optional<double> number_of(const CsvColumn& column, std::string_view text) const {
-    if (text.size() > 1 && text[0] == '+' && text[1] != '-') text.remove_prefix(1);
-    double value = 0.0;
-    const auto [end, error] = fast_float::from_chars(text.data(), text.data() + text.size(), value);
-    if (end != text.data() + text.size() || error == std::errc::invalid_argument) return std::nullopt;
-    if (!std::isfinite(value)) {
+    const std::optional<double> value = read_number(text, options_.decimal);
+    if (value && !std::isfinite(*value)) {
       fail("{}: line {}, column '{}': {} is not a finite number", table_.source, row_line_, column.name, text);
     }
     return value;
@@ -282,6 +302,11 @@ class Reader {
 
 }  // namespace
 
+bool is_csv_number(std::string_view text, char decimal) {
+  const std::optional<double> value = read_number(trimmed(text), decimal);
+  return value && std::isfinite(*value);
+}
+
 bool CsvColumn::is_missing(std::int64_t row) const {
   const auto at = static_cast<std::size_t>(row);
   return numeric ? std::isnan(numbers[at]) : codes[at] < 0;
@@ -306,7 +331,7 @@ const CsvColumn& CsvTable::find(std::string_view name) const {
 }
 
 CsvTable parse_csv(std::string_view text, const std::string& source, const CsvOptions& options) {
-  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF") || looks_like_utf16(text)) {
     fail("{}: this is UTF-16, expected UTF-8; convert it, with iconv for one", source);
   }
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);

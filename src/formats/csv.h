@@ -37,11 +37,15 @@ struct CsvTable {
 
 struct CsvOptions {
   char separator = '\0';                   // of , ; tab |; \0: the one that the first line has most of
+  char decimal = '.';                      // what stands before the fraction of a number; not the separator
   std::int64_t max_field_bytes = 1 << 20;  // a longer field is most likely an open quote
   std::int64_t max_columns = 100'000;
   std::set<std::string> text_columns;  // text whatever their values look like
   std::int64_t line_shift = 0;         // added to the lines of rows in messages: where the text is part of a file
 };
+
+// Whether the whole text is a finite number as this decimal point writes them.
+bool is_csv_number(std::string_view text, char decimal);
 
 // The first line names the columns. Values that are empty, NA, N/A, NaN, null or ? are missing. Throws Error "file:
 // line 7, column 'age': ..." for rows of another length, broken quotes, numbers beyond double, infinities, bytes that

@@ -16,8 +16,8 @@ bool is_blank(std::string_view text) {
 
 }  // namespace
 
-CsvStream::CsvStream(std::filesystem::path path, std::int64_t piece_bytes)
-    : path_(std::move(path)), piece_bytes_(piece_bytes) {
+CsvStream::CsvStream(std::filesystem::path path, std::int64_t piece_bytes, CsvOptions options)
+    : path_(std::move(path)), piece_bytes_(piece_bytes), options_(std::move(options)) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path_, error)) {
     fail("{}: {}, expected a file that can be read several times", path_.string(),
@@ -84,7 +84,7 @@ bool CsvStream::next(CsvTable& piece, const std::set<std::string>& text_columns)
     lines_ = std::count(header_.begin(), header_.end(), '\n');
   }
   while (take_records(records)) {
-    CsvOptions options;
+    CsvOptions options = options_;
     options.text_columns = text_columns;
     const auto of_header = std::count(header_.begin(), header_.end(), '\n');
     options.line_shift = lines_ - of_header;

@@ -14,10 +14,12 @@
 
 namespace witan {
 
+constexpr std::int64_t kCsvPieceBytes = std::int64_t{8} << 20;
+
 class CsvStream {
  public:
   // Throws Error when there is no such regular file.
-  explicit CsvStream(std::filesystem::path path, std::int64_t piece_bytes = std::int64_t{8} << 20);
+  explicit CsvStream(std::filesystem::path path, std::int64_t piece_bytes = kCsvPieceBytes, CsvOptions options = {});
 
   // The next rows under the names of the first line; false at the end. A column is text in every piece when it is in
   // `text_columns`; other than in a whole file, a column of numbers in one piece may be text in another.
@@ -31,6 +33,7 @@ class CsvStream {
 
   std::filesystem::path path_;
   std::int64_t piece_bytes_;
+  CsvOptions options_;
   std::int64_t bytes_ = 0;
   std::int64_t bytes_read_ = 0;
   std::ifstream file_;

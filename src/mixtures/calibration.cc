@@ -119,8 +119,8 @@ Calibration calibrate(const Model& model, const Prepared& rows) {
   for (const Sums& sums : pieces) total.add(sums);
   total.divide();
   total.of.rows = scored;
-  const bool one_normal = model.experts().normal() && rows.frame().targets.size() == 1;
-  if (one_normal) total.of.crps = total.crps / total.weight;
+  const bool scored_closed = model.experts().has_mean_distances() && rows.frame().targets.size() == 1;
+  if (scored_closed) total.of.crps = total.crps / total.weight;
   return total.of;
 }
 

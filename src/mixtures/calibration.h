@@ -31,7 +31,7 @@ struct Calibration {
 
   // Of targets that are numbers or counts; the first of several.
   double rmse = 0.0;
-  std::optional<double> crps;  // closed form, of normal mixtures with one target
+  std::optional<double> crps;  // of one target, where the family has a closed form
   // Shares of F(y | x) in 20 equal bins: 1/20 each when the distributions are right. A count spreads over all that F
   // jumps by (Czado, Gneiting & Held 2009).
   std::array<double, kPitBins> pit{};

@@ -12,6 +12,8 @@
 namespace witan::mixtures {
 namespace {
 
+constexpr const char* kBeyondDouble = "beyond the range of numbers in these units; rescale the column";
+
 class Namer {
  public:
   Namer(const Fit& fit, const Model& model) : fit_(fit), frame_(fit.frame), model_(model) {}
@@ -107,12 +109,18 @@ class Namer {
                                  : frame_.targets.size() > 1 ? frame_.targets[linear]
                                                              : "";
       add_linear(part, target, experts.parameters().data() + head.offset, frame_.expert_intercept, frame_.expert_inputs,
-                 classes ? ColumnScale{} : frame_.target_scales[linear]);
+                 classes ? ColumnScale{} : predictor_scale(frame_.target_scales[linear]));
       ++linear;
     }
     for (const ShapeValue& value : experts.shape(k, scales, frame_.targets)) {
       add(part, "", value.name, value.value, false);
     }
+  }
+
+  // From the linear predictor of a standardised target to that of the target itself; a logarithm's shifts.
+  ColumnScale predictor_scale(const ColumnScale& target) const {
+    if (frame_.target_kind != TargetKind::kPositive) return target;
+    return {std::log(target.scale), 1.0};
   }
 
   const Fit& fit_;
@@ -146,7 +154,9 @@ std::vector<Coefficient> coefficients(const Fit& fit) {
   const Eigen::MatrixXd& covariance = fit.certificate.covariance;
   if (covariance.size() == 0) {
     for (Coefficient& coefficient : result) {
-      coefficient.reason = fit.certificate.reason.empty() ? "no observed information" : fit.certificate.reason;
+      coefficient.reason = !std::isfinite(coefficient.estimate) ? kBeyondDouble
+                           : fit.certificate.reason.empty()     ? "no observed information"
+                                                                : fit.certificate.reason;
     }
     return result;
   }
@@ -164,11 +174,16 @@ std::vector<Coefficient> coefficients(const Fit& fit) {
     };
     jacobian.col(i) = (8.0 * (value(1.0) - value(-1.0)) - (value(2.0) - value(-2.0))) / (12.0 * step);
   }
-  const Eigen::VectorXd variances = (jacobian * covariance).cwiseProduct(jacobian).rowwise().sum();
   for (std::size_t i = 0; i < result.size(); ++i) {
-    const double variance = variances(static_cast<Eigen::Index>(i));
-    if (variance > 0.0 && std::isfinite(variance)) {
-      result[i].standard_error = std::sqrt(variance);
+    // Squares of what the user's units make of it may be beyond double.
+    const Eigen::VectorXd row = jacobian.row(static_cast<Eigen::Index>(i)).transpose();
+    const double size = row.cwiseAbs().maxCoeff();
+    const Eigen::VectorXd scaled = row / size;
+    const double error = size * std::sqrt(scaled.dot(covariance * scaled));
+    if (!std::isfinite(result[i].estimate) || !std::isfinite(size)) {
+      result[i].reason = kBeyondDouble;
+    } else if (error > 0.0 && std::isfinite(error)) {
+      result[i].standard_error = error;
     } else {
       result[i].reason = "held at a bound";
     }

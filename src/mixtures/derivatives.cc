@@ -125,8 +125,8 @@ Columns head_columns(const GlobalHead& head, std::int64_t begin) {
 }
 
 // Adds the sums of one piece of rows to likelihood [1], gradient [P] and Hessian [P, P] behind `sums`.
-void add_piece(const Model& model, const Data& data, const std::vector<GlobalHead>& heads, std::int64_t begin,
-               std::int64_t count, Second second, Eigen::Index size, double* sums) {
+void add_piece(const Model& model, const Data& data, const Router& router, const std::vector<GlobalHead>& heads,
+               std::int64_t begin, std::int64_t count, Second second, Eigen::Index size, double* sums) {
   const bool with_hessian = second != Second::kNone;
   const auto num_heads = static_cast<Eigen::Index>(heads.size());
   Eigen::MatrixXd posterior(kBlockRows, model.num_experts());
@@ -134,7 +134,7 @@ void add_piece(const Model& model, const Data& data, const std::vector<GlobalHea
   for (Eigen::Index k = 0; k < posterior.cols(); ++k) columns.push_back(posterior.col(k).data());
   std::vector<double> log_sums(kBlockRows);
   model.log_joint(data, begin, count, columns);
-  kernels::column_softmax(columns, count, log_sums.data());
+  router.route(begin, count, columns, log_sums.data());
 
   Eigen::MatrixXd values(num_heads, count);  // a row's values side by side
   std::vector<double> linear(kBlockRows);
@@ -186,7 +186,7 @@ void add_piece(const Model& model, const Data& data, const std::vector<GlobalHea
   }
 }
 
-Derivatives sum_rows(const Model& model, const Data& data, Second second) {
+Derivatives sum_rows(const Model& model, const Data& data, const Router& router, Second second) {
   const bool with_hessian = second != Second::kNone;
   const std::vector<GlobalHead> heads = all_heads(model, data);
   const Eigen::Index size = model.parameters().size();
@@ -194,7 +194,7 @@ Derivatives sum_rows(const Model& model, const Data& data, Second second) {
   sum_blocks(data.count(), static_cast<std::int64_t>(sums.size()), sums.data(),
              [&](std::int64_t begin, std::int64_t count, double* partial) {
                for (std::int64_t at = begin; at < begin + count; at += kPiece) {
-                 add_piece(model, data, heads, at, std::min(kPiece, begin + count - at), second, size, partial);
+                 add_piece(model, data, router, heads, at, std::min(kPiece, begin + count - at), second, size, partial);
                }
              });
   Derivatives result;
@@ -211,9 +211,12 @@ Derivatives sum_rows(const Model& model, const Data& data, Second second) {
 }  // namespace
 
 Derivatives observed_derivatives(const Model& model, const Data& data, bool with_hessian) {
-  return sum_rows(model, data, with_hessian ? Second::kHessian : Second::kNone);
+  const auto posterior = make_router("posterior", 0);
+  return sum_rows(model, data, *posterior, with_hessian ? Second::kHessian : Second::kNone);
 }
 
-Derivatives score_products(const Model& model, const Data& data) { return sum_rows(model, data, Second::kScores); }
+Derivatives score_products(const Model& model, const Data& data, const Router& router) {
+  return sum_rows(model, data, router, Second::kScores);
+}
 
 }  // namespace witan::mixtures

@@ -4,6 +4,7 @@
 #include <Eigen/Core>
 
 #include "mixtures/model.h"
+#include "mixtures/router.h"
 
 namespace witan::mixtures {
 
@@ -17,8 +18,9 @@ struct Derivatives {
 // da_k da_k') - g g'), g = sum_k h_k da_k (Louis 1982).
 Derivatives observed_derivatives(const Model& model, const Data& data, bool with_hessian);
 
-// The same with the outer products of the rows' own gradients, sum_n c g g', in the place of the Hessian: what the
-// negative Hessian is on average at the truth, and never indefinite.
-Derivatives score_products(const Model& model, const Data& data);
+// The same by the responsibilities of any router, with the outer products of the rows' own gradients, sum_n c g g', in
+// the place of the Hessian: what the negative Hessian is on average at the truth, and never indefinite. The objective
+// of that router stands for the log-likelihood.
+Derivatives score_products(const Model& model, const Data& data, const Router& router);
 
 }  // namespace witan::mixtures

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "mixtures/prepare.h"
 
 namespace witan::mixtures {
 namespace {
@@ -49,6 +50,37 @@ NamedColumn design_values(const CsvTable& table, const DesignColumn& column, con
   return result;
 }
 
+constexpr const char* kDecimalComma = "numbers with a decimal comma are read with --decimal ,";
+
+bool has_decimal_comma(const std::string& text) { return !is_csv_number(text, '.') && is_csv_number(text, ','); }
+
+// Refuses a text column that was meant to be numbers: with decimal commas, or numbers but for a few values of many.
+void check_category(const CsvTable& table, const CsvColumn& column) {
+  constexpr std::size_t kManyLevels = 30;
+  std::size_t numbers = 0;
+  std::size_t commas = 0;
+  std::size_t odd = 0;
+  for (std::size_t i = 0; i < column.levels.size(); ++i) {
+    if (is_csv_number(column.levels[i], '.')) {
+      ++numbers;
+    } else if (has_decimal_comma(column.levels[i])) {
+      ++commas;
+    } else {
+      odd = i;
+    }
+  }
+  if (commas > 0 && commas + numbers == column.levels.size())
+    fail("{}: column '{}' has text such as '{}'; {}", table.source, column.name, column.levels.front(), kDecimalComma);
+  if (column.levels.size() <= kManyLevels || 20 * numbers < 19 * column.levels.size()) return;
+  const auto at = std::find(column.codes.begin(), column.codes.end(), static_cast<std::int32_t>(odd));
+  const std::string where = at == column.codes.end() ? fmt::format("{}: column '{}'", table.source, column.name)
+                                                     : place(table, at - column.codes.begin(), column.name);
+  fail(
+      "{}: '{}' is no number, and {} of the column's {} different values are; correct it, or write NA where it is "
+      "missing",
+      where, column.levels[odd], numbers, column.levels.size());
+}
+
 // The columns a term makes: one, or one for each combination of the levels of its categories but the first ones.
 std::vector<DesignColumn> expand(const CsvTable& table, const Term& term, std::vector<Category>& categories) {
   std::vector<DesignColumn> result = {{}};
@@ -66,6 +98,7 @@ std::vector<DesignColumn> expand(const CsvTable& table, const Term& term, std::v
       if (!factor.function.empty() || factor.power != 1.0) {
         fail("formula: {} needs numbers, and column '{}' has text", term_text({{factor}}), factor.column);
       }
+      check_category(table, source);
       if (source.levels.size() > kMaxLevels) {
         fail("column '{}': {} different texts; as a category it may have {}", factor.column, source.levels.size(),
              kMaxLevels);
@@ -159,8 +192,21 @@ std::vector<std::string> classes_of(const CsvTable& table, const CsvColumn& colu
   return classes;
 }
 
+// For a target that should be numbers: names the first value that is none.
+[[noreturn]] void fail_for_text(const CsvTable& table, const CsvColumn& column, const std::vector<std::int64_t>& rows) {
+  const auto odd = std::find_if(rows.begin(), rows.end(),
+                                [&](std::int64_t row) { return !is_csv_number(class_text(column, row), '.'); });
+  const std::int64_t row = odd == rows.end() ? rows.front() : *odd;
+  const std::string text = class_text(column, row);
+  if (has_decimal_comma(text)) fail("{}: '{}' is no number; {}", place(table, row, column.name), text, kDecimalComma);
+  fail("{}: '{}' is no number, and this family needs one (families of classes: logistic, multinomial)",
+       place(table, row, column.name), text);
+}
+
+// `weights` of the rows, or empty: what a row of weight 0 holds does not matter.
 NamedColumn target_values(const CsvTable& table, const CsvColumn& column, const std::vector<std::int64_t>& rows,
-                          const std::vector<std::string>& classes, TargetKind kind) {
+                          const std::vector<std::string>& classes, TargetKind kind,
+                          const std::vector<double>& weights) {
   NamedColumn result{column.name, {}};
   result.values.reserve(rows.size());
   std::map<std::string, double> numbers;
@@ -172,10 +218,13 @@ NamedColumn target_values(const CsvTable& table, const CsvColumn& column, const 
         fail("{}: the class '{}' was not there at the fit", place(table, row, column.name), class_text(column, row));
       result.values.push_back(known->second);
     } else if (!column.numeric) {
-      fail("{}: '{}' is no number, and this family needs one (families of classes: logistic, multinomial)",
-           place(table, row, column.name), class_text(column, row));
+      fail_for_text(table, column, rows);
     } else {
-      result.values.push_back(column.numbers[static_cast<std::size_t>(row)]);
+      const double value = column.numbers[static_cast<std::size_t>(row)];
+      const char* expected = expected_instead(kind, value);
+      if (expected != nullptr && (weights.empty() || weights[result.values.size()] != 0.0))
+        fail("{}: {}, expected {}", place(table, row, column.name), value, expected);
+      result.values.push_back(value);
     }
   }
   return result;
@@ -216,18 +265,22 @@ BuiltDesign build_design(const CsvTable& table, const DesignRequest& request) {
     fail("{}: no rows{}", table.source, built.dropped > 0 ? " without missing values" : "");
   for (const DesignColumn& column : built.design.columns)
     sample.columns.push_back(design_values(table, column, built.rows));
+  if (!request.weights.empty()) {
+    const CsvColumn& column = table.find(request.weights);
+    if (!column.numeric) fail("{}: the weights in column '{}' are not numbers", table.source, column.name);
+    for (const std::int64_t row : built.rows) {
+      const double weight = column.numbers[static_cast<std::size_t>(row)];
+      if (weight < 0.0) fail("{}: {}, expected a weight of 0 or more", place(table, row, column.name), weight);
+      sample.weights.push_back(weight);
+    }
+  }
   built.design.targets = request.formula.targets;
   for (const std::string& name : request.formula.targets) {
     const CsvColumn& column = table.find(name);
     sample.classes = request.classes;
     if (request.target == TargetKind::kClass && sample.classes.empty())
       sample.classes = classes_of(table, column, built.rows);
-    sample.targets.push_back(target_values(table, column, built.rows, sample.classes, request.target));
-  }
-  if (!request.weights.empty()) {
-    const CsvColumn& column = table.find(request.weights);
-    if (!column.numeric) fail("{}: the weights in column '{}' are not numbers", table.source, column.name);
-    for (const std::int64_t row : built.rows) sample.weights.push_back(column.numbers[static_cast<std::size_t>(row)]);
+    sample.targets.push_back(target_values(table, column, built.rows, sample.classes, request.target, sample.weights));
   }
   return built;
 }
@@ -266,7 +319,7 @@ BuiltDesign apply_design(const CsvTable& table, const Design& design, const std:
     return column != nullptr && column->missing == 0;
   });
   for (const std::string& name : has_targets ? design.targets : std::vector<std::string>{}) {
-    built.sample.targets.push_back(target_values(table, table.find(name), built.rows, classes, target));
+    built.sample.targets.push_back(target_values(table, table.find(name), built.rows, classes, target, {}));
   }
   return built;
 }

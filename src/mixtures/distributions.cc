@@ -34,7 +34,9 @@ double beta_fraction(double a, double b, double x) {
   return result;
 }
 
-double incomplete_beta(double a, double b, double x) {
+}  // namespace
+
+double beta_cdf(double x, double a, double b) {
   if (x <= 0.0) return 0.0;
   if (x >= 1.0) return 1.0;
   const double front =
@@ -44,20 +46,29 @@ double incomplete_beta(double a, double b, double x) {
   return 1.0 - front * beta_fraction(b, a, 1.0 - x) / b;
 }
 
-// Q(a, x), the upper regularised incomplete gamma function.
-double upper_gamma(double a, double x) {
-  if (x <= 0.0) return 1.0;
-  const double front = std::exp(-x + a * std::log(x) - std::lgamma(a));
-  if (x < a + 1.0) {
-    double term = 1.0 / a;
-    double sum = term;
-    for (int n = 1; n < kSeriesTerms; ++n) {
-      term *= x / (a + n);
-      sum += term;
-      if (term < sum * kEpsilon) break;
-    }
-    return 1.0 - sum * front;
+namespace {
+
+// x^a exp(-x) / Gamma(a), x > 0.
+double gamma_front(double a, double x) {
+  const double distance = (x - a) / a;
+  const double log_ratio = std::fabs(distance) < 0.5 ? std::log1p(distance) : std::log(x / a);
+  return std::exp(gamma_normalizer(a)[0] - a * (distance - log_ratio));
+}
+
+// The regularised incomplete gamma function: P(a, x) below x = a + 1, where its series converges fast,
+double lower_gamma_series(double a, double x) {
+  double term = 1.0 / a;
+  double sum = term;
+  for (int n = 1; n < kSeriesTerms; ++n) {
+    term *= x / (a + n);
+    sum += term;
+    if (term < sum * kEpsilon) break;
   }
+  return sum * gamma_front(a, x);
+}
+
+// and 1 - P(a, x) above.
+double upper_gamma_fraction(double a, double x) {
   double b = x + 1.0 - a;
   double c = 1.0 / kTiny;
   double d = 1.0 / away_from_zero(b);
@@ -71,7 +82,7 @@ double upper_gamma(double a, double x) {
     result *= change;
     if (std::fabs(change - 1.0) < kEpsilon) break;
   }
-  return front * result;
+  return gamma_front(a, x) * result;
 }
 
 }  // namespace
@@ -95,13 +106,38 @@ double trigamma(double x) {
 double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
 double student_t_cdf(double t, double nu) {
-  const double tail = 0.5 * incomplete_beta(0.5 * nu, 0.5, nu / (nu + t * t));
+  const double tail = 0.5 * beta_cdf(nu / (nu + t * t), 0.5 * nu, 0.5);
   return t > 0.0 ? 1.0 - tail : tail;
 }
 
 double laplace_cdf(double z) { return z < 0.0 ? 0.5 * std::exp(z) : 1.0 - 0.5 * std::exp(-z); }
 
-double poisson_cdf(double y, double mean) { return y < 0.0 ? 0.0 : upper_gamma(std::floor(y) + 1.0, mean); }
+std::array<double, 3> gamma_normalizer(double a) {
+  if (a < 10.0) return {a * std::log(a) - a - std::lgamma(a), std::log(a) - digamma(a), 1.0 / a - trigamma(a)};
+  const double r = 1.0 / a;
+  const double s = r * r;
+  const double rest =
+      r * (1.0 / 12 - s * (1.0 / 360 - s * (1.0 / 1260 - s * (1.0 / 1680 - s * (1.0 / 1188 - s * 691.0 / 360360)))));
+  const double first =
+      0.5 * r +
+      s * (1.0 / 12 - s * (1.0 / 120 - s * (1.0 / 252 - s * (1.0 / 240 - s * (1.0 / 132 - s * 691.0 / 32760)))));
+  const double second =
+      -0.5 * s -
+      r * s * (1.0 / 6 - s * (1.0 / 30 - s * (1.0 / 42 - s * (1.0 / 30 - s * (5.0 / 66 - s * 691.0 / 2730)))));
+  return {0.5 * std::log(a / (2.0 * std::numbers::pi)) - rest, first, second};
+}
+
+double gamma_cdf(double x, double shape) {
+  if (!(x > 0.0)) return 0.0;
+  return x < shape + 1.0 ? lower_gamma_series(shape, x) : 1.0 - upper_gamma_fraction(shape, x);
+}
+
+double poisson_cdf(double y, double mean) {
+  if (y < 0.0) return 0.0;
+  const double a = std::floor(y) + 1.0;
+  if (!(mean > 0.0)) return 1.0;
+  return mean < a + 1.0 ? 1.0 - lower_gamma_series(a, mean) : upper_gamma_fraction(a, mean);
+}
 
 double draw_gamma(double shape, Random& random) {
   if (shape < 1.0) return draw_gamma(shape + 1.0, random) * std::pow(random.uniform_open(), 1.0 / shape);

@@ -1,6 +1,8 @@
 // What families share.
 #include "mixtures/experts.h"
 
+#include "base/error.h"
+
 namespace witan::mixtures {
 
 std::vector<double> Experts::head_values(const Rows& rows, int expert, std::int64_t row) const {
@@ -16,6 +18,17 @@ std::vector<double> Experts::head_values(const Rows& rows, int expert, std::int6
     values.push_back(value);
   }
   return values;
+}
+
+double Experts::mean_distance(int /*expert*/, const double* /*heads*/, double /*y*/) const {
+  WITAN_ASSERT(has_mean_distances());
+  return 0.0;
+}
+
+double Experts::mean_difference(int /*one*/, const double* /*heads*/, int /*other*/,
+                                const double* /*other_heads*/) const {
+  WITAN_ASSERT(has_mean_distances());
+  return 0.0;
 }
 
 }  // namespace witan::mixtures

@@ -27,6 +27,10 @@ class Experts : public Part {
   // the penalty.
   virtual void fit(const Rows& rows, const Weights& weights) = 0;
 
+  // Bounds what the gates within experts that are networks give away, and ends that: Network::balance.
+  virtual void balance(const Rows& /*rows*/, std::int64_t /*begin*/, std::int64_t /*count*/, double /*margin*/) {}
+  virtual void lift_balance() {}
+
   // Why this expert is degenerate ("its variance reached the floor"); empty when it is not.
   virtual std::string degenerate(int /*expert*/) const { return {}; }
   // What the last fit had to work around ("rank-deficient least squares"); empty when nothing.
@@ -46,8 +50,11 @@ class Experts : public Part {
   virtual double log_density_at(int expert, const double* heads, const double* targets) const = 0;
   // One draw: targets [outputs].
   virtual void draw(int expert, const double* heads, Random& random, double* targets) const = 0;
-  // Whether every density is normal, so that closed forms for normal mixtures hold.
-  virtual bool normal() const { return false; }
+  // Closed forms of E|Y - y|, and of E|Y - Z| for independent Y and Z of two experts, the first output of each: what
+  // the continuous ranked probability score of a mixture is made of (Gneiting & Raftery 2007, eq. 21).
+  virtual bool has_mean_distances() const { return false; }
+  virtual double mean_distance(int expert, const double* heads, double y) const;
+  virtual double mean_difference(int one, const double* heads, int other, const double* other_heads) const;
   // The parameters besides the linear ones, in the units of targets of these scales and names [outputs].
   virtual std::vector<ShapeValue> shape(int /*expert*/, const std::vector<double>& /*scales*/,
                                         const std::vector<std::string>& /*targets*/) const {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
+#include "mixtures/gamma_experts.h"
 #include "mixtures/gaussian_experts.h"
 #include "mixtures/laplace_experts.h"
 #include "mixtures/options.h"
@@ -53,13 +54,18 @@ std::unique_ptr<Experts> make_poisson(const ExpertShape& shape, const FitOptions
   return std::make_unique<PoissonExperts>(shape.experts, shape.inputs, options.expert_ridge);
 }
 
-const std::array<FamilyInfo, 6>& table() {
-  static const std::array<FamilyInfo, 6> families = {{{"gaussian", TargetKind::kNumber, true, make_gaussian},
+std::unique_ptr<Experts> make_gamma(const ExpertShape& shape, const FitOptions& options) {
+  return std::make_unique<GammaExperts>(shape.experts, shape.inputs, options.variance_floor);
+}
+
+const std::array<FamilyInfo, 7>& table() {
+  static const std::array<FamilyInfo, 7> families = {{{"gaussian", TargetKind::kNumber, true, make_gaussian},
                                                       {"laplace", TargetKind::kNumber, true, make_laplace},
                                                       {"student_t", TargetKind::kNumber, true, make_student_t},
                                                       {"logistic", TargetKind::kClass, false, make_logistic},
                                                       {"multinomial", TargetKind::kClass, false, make_multinomial},
-                                                      {"poisson", TargetKind::kCount, false, make_poisson}}};
+                                                      {"poisson", TargetKind::kCount, false, make_poisson},
+                                                      {"gamma", TargetKind::kPositive, false, make_gamma}}};
   return families;
 }
 

@@ -14,7 +14,7 @@ struct FitOptions;
 
 constexpr int kMaxExperts = 4096;
 
-enum class TargetKind { kNumber, kCount, kClass };
+enum class TargetKind { kNumber, kPositive, kCount, kClass };
 
 struct ExpertShape {
   int experts = 0;

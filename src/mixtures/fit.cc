@@ -12,6 +12,7 @@
 #include "mixtures/families.h"
 #include "mixtures/gaussian_gate.h"
 #include "mixtures/gradient_training.h"
+#include "mixtures/moves.h"
 #include "mixtures/network_model.h"
 #include "mixtures/softmax_gate.h"
 #include "mixtures/start.h"
@@ -23,13 +24,17 @@ constexpr std::int64_t kSubsampleAbove = 60'000;  // rows: beyond, several start
 constexpr std::int64_t kSubsampleRows = 20'000;
 constexpr int kShortIterations = 60;
 constexpr double kShortTolerance = 1e-7;
-constexpr int kFinalists = 6;
+constexpr int kFinalists = 6;         // different maxima
+constexpr int kFinishedAtMost = 15;   // runs: those that were not at a maximum yet may arrive at the same one
+constexpr int kFinalistsOfMany = 2;   // of more rows than kSubsampleAbove
 constexpr int kEmBeforeNewton = 120;  // iterations after which Newton's method is the faster one
 constexpr double kToleranceBeforeNewton = 1e-7;
 constexpr int kFinalNewtonSteps = 100;
-constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the same maximum
+constexpr double kSameMaximum = 1e-7;     // runs this close (relative) are at the same maximum
+constexpr std::int64_t kFewRows = 5'000;  // up to which finishing a run costs next to nothing
 constexpr int kNetworkStarts = 5;
-constexpr int kShakes = 30;  // of a maximum with kinks, among many others nearby
+constexpr double kPromising = 3.0;  // nats below the best maximum at the end of a short run
+constexpr int kShakes = 30;         // of a maximum with kinks, among many others nearby
 
 // Starts are cheap on few rows, and with more experts fewer of them lead to the highest maximum.
 int restarts_for(std::int64_t rows, const FitOptions& options) {
@@ -39,34 +44,21 @@ int restarts_for(std::int64_t rows, const FitOptions& options) {
   if (rows > 20'000) return 15;
   if (rows > 2'000) return few ? 25 : 40;
   // Families without a closed M-step take several times as long.
-  const int most = options.family == "gaussian" ? 240'000 : 60'000;
-  return few ? 60 : std::clamp(static_cast<int>(most / (rows + 1)), 80, 300);
+  const int most = options.family == "gaussian" ? 120'000 : 30'000;
+  return few ? 60 : std::clamp(static_cast<int>(most / (rows + 1)), 60, 150);
 }
 
-// log-likelihood in the user's units minus that in standardised ones.
-double unit_shift(const Frame& frame, double total_weight, bool joint) {
-  double shift = 0.0;
-  if (frame.target_kind == TargetKind::kNumber) {
-    for (const ColumnScale& scale : frame.target_scales) shift -= std::log(scale.scale);
+// After that many starts, so many moves away from the best maximum: with many experts, most starts end at a maximum
+// where all but one or two of them stand right.
+int moves_for(std::int64_t rows, const FitOptions& options) {
+  if (options.restarts > 0 || options.experts == 1 || options.training != "em" || options.router == "stochastic" ||
+      rows > 20'000) {
+    return 0;
   }
-  if (joint) {
-    for (const int column : frame.gate_inputs) {
-      shift -= std::log(frame.column_scales[static_cast<std::size_t>(column)].scale);
-    }
-  }
-  return shift * total_weight;
+  return options.experts == 2 ? 10 : (rows > 2'000 ? 20 : restarts_for(rows, options));
 }
 
-std::string degenerate_reason(const Model& model) {
-  for (int k = 0; k < model.num_experts(); ++k) {
-    std::string reason = model.experts().degenerate(k);
-    if (const auto* gate = dynamic_cast<const GaussianGate*>(&model.gate()); reason.empty() && gate != nullptr) {
-      reason = gate->degenerate(k);
-    }
-    if (!reason.empty()) return fmt::format("expert {}: {}", k + 1, reason);
-  }
-  return {};
-}
+bool same_maximum(double a, double b) { return std::fabs(a - b) < kSameMaximum * (1.0 + std::fabs(a)); }
 
 // A run in progress: where it stands, and how it got there.
 struct Candidate {
@@ -83,6 +75,8 @@ struct Candidate {
   bool sound() const { return !restart.degenerate; }
 };
 
+bool is_network(const Model& model) { return !model.gate().linear() || !model.experts().linear(); }
+
 // Degenerate runs come last, whatever their likelihood.
 bool ranks_before(const Candidate& a, const Candidate& b) {
   if (a.sound() != b.sound()) return a.sound();
@@ -98,19 +92,16 @@ class Runs {
         // Fewer records than this decide nothing about a regression.
         least_mass_(model_->num_experts() > 1 ? static_cast<double>(frame.expert_input_names().size()) + 2.0 : 0.0) {}
 
-  bool can_polish() const {
-    return options_.polish && router_->exact_posterior() && model_->experts().smooth() &&
-           options_.sigma_convention == "ml" && !is_network() &&
-           model_->initial_parameters().size() <= kMaxPolishedParameters;
-  }
-  bool is_network() const { return !model_->gate().linear() || !model_->experts().linear(); }
+  bool is_network() const { return mixtures::is_network(*model_); }
+  bool smooth() const { return model_->experts().smooth(); }
 
   Candidate start(const Prepared& prepared, int number, int max_iterations, double tolerance) {
     Candidate candidate;
     candidate.restart.number = number;
     candidate.restart.start = start_of_run(options_.start, number);
     const auto seed = static_cast<std::uint64_t>(options_.seed);
-    Weights weights = starting_weights(candidate.restart.start, prepared.data(), model_->num_experts(), seed, number);
+    Weights weights = starting_weights(candidate.restart.start, prepared.data(), prepared.frame().target_kind,
+                                       model_->num_experts(), seed, number);
     model_->set_parameters(model_->initial_parameters());
     if (options_.training == "em") {
       climb(candidate, prepared, weights, max_iterations, tolerance);
@@ -131,7 +122,8 @@ class Runs {
   // On from the candidate's parameters, to a maximum.
   void finish(Candidate& candidate, const Prepared& prepared) {
     model_->set_parameters(candidate.parameters);
-    const bool newton = can_polish();
+    const std::string no_polish = no_polish_reason(*model_, options_);
+    const bool newton = no_polish.empty();
     const auto iterations = static_cast<int>(
         std::min<std::int64_t>(options_.max_iterations, newton ? kEmBeforeNewton : std::numeric_limits<int>::max()));
     const double tolerance = newton ? std::max(kToleranceBeforeNewton, options_.tolerance) : options_.tolerance;
@@ -147,15 +139,9 @@ class Runs {
     if (!model_->experts().smooth() && router_->monotone() && candidate.sound() && options_.training == "em")
       shake(candidate, prepared);
     if (!newton) {
-      candidate.certificate.reason =
-          is_network()
-              ? fmt::format("networks: no Hessian; largest entry of the gradient {:.2g}", candidate.gradient_norm)
-          : !options_.polish            ? "not asked for"
-          : !router_->exact_posterior() ? "the router is not the exact posterior"
-          : !model_->experts().smooth() ? "the density has kinks: the gradient need not vanish at the maximum"
-          : options_.sigma_convention != "ml"
-              ? "sigma_convention=unbiased does not maximise the likelihood"
-              : fmt::format("{} parameters exceed {}: no Hessian", candidate.parameters.size(), kMaxPolishedParameters);
+      candidate.certificate.reason = no_polish;
+      if (is_network())
+        candidate.certificate.reason += fmt::format("; largest entry of the gradient {:.2g}", candidate.gradient_norm);
       return;
     }
     if (!candidate.sound()) {
@@ -171,10 +157,54 @@ class Runs {
     judge(candidate);
   }
 
-  const Model& at(const Eigen::VectorXd& parameters) {
-    model_->set_parameters(parameters);
-    return *model_;
+  // Whether one of `tries` moves away from this maximum leads to a higher one, to which `candidate` then goes; and so
+  // on from there until no move is left.
+  void search(Candidate& candidate, const Prepared& prepared, int tries, const std::function<void(int)>& report) {
+    const Eigen::MatrixXd points = start_points(prepared.data(), prepared.frame().target_kind);
+    Weights weights(prepared.data().count(), model_->num_experts());
+    for (int move = 0; move < tries; ++move) {
+      report(move);
+      Random random(static_cast<std::uint64_t>(options_.seed), 0x6d76ULL + static_cast<std::uint64_t>(move));
+      model_->set_parameters(candidate.parameters);
+      expectation_step(*model_, prepared.data(), *router_, weights);
+      weights = moved(weights, points, !options_.tree.empty(), random);
+      Candidate there;
+      there.restart.number = candidate.restart.number;
+      there.restart.start = "moved";
+      climb(there, prepared, weights, kShortIterations, kShortTolerance);
+      const auto gain = [&] { return there.restart.objective - candidate.restart.objective; };
+      if (!there.sound() || gain() < -kPromising || same_maximum(there.restart.objective, candidate.restart.objective))
+        continue;
+      if (gain() < 0.0) {  // may not have arrived yet
+        expectation_step(*model_, prepared.data(), *router_, weights);
+        climb(there, prepared, weights, kEmBeforeNewton, kToleranceBeforeNewton);
+      }
+      if (!there.sound() || gain() < kSameMaximum * (1.0 + std::fabs(candidate.restart.objective))) continue;
+      finish(there, prepared);
+      if (there.sound() && gain() > 0.0) candidate = std::move(there);
+    }
   }
+
+  // Ranks runs on a part of the rows by what their parameters are worth on all of them: those of the first few maxima,
+  // since a part may prefer another maximum than the whole.
+  void compare_on(const Prepared& prepared, std::vector<Candidate>& ranked) {
+    Weights weights(prepared.data().count(), model_->num_experts());
+    std::vector<Candidate> compared;
+    double last = std::numeric_limits<double>::quiet_NaN();
+    for (Candidate& candidate : ranked) {
+      if (std::ssize(compared) == kFinalists || !candidate.sound()) break;
+      if (same_maximum(candidate.restart.objective, last)) continue;
+      last = candidate.restart.objective;
+      compared.push_back(candidate);
+      model_->set_parameters(candidate.parameters);
+      compared.back().restart.objective = expectation_step(*model_, prepared.data(), *router_, weights);
+      candidate.restart.number = -1;  // moves to the front
+    }
+    std::stable_sort(compared.begin(), compared.end(), ranks_before);
+    std::erase_if(ranked, [](const Candidate& candidate) { return candidate.restart.number < 0; });
+    ranked.insert(ranked.begin(), compared.begin(), compared.end());
+  }
+
   std::unique_ptr<Model> release(const Eigen::VectorXd& parameters) {
     model_->set_parameters(parameters);
     return std::move(model_);
@@ -187,6 +217,7 @@ class Runs {
     gradient.epochs = epochs;
     gradient.batch_rows = options_.batch_rows;
     gradient.learning_rate = options_.learning_rate;
+    gradient.balance_margin = options_.balance_margin;
     gradient.max_iterations = iterations;
     gradient.tolerance = tolerance;
     // Batches are neighbouring rows, and tables are often sorted.
@@ -260,6 +291,28 @@ class Runs {
   double least_mass_;
 };
 
+// Brings the best of the ranked candidates to a maximum each. Runs that end at a maximum which another one ended at
+// before do not count.
+void finish_best(Runs& runs, const Prepared& prepared, bool whole, std::vector<Candidate>& candidates) {
+  const int wanted = whole ? kFinalists : kFinalistsOfMany;
+  const int most = whole && prepared.data().count() <= kFewRows && runs.smooth() ? kFinishedAtMost : wanted;
+  std::vector<double> arrived;
+  const auto known = [&](double objective) {
+    return std::any_of(arrived.begin(), arrived.end(), [&](double other) { return same_maximum(objective, other); });
+  };
+  double last = std::numeric_limits<double>::quiet_NaN();
+  int finished = 0;
+  for (Candidate& candidate : candidates) {
+    if (finished == most || std::ssize(arrived) == wanted) break;
+    const double objective = candidate.restart.objective;
+    if (same_maximum(objective, last) || known(objective)) continue;
+    last = objective;
+    runs.finish(candidate, prepared);
+    ++finished;
+    if (!known(candidate.restart.objective)) arrived.push_back(candidate.restart.objective);
+  }
+}
+
 // Sums over rows: joint and conditional log-likelihood, the largest terms, entropy; then sizes and members.
 Eigen::VectorXd summary_sums(const Fit& fit, const Data& data) {
   const auto experts = static_cast<Eigen::Index>(fit.model->num_experts());
@@ -305,12 +358,13 @@ void summarize(Fit& fit, const RowSource& rows) {
   Eigen::VectorXd sums = Eigen::VectorXd::Zero(4 + 2 * experts);
   rows.each([&](const Data& data) { sums += summary_sums(fit, data); });
   const bool joint = fit.model->gate().joint();
-  const double shift = unit_shift(fit.frame, rows.total_weight(), joint);
+  const double shift = rows.total_weight() * fit.frame.log_density_shift(joint);
   fit.rows = rows.total_weight();
   fit.sizes.clear();
   fit.members.clear();
   fit.joint_log_likelihood = sums(0) + shift;
-  fit.log_likelihood = joint ? sums(1) + unit_shift(fit.frame, rows.total_weight(), false) : fit.joint_log_likelihood;
+  fit.log_likelihood =
+      joint ? sums(1) + rows.total_weight() * fit.frame.log_density_shift(false) : fit.joint_log_likelihood;
   fit.df = static_cast<int>(fit.model->parameters().size());
   fit.aic = -2.0 * fit.joint_log_likelihood + 2.0 * fit.df;
   fit.bic = -2.0 * fit.joint_log_likelihood + fit.df * std::log(fit.rows);
@@ -320,6 +374,29 @@ void summarize(Fit& fit, const RowSource& rows) {
     fit.sizes.push_back(sums(4 + k));
     fit.members.push_back(static_cast<std::int64_t>(sums(4 + experts + k)));
   }
+}
+
+std::string degenerate_reason(const Model& model) {
+  for (int k = 0; k < model.num_experts(); ++k) {
+    std::string reason = model.experts().degenerate(k);
+    if (const auto* gate = dynamic_cast<const GaussianGate*>(&model.gate()); reason.empty() && gate != nullptr) {
+      reason = gate->degenerate(k);
+    }
+    if (!reason.empty()) return fmt::format("expert {}: {}", k + 1, reason);
+  }
+  return {};
+}
+
+std::string no_polish_reason(const Model& model, const FitOptions& options) {
+  if (is_network(model)) return "networks: no Hessian";
+  if (!options.polish) return "not asked for";
+  if (options.router != "posterior") return "the router is not the exact posterior";
+  if (!model.experts().smooth()) return "the density has kinks: the gradient need not vanish at the maximum";
+  if (options.sigma_convention != "ml") return "sigma_convention=unbiased does not maximise the likelihood";
+  const Eigen::Index parameters = model.initial_parameters().size();
+  if (parameters > kMaxPolishedParameters)
+    return fmt::format("{} parameters exceed {}: no Hessian", parameters, kMaxPolishedParameters);
+  return {};
 }
 
 std::unique_ptr<Model> make_model(const Frame& frame, const FitOptions& options) {
@@ -375,13 +452,14 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
   const std::int64_t rows = prepared.data().count();
   const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options);
   const bool whole = wanted == 1 || rows <= kSubsampleAbove;
+  const int moves = moves_for(rows, options);
   std::vector<Candidate> candidates;
   const auto report = [&](int done) {
     double best = -std::numeric_limits<double>::infinity();
     for (const Candidate& candidate : candidates) {
       if (candidate.sound()) best = std::max(best, candidate.restart.objective);
     }
-    if (progress.run) progress.run(done, wanted, best);
+    if (progress.run) progress.run(done, wanted + moves, best);
   };
   {
     const Prepared part =
@@ -396,31 +474,37 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
     }
   }
   std::stable_sort(candidates.begin(), candidates.end(), ranks_before);
-  int finished = 0;
-  double last = std::numeric_limits<double>::quiet_NaN();
-  for (Candidate& candidate : candidates) {
-    if (finished == (whole ? kFinalists : 2)) break;
-    const double objective = candidate.restart.objective;
-    if (std::fabs(objective - last) < kSameMaximum * (1.0 + std::fabs(objective))) continue;
-    last = objective;
-    runs.finish(candidate, prepared);
-    ++finished;
-  }
+  if (!whole) runs.compare_on(prepared, candidates);
+  finish_best(runs, prepared, whole, candidates);
   std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     if (a.restart.finished != b.restart.finished) return a.restart.finished;
     return ranks_before(a, b);
   });
-  report(wanted);
+  if (moves > 0 && candidates.front().sound()) {
+    Candidate moved = candidates.front();
+    runs.search(moved, prepared, moves, [&](int move) { report(wanted + move); });
+    if (moved.restart.objective > candidates.front().restart.objective) {
+      moved.restart.number = wanted;
+      candidates.insert(candidates.begin(), std::move(moved));
+    }
+  }
+  report(wanted + moves);
 
   Candidate& best = candidates.front();
   Fit fit;
+  for (const Candidate& candidate : candidates) {
+    if (&candidate != &best && candidate.restart.finished && candidate.sound() &&
+        !same_maximum(candidate.restart.objective, best.restart.objective)) {
+      fit.other_maxima.push_back(candidate.parameters);
+    }
+  }
   fit.options = options;
   fit.frame = prepared.frame();
   fit.notes = prepared.notes();
   if (!best.restart.note.empty()) fit.notes.push_back(best.restart.note);
   fit.model = runs.release(best.parameters);
   summarize(fit, RowsInMemory(prepared.data()));
-  const double shift = unit_shift(fit.frame, prepared.total_weight(), fit.model->gate().joint());
+  const double shift = prepared.total_weight() * fit.frame.log_density_shift(fit.model->gate().joint());
   fit.objective = best.restart.objective + shift;
   for (Candidate& candidate : candidates) {
     candidate.restart.objective += shift;

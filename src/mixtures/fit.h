@@ -29,6 +29,8 @@ struct Fit {
   Frame frame;
   std::vector<std::string> notes;  // what preparation and runs had to work around
   std::unique_ptr<Model> model;    // on standardised columns
+  // Parameters of other sound runs that were brought to a maximum, and to another one: best first.
+  std::vector<Eigen::VectorXd> other_maxima;
 
   // In the user's units. With a Gaussian gate the joint likelihood of targets and inputs is what was climbed, and
   // log_likelihood is the conditional one that follows from it.
@@ -67,6 +69,13 @@ Fit fit_mixture(Sample sample, FitOptions options, const FitProgress& progress =
 Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress& progress = {});
 // Likelihoods, criteria and sizes of fit.model over these rows, under fit.frame.
 void summarize(Fit& fit, const RowSource& rows);
+
+// Why a model is degenerate ("expert 2: its variance reached the floor"); empty where it is sound.
+std::string degenerate_reason(const Model& model);
+
+// Why polish() is not to be run on this model, or would prove nothing: "the router is not the exact posterior". Empty
+// where a certificate can be had. One rule, of fits in memory and of streams.
+std::string no_polish_reason(const Model& model, const FitOptions& options);
 
 // A model of the right shape with its initial parameters: what fits and model files are made of.
 std::unique_ptr<Model> make_model(const Frame& frame, const FitOptions& options);

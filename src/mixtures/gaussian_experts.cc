@@ -15,6 +15,13 @@ namespace {
 // Far below any density of standardised data, and far from overflow when rows are added up.
 constexpr double kLeastLogDensity = -1e290;
 
+// E|Z| of a normal variable with this mean and standard deviation.
+double mean_absolute(double mean, double deviation) {
+  const double z = mean / deviation;
+  const double density = std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::numbers::pi);
+  return 2.0 * deviation * density + mean * (2.0 * normal_cdf(z) - 1.0);
+}
+
 }  // namespace
 
 GaussianExperts::GaussianExperts(int experts, int inputs, int outputs, const GaussianOptions& options)
@@ -154,6 +161,14 @@ double GaussianExperts::log_density_at(int /*expert*/, const double* heads, cons
   const Scale::Distance d = scale_.distance(heads, targets);
   const double constant = 0.5 * static_cast<double>(outputs_) * std::log(2.0 * std::numbers::pi);
   return std::max(d.log_det - 0.5 * d.distance - constant, kLeastLogDensity);
+}
+
+double GaussianExperts::mean_distance(int expert, const double* heads, double y) const {
+  return mean_absolute(y - heads[0], std::sqrt(variance(expert, heads)[0]));
+}
+
+double GaussianExperts::mean_difference(int one, const double* heads, int other, const double* other_heads) const {
+  return mean_absolute(heads[0] - other_heads[0], std::sqrt(variance(one, heads)[0] + variance(other, other_heads)[0]));
 }
 
 void GaussianExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {

@@ -35,7 +35,9 @@ class GaussianExperts : public Experts {
   double cdf(int expert, const double* heads, int output, double y) const override;
   double log_density_at(int expert, const double* heads, const double* targets) const override;
   void draw(int expert, const double* heads, Random& random, double* targets) const override;
-  bool normal() const override { return true; }
+  bool has_mean_distances() const override { return true; }
+  double mean_distance(int expert, const double* heads, double y) const override;
+  double mean_difference(int one, const double* heads, int other, const double* other_heads) const override;
 
   // Covariance of an expert [outputs, outputs].
   Eigen::MatrixXd covariance(int expert) const;

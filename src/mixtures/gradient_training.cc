@@ -80,6 +80,8 @@ class Climber {
     double step = 0.0;
     for (std::int64_t epoch = 0; epoch < options_.epochs; ++epoch) {
       double objective = 0.0;
+      const bool balanced = options_.balance_margin > 0.0 && 2 * epoch < options_.epochs;
+      if (!balanced) model_.experts().lift_balance();
       for (std::int64_t b = 0; b < batches; ++b) {
         throw_if_interrupted();
         model_.set_parameters(at_);
@@ -98,9 +100,12 @@ class Climber {
         const double rate = options_.learning_rate * 0.5 * (1.0 + std::cos(std::numbers::pi * step / steps)) *
                             std::sqrt(1.0 - std::pow(0.999, step)) / (1.0 - std::pow(0.9, step));
         at_ = within(at_.array() + rate * first.array() / (second.array().sqrt() + 1e-8));
+        if (!balanced) continue;
+        model_.experts().balance(data_.expert_rows, from, to - from, options_.balance_margin);
       }
       run_.history.push_back(objective);
     }
+    model_.experts().lift_balance();
   }
 
   void lbfgs() {

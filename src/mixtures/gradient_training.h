@@ -21,6 +21,9 @@ struct GradientOptions {
   std::int64_t epochs = 0;
   std::int64_t batch_rows = 256;
   double learning_rate = 0.01;
+  // In the first half of the epochs, rows by which a balanced gate's total for an expert may exceed the mean
+  // (Network::balance); 0: no bound.
+  double balance_margin = 0.0;
   // Then L-BFGS (Nocedal & Wright 2006, algorithm 7.5) on all rows, until what a step gains falls below this share of
   // 1 + |objective|.
   int max_iterations = 1000;

@@ -138,6 +138,27 @@ double LaplaceExperts::log_density_at(int /*expert*/, const double* heads, const
   return sum;
 }
 
+double LaplaceExperts::mean_distance(int /*expert*/, const double* heads, double y) const {
+  const double distance = std::fabs(y - heads[0]);
+  const double scale = std::exp(heads[outputs_]);
+  return distance + scale * std::exp(-distance / scale);
+}
+
+// The difference of two Laplace variables of scales b and c has density (b^2 f_b - c^2 f_c) / (b^2 - c^2), by partial
+// fractions of its characteristic function; where they are equal, the limit.
+double LaplaceExperts::mean_difference(int /*one*/, const double* heads, int /*other*/,
+                                       const double* other_heads) const {
+  const double distance = std::fabs(heads[0] - other_heads[0]);
+  const double b = std::exp(heads[outputs_]);
+  const double c = std::exp(other_heads[outputs_]);
+  if (std::fabs(b - c) < 1e-5 * (b + c)) {  // the limit is off by the square of this
+    const double middle = 0.5 * (b + c);
+    return distance + 0.5 * (3.0 * middle + distance) * std::exp(-distance / middle);
+  }
+  const double ratio = c / b;
+  return distance + (b * std::exp(-distance / b) - ratio * ratio * c * std::exp(-distance / c)) / (1.0 - ratio * ratio);
+}
+
 void LaplaceExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {
   for (std::size_t d = 0; d < outputs_; ++d) {
     const double size = -std::exp(heads[outputs_ + d]) * std::log(random.uniform_open());

@@ -2,6 +2,7 @@
 #include "mixtures/network.h"
 
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -122,15 +123,33 @@ class Chain : public Network {
     return d;
   }
 
+  void balance(const double* parameters, const Matrix& x, double margin) override {
+    Matrix y = x;
+    for (const auto& part : parts_) {
+      std::any kept;
+      const Matrix next = part->forward(parameters, y, kept);  // as the rows were served, before anything is closed
+      part->balance(parameters, y, margin);
+      y = next;
+      parameters += part->size();
+    }
+  }
+  void lift_balance() override {
+    for (const auto& part : parts_) part->lift_balance();
+  }
+
  private:
   std::vector<std::unique_ptr<Network>> parts_;
 };
 
 class Blend : public Network {
  public:
-  Blend(std::unique_ptr<Network> gate, std::vector<std::unique_ptr<Network>> experts)
-      : Network(gate->inputs(), experts.front()->outputs()), gate_(std::move(gate)), experts_(std::move(experts)) {
+  Blend(std::unique_ptr<Network> gate, std::vector<std::unique_ptr<Network>> experts, bool balanced)
+      : Network(gate->inputs(), experts.front()->outputs()),
+        gate_(std::move(gate)),
+        experts_(std::move(experts)),
+        balanced_(balanced) {
     WITAN_ASSERT(gate_->outputs() == static_cast<int>(experts_.size()));
+    Blend::lift_balance();
   }
 
   Eigen::Index size() const override {
@@ -150,13 +169,8 @@ class Blend : public Network {
 
   Matrix forward(const double* parameters, const Matrix& x, std::any& kept) const override {
     Kept all;
-    all.shares = gate_->forward(parameters, x, all.gate);
+    all.shares = shares_of(parameters, x, all.gate);
     parameters += gate_->size();
-    for (Eigen::Index n = 0; n < all.shares.cols(); ++n) {
-      auto column = all.shares.col(n);
-      column = (column.array() - column.maxCoeff()).exp();
-      column /= column.sum();
-    }
     Matrix blended = Matrix::Zero(outputs(), x.cols());
     all.experts.resize(experts_.size());
     for (std::size_t k = 0; k < experts_.size(); ++k) {
@@ -186,7 +200,29 @@ class Blend : public Network {
     return d + gate_->backward(parameters, all.gate, logits, gradient);
   }
 
+  void balance(const double* parameters, const Matrix& x, double margin) override {
+    if (!balanced_) return;
+    std::any kept;
+    totals_ += shares_of(parameters, x, kept).rowwise().sum();
+    const double most = totals_.mean() + margin;
+    for (Eigen::Index k = 0; k < totals_.size(); ++k) {
+      closed_(k) = totals_(k) > most ? -std::numeric_limits<double>::infinity() : 0.0;
+    }
+  }
+  void lift_balance() override { totals_ = closed_ = Eigen::VectorXd::Zero(gate_->outputs()); }
+
  private:
+  // What the gate gives each expert [experts, rows].
+  Matrix shares_of(const double* parameters, const Matrix& x, std::any& kept) const {
+    Matrix shares = gate_->forward(parameters, x, kept).colwise() + closed_;
+    for (Eigen::Index n = 0; n < shares.cols(); ++n) {
+      auto column = shares.col(n);
+      column = (column.array() - column.maxCoeff()).exp();
+      column /= column.sum();
+    }
+    return shares;
+  }
+
   struct Kept {
     std::any gate;
     Matrix shares;  // [experts, rows]
@@ -196,6 +232,9 @@ class Blend : public Network {
   };
   std::unique_ptr<Network> gate_;
   std::vector<std::unique_ptr<Network>> experts_;
+  bool balanced_;
+  Eigen::VectorXd totals_;  // rows that each expert was given
+  Eigen::VectorXd closed_;  // added to its logit: 0, or minus infinity
 };
 
 }  // namespace
@@ -208,8 +247,9 @@ std::unique_ptr<Network> make_chain(std::vector<std::unique_ptr<Network>> parts)
   return std::make_unique<Chain>(std::move(parts));
 }
 
-std::unique_ptr<Network> make_blend(std::unique_ptr<Network> gate, std::vector<std::unique_ptr<Network>> experts) {
-  return std::make_unique<Blend>(std::move(gate), std::move(experts));
+std::unique_ptr<Network> make_blend(std::unique_ptr<Network> gate, std::vector<std::unique_ptr<Network>> experts,
+                                    bool balanced) {
+  return std::make_unique<Blend>(std::move(gate), std::move(experts), balanced);
 }
 
 std::unique_ptr<Network> make_perceptron(int inputs, const std::vector<int>& hidden, int outputs, Activation last) {

@@ -35,6 +35,13 @@ class Network {
   virtual Eigen::MatrixXd backward(const double* parameters, const std::any& kept, const Eigen::MatrixXd& outputs,
                                    double* gradient) const = 0;
 
+  // Trains the gates of blends within bounds (Eigen, Ranzato & Sutskever 2013, section 3): adds what each of them gave
+  // its experts at the rows x to running totals, and from then on gives nothing to an expert whose total exceeds the
+  // mean of its blend by more than `margin` rows; the others share it. Only blends that were made to be balanced.
+  virtual void balance(const double* /*parameters*/, const Eigen::MatrixXd& /*x*/, double /*margin*/) {}
+  // Ends that: totals are forgotten, and every expert is served again.
+  virtual void lift_balance() {}
+
  private:
   int inputs_;
   int outputs_;
@@ -45,8 +52,9 @@ std::unique_ptr<Network> make_layer(int inputs, int outputs, Activation activati
 // One network after the other; as many outputs of one as inputs of the next.
 std::unique_ptr<Network> make_chain(std::vector<std::unique_ptr<Network>> parts);
 // sum_k softmax_k(gate(x)) expert_k(x): experts that cooperate on one output (Jacobs et al. 1991, eq. 1; Meta-Pi,
-// Hampshire & Waibel 1992). d loss / d logit_k = w_k (o_k - o)' d loss / d o.
-std::unique_ptr<Network> make_blend(std::unique_ptr<Network> gate, std::vector<std::unique_ptr<Network>> experts);
+// Hampshire & Waibel 1992). d loss / d logit_k = w_k (o_k - o)' d loss / d o. `balanced`: balance() applies.
+std::unique_ptr<Network> make_blend(std::unique_ptr<Network> gate, std::vector<std::unique_ptr<Network>> experts,
+                                    bool balanced = false);
 
 // Hidden layers of tanh units, then a last layer.
 std::unique_ptr<Network> make_perceptron(int inputs, const std::vector<int>& hidden, int outputs, Activation last);

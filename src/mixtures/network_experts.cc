@@ -97,6 +97,16 @@ void NetworkExperts::initialize(Random& random) {
     networks_[k]->initialize(random, coefficients(static_cast<int>(k)));
 }
 
+void NetworkExperts::balance(const Rows& rows, std::int64_t begin, std::int64_t count, double margin) {
+  const Eigen::MatrixXd x = matrix_of(rows.inputs, begin, count);
+  for (std::size_t k = 0; k < networks_.size(); ++k)
+    networks_[k]->balance(network_parameters(static_cast<int>(k)), x, margin);
+}
+
+void NetworkExperts::lift_balance() {
+  for (const auto& network : networks_) network->lift_balance();
+}
+
 std::vector<double> NetworkExperts::head_values(const Rows& rows, int expert, std::int64_t row) const {
   std::any kept;
   const Eigen::MatrixXd values = block_heads(rows, row, 1, expert, kept);

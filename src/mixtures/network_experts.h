@@ -23,6 +23,8 @@ class NetworkExperts : public Experts {
   void add_gradient(const Rows& rows, std::int64_t begin, std::int64_t count, std::span<const double* const> weights,
                     double* gradient) const override;
   void initialize(Random& random) override;
+  void balance(const Rows& rows, std::int64_t begin, std::int64_t count, double margin) override;
+  void lift_balance() override;
   bool linear() const override { return false; }
   void set_parameters(const Eigen::VectorXd& parameters) override;
   std::vector<double> head_values(const Rows& rows, int expert, std::int64_t row) const override;
@@ -45,7 +47,13 @@ class NetworkExperts : public Experts {
                                 const std::vector<std::string>& targets) const override {
     return family_->shape(expert, scales, targets);
   }
-  bool normal() const override { return family_->normal(); }
+  bool has_mean_distances() const override { return family_->has_mean_distances(); }
+  double mean_distance(int expert, const double* heads, double y) const override {
+    return family_->mean_distance(expert, heads, y);
+  }
+  double mean_difference(int one, const double* heads, int other, const double* other_heads) const override {
+    return family_->mean_difference(one, heads, other, other_heads);
+  }
   bool smooth() const override { return family_->smooth(); }
 
   // Networks have no M-step and no linear heads: calling these is a bug.

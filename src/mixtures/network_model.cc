@@ -38,10 +38,10 @@ bool blends(const FitOptions& options) { return options.combine == "means"; }
 
 // A blend of networks of these widths; its gate sees the same inputs.
 std::unique_ptr<Network> make_mixture_layer(int inputs, int outputs, int experts, const std::vector<int>& gate_hidden,
-                                            const std::vector<int>& expert_hidden, Activation last) {
+                                            const std::vector<int>& expert_hidden, Activation last, bool balanced) {
   std::vector<std::unique_ptr<Network>> networks;
   for (int k = 0; k < experts; ++k) networks.push_back(make_perceptron(inputs, expert_hidden, outputs, last));
-  return make_blend(make_perceptron(inputs, gate_hidden, experts, Activation::kLinear), std::move(networks));
+  return make_blend(make_perceptron(inputs, gate_hidden, experts, Activation::kLinear), std::move(networks), balanced);
 }
 
 std::unique_ptr<Network> make_predictor(int inputs, int outputs, const FitOptions& options) {
@@ -49,11 +49,11 @@ std::unique_ptr<Network> make_predictor(int inputs, int outputs, const FitOption
   const std::vector<int> expert_hidden = parse_hidden("expert_hidden", options.expert_hidden);
   std::vector<std::unique_ptr<Network>> parts;
   for (const StackLayer& layer : parse_stack(options.stack)) {
-    parts.push_back(make_mixture_layer(inputs, layer.width, layer.experts, gate_hidden, {}, Activation::kRelu));
+    parts.push_back(make_mixture_layer(inputs, layer.width, layer.experts, gate_hidden, {}, Activation::kRelu, true));
     inputs = layer.width;
   }
   parts.push_back(blends(options) ? make_mixture_layer(inputs, outputs, static_cast<int>(options.experts), gate_hidden,
-                                                       expert_hidden, Activation::kLinear)
+                                                       expert_hidden, Activation::kLinear, false)
                                   : make_perceptron(inputs, expert_hidden, outputs, Activation::kLinear));
   return parts.size() == 1 ? std::move(parts.front()) : make_chain(std::move(parts));
 }

@@ -25,7 +25,8 @@ Fields FitOptions::fields() {
               "Gaussian variances: maximum likelihood, or times n / (n - p) as flexmix has them")
       .real("gate_ridge", gate_ridge, 0.0, kHuge,
             "Penalty on the gate's slopes, half of it per squared standardised slope about their mean")
-      .real("expert_ridge", expert_ridge, 0.0, kHuge, "The same for coefficients of logistic and Poisson experts")
+      .real("expert_ridge", expert_ridge, 0.0, kHuge,
+            "The same for coefficients of logistic, multinomial and Poisson experts")
       .real("variance_floor", variance_floor, 1e-30, 1.0, "Least variance of an expert, as a share of the target's")
       .choice("router", router, router_names(), "The E-step")
       .choice("training", training, {"em", "gradient"}, "How runs climb; networks imply gradient")
@@ -34,6 +35,10 @@ Fields FitOptions::fields() {
       .choice("combine", combine, {"densities", "means"},
               "A mixture of the experts' densities, or one density about the blend of their outputs (Meta-Pi)")
       .text("stack", stack, "Mixture layers beneath a single expert, experts x width of each, such as 4x8,4x8")
+      .real(
+          "balance_margin", balance_margin, 0.0, kHuge,
+          "Records by which a gate of the stack may have given an expert more than the mean, in the first half of the "
+          "epochs; 0: as many as it likes")
       .real("network_ridge", network_ridge, 0.0, kHuge, "Penalty on networks, half of it per squared parameter")
       .integer("epochs", epochs, 0, 1'000'000, "Passes of Adam over the rows before L-BFGS, for networks")
       .integer("batch_rows", batch_rows, 1, std::int64_t{1} << 40, "Rows per step of Adam")

@@ -26,6 +26,7 @@ struct FitOptions {
   std::string expert_hidden;          // the same of each expert
   std::string combine = "densities";  // or means: the experts' outputs are blended within one density
   std::string stack;                  // mixture layers beneath the experts: "4x8,4x8"; empty: none
+  double balance_margin = 100.0;      // of the gates in a stack, in records; 0: none
   double network_ridge = 1e-3;
   std::int64_t epochs = 200;
   std::int64_t batch_rows = 256;

@@ -49,6 +49,14 @@ std::int64_t drop_weightless(Sample& sample) {
   return dropped;
 }
 
+const char* expected_instead(TargetKind kind, double value) {
+  constexpr double kLargestCount = 1e15;  // beyond, neighbours are not told apart
+  const bool count = value >= 0.0 && value == std::floor(value) && value <= kLargestCount;
+  if (kind == TargetKind::kCount && !count) return "a count (0, 1, 2, ...)";
+  if (kind == TargetKind::kPositive && !(value > 0.0)) return "a number above 0 (family=gamma has no others)";
+  return nullptr;
+}
+
 ColumnScale spread_of(double mean, double deviation, double largest) {
   return {mean, deviation <= kConstant * largest ? 0.0 : deviation};
 }
@@ -85,13 +93,12 @@ void check_target(const NamedColumn& target, TargetKind kind, std::size_t classe
     const std::set<double> present(target.values.begin(), target.values.end());
     if (classes < 2 || present.size() < 2)
       fail("target '{}': all rows are of one class, expected two or more", target.name);
-  } else if (kind == TargetKind::kCount) {
-    for (std::size_t row = 0; row < target.values.size(); ++row) {
-      const double value = target.values[row];
-      if (value < 0.0 || value != std::floor(value) || value > 1e15) {
-        fail("target '{}': row {} is {}, expected a count (0, 1, 2, ...)", target.name, row + 1, value);
-      }
-    }
+    return;
+  }
+  for (std::size_t row = 0; row < target.values.size(); ++row) {
+    const char* expected = expected_instead(kind, target.values[row]);
+    if (expected != nullptr)
+      fail("target '{}': row {} is {}, expected {}", target.name, row + 1, target.values[row], expected);
   }
 }
 
@@ -109,6 +116,15 @@ std::vector<std::string> Frame::gate_input_names() const {
   if (gate_intercept) names.emplace_back("(intercept)");
   for (const int column : gate_inputs) names.push_back(columns[static_cast<std::size_t>(column)]);
   return names;
+}
+
+double Frame::log_density_shift(bool joint) const {
+  double shift = 0.0;
+  for (const ColumnScale& scale : target_scales) shift -= std::log(scale.scale);
+  if (joint) {
+    for (const int column : gate_inputs) shift -= std::log(column_scales[static_cast<std::size_t>(column)].scale);
+  }
+  return shift;
 }
 
 void Prepared::connect() {
@@ -202,15 +218,17 @@ Prepared Prepared::from(Sample sample, TargetKind target, std::int64_t experts, 
     result.columns_.push_back(std::move(column.values));
   }
   for (NamedColumn& column : sample.targets) {
+    check_target(column, target, frame.classes.size());
     ColumnScale scale;
-    if (target == TargetKind::kNumber) {
+    if (target == TargetKind::kNumber || target == TargetKind::kPositive) {
       scale = known == nullptr ? spread(column.values, result.weights_) : known->targets[frame.targets.size()];
       if (scale.scale == 0.0)
         fail("target '{}': its value is {} in every row: nothing to fit", column.name, column.values.front());
+      // Positive numbers stay so: about 1, where an intercept of their logarithm makes up for it.
+      if (target == TargetKind::kPositive) scale = {0.0, frame.expert_intercept ? scale.center : 1.0};
       if (!frame.expert_intercept) scale.center = 0.0;
       standardize(column.values, scale);
     }
-    check_target(column, target, frame.classes.size());
     frame.targets.push_back(std::move(column.name));
     frame.target_scales.push_back(scale);
     result.targets_.push_back(std::move(column.values));

@@ -25,6 +25,10 @@ ColumnScale spread_of(double mean, double deviation, double largest);
 // negative or not finite.
 std::int64_t drop_weightless(Sample& sample);
 
+// What a target of this kind should have been instead of this value ("a count (0, 1, 2, ...)"); nullptr where it is
+// right. Classes are always right.
+const char* expected_instead(TargetKind kind, double value);
+
 // Means and spreads of a whole table of which the rows at hand are a part.
 struct KnownScales {
   std::vector<ColumnScale> columns;
@@ -49,6 +53,8 @@ struct Frame {
   // Names of the inputs as the models see them: "(intercept)" first where there is one.
   std::vector<std::string> expert_input_names() const;
   std::vector<std::string> gate_input_names() const;
+  // log f of a record in the user's units minus that in standardised ones; of its gate inputs too where `joint`.
+  double log_density_shift(bool joint) const;
 };
 
 // Owns standardised columns.
@@ -63,8 +69,8 @@ class Prepared {
   double total_weight() const { return data_.total_weight; }
 
   // Checks and standardises a sample for a family; consumes it, since tables are large. Throws Error naming column and
-  // row for values that are not finite, negative weights, counts that are none, a constant column or target, a single
-  // class, or fewer rows than experts.
+  // row for values that are not finite, negative weights, counts that are none, positive numbers that are not, a
+  // constant column or target, a single class, or fewer rows than experts.
   // `known`: scales to use instead of those of the rows; may be nullptr.
   static Prepared from(Sample sample, TargetKind target, std::int64_t experts, const KnownScales* known = nullptr);
   // `count` of the rows, drawn without replacement.

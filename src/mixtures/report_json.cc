@@ -25,7 +25,7 @@ Json curves(const std::vector<std::vector<double>>& all) {
 
 }  // namespace
 
-Json calibration_json(const Calibration& calibration, const Frame& frame, bool normal) {
+Json calibration_json(const Calibration& calibration, const Frame& frame) {
   Json json = {{"rows", calibration.rows}, {"nll", finite_or_null(calibration.nll)}};
   if (frame.target_kind == TargetKind::kClass) {
     json["accuracy"] = calibration.accuracy;
@@ -46,7 +46,7 @@ Json calibration_json(const Calibration& calibration, const Frame& frame, bool n
   json["rmse"] = finite_or_null(calibration.rmse);
   json["crps"] = calibration.crps ? finite_or_null(*calibration.crps) : Json(nullptr);
   if (!calibration.crps) {
-    json["crps_reason"] = normal ? "there are several targets" : "no closed form for this family";
+    json["crps_reason"] = frame.targets.size() > 1 ? "there are several targets" : "no closed form for this family";
   }
   json["pit"] = Json::array();
   for (std::size_t i = 0; i < calibration.pit.size(); ++i) {

@@ -11,7 +11,7 @@ namespace witan::mixtures {
 // {"rows", "nll", ...}: of numbers and counts "rmse", "crps" (null with "crps_reason" where there is no closed form),
 // "pit" [{"low", "high", "share"}] and "coverage" [{"level", "share"}]; of classes "accuracy", "brier", "ece" and
 // "reliability" [{"low", "high", "weight", "confidence", "accuracy"}].
-nlohmann::json calibration_json(const Calibration& calibration, const Frame& frame, bool normal);
+nlohmann::json calibration_json(const Calibration& calibration, const Frame& frame);
 
 // {"inputs", "profiles", "maps", "rows", "of_rows", "band_levels"}, the fields of Backdrop and Portrait by their names.
 nlohmann::json portrait_json(const Portrait& portrait, const Backdrop& backdrop);

@@ -5,11 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "base/random.h"
 #include "kernels/columns.h"
-#include "mixtures/distributions.h"
 
 namespace witan::mixtures {
 namespace {
@@ -33,13 +31,6 @@ double log_sum_exp(const std::vector<double>& logs) {
   double sum = 0.0;
   for (const double value : logs) sum += std::exp(value - largest);
   return largest + std::log(sum);
-}
-
-// E|Z| of a normal variable with this mean and standard deviation.
-double mean_absolute(double mean, double deviation) {
-  const double z = mean / deviation;
-  const double density = std::exp(-0.5 * z * z) / std::sqrt(2.0 * std::numbers::pi);
-  return 2.0 * deviation * density + mean * (2.0 * normal_cdf(z) - 1.0);
 }
 
 }  // namespace
@@ -184,7 +175,8 @@ double RowDistribution::climb(double from, double step) const {
     here = there;
   }
   // Golden section between the neighbours.
-  double low = at - step;
+  const bool positive = rows_.frame().target_kind == TargetKind::kPositive;
+  double low = positive ? std::max(at - step, 0.0) : at - step;
   double high = at + step;
   constexpr double kGolden = 0.6180339887498949;
   while (high - low > 1e-7 * step) {
@@ -196,7 +188,9 @@ double RowDistribution::climb(double from, double step) const {
       high = b;
     }
   }
-  return 0.5 * (low + high);
+  const double top = 0.5 * (low + high);
+  // A density of positive numbers may have its maximum at 0, where it may be infinite.
+  return positive && top < step && standardized_log_density(0.0) >= standardized_log_density(top) ? 0.0 : top;
 }
 
 std::vector<double> RowDistribution::modes() const {
@@ -234,18 +228,20 @@ std::vector<double> RowDistribution::modes() const {
 }
 
 std::optional<double> RowDistribution::crps(double y) const {
-  if (!model_.experts().normal() || outputs() != 1) return std::nullopt;
+  const Experts& experts = model_.experts();
+  if (!experts.has_mean_distances() || outputs() != 1) return std::nullopt;
   const double z = (y - unit(0).center) / unit(0).scale;
-  std::vector<double> variances;
-  for (std::size_t k = 0; k < gate_.size(); ++k)
-    variances.push_back(model_.experts().variance(static_cast<int>(k), heads_[k].data())[0]);
+  const int count = model_.num_experts();
   double score = 0.0;
-  for (std::size_t k = 0; k < gate_.size(); ++k) {
-    if (gate_[k] == 0.0) continue;
-    score += gate_[k] * mean_absolute(z - heads_[k][0], std::sqrt(variances[k]));
-    for (std::size_t l = 0; l < gate_.size(); ++l) {
-      score -= 0.5 * gate_[k] * gate_[l] *
-               mean_absolute(heads_[k][0] - heads_[l][0], std::sqrt(variances[k] + variances[l]));
+  for (int k = 0; k < count; ++k) {
+    const auto of_k = static_cast<std::size_t>(k);
+    if (gate_[of_k] == 0.0) continue;
+    score += gate_[of_k] * experts.mean_distance(k, heads_[of_k].data(), z);
+    for (int l = 0; l < count; ++l) {
+      const auto of_l = static_cast<std::size_t>(l);
+      if (gate_[of_l] == 0.0) continue;
+      score -=
+          0.5 * gate_[of_k] * gate_[of_l] * experts.mean_difference(k, heads_[of_k].data(), l, heads_[of_l].data());
     }
   }
   return score * unit(0).scale;

@@ -39,8 +39,8 @@ class RowDistribution {
   // Where the density of a single target that is a number or a count has its maxima, ascending: each is reached by
   // climbing from some expert's mean (Carreira-Perpinan 2000).
   std::vector<double> modes() const;
-  // Continuous ranked probability score at y: closed form for normal mixtures with one target (Grimit et al. 2006);
-  // nothing otherwise.
+  // Continuous ranked probability score at y, E|Y - y| - E|Y - Y'| / 2, of a single target where the family has closed
+  // forms (of normal mixtures: Grimit et al. 2006); nothing otherwise.
   std::optional<double> crps(double y) const;
   // One draw: targets [outputs] (a class by its number).
   std::vector<double> draw(Random& random) const;

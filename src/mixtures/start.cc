@@ -41,6 +41,28 @@ Columns gate_and_targets(const Data& data) {
   return columns;
 }
 
+// log(y + shift) of the only target, centred and of spread 1.
+std::vector<double> standardized_logs(const Data& data, double shift) {
+  std::vector<double> logs(static_cast<std::size_t>(data.count()));
+  for (std::size_t n = 0; n < logs.size(); ++n)
+    logs[n] = std::log(std::max(data.expert_rows.targets[0][n] + shift, std::numeric_limits<double>::min()));
+  Eigen::Map<Eigen::VectorXd> values(logs.data(), data.count());
+  values.array() -= values.mean();
+  const double spread = std::sqrt(values.squaredNorm() / static_cast<double>(data.count()));
+  if (spread > 0.0) values /= spread;
+  return logs;
+}
+
+// The same rows with the logarithms of a target that has a logarithmic link, which `logs` keeps.
+Data with_logs(const Data& given, TargetKind target, std::vector<double>& logs) {
+  Data data = given;
+  if (target == TargetKind::kCount || target == TargetKind::kPositive) {
+    logs = standardized_logs(given, target == TargetKind::kCount ? 0.5 : 0.0);
+    data.expert_rows.targets = {logs.data()};
+  }
+  return data;
+}
+
 // Lloyd's algorithm from k-means++ centres (Arthur & Vassilvitskii 2007), rows counting by their case weight.
 Labels kmeans(const Eigen::MatrixXd& points, Column weights, int clusters, Random& random) {
   const Eigen::Index rows = points.cols();
@@ -163,6 +185,12 @@ Labels anywhere(const Data& data, int experts, Random& random) {
 
 }  // namespace
 
+Eigen::MatrixXd start_points(const Data& given, TargetKind target) {
+  std::vector<double> logs;
+  const Data data = with_logs(given, target, logs);
+  return coordinates(gate_and_targets(data), data.count());
+}
+
 const std::vector<std::string>& start_names() {
   static const std::vector<std::string> names = {"auto", "kmeans_xy", "segments", "regressions", "kmeans_x", "random"};
   return names;
@@ -174,8 +202,11 @@ std::string start_of_run(const std::string& option, int run) {
   return start_names()[1 + static_cast<std::size_t>(run) % kinds];
 }
 
-Weights starting_weights(const std::string& start, const Data& data, int experts, std::uint64_t seed, int run) {
+Weights starting_weights(const std::string& start, const Data& given, TargetKind target, int experts,
+                         std::uint64_t seed, int run) {
   Random random(seed, static_cast<std::uint64_t>(run));
+  std::vector<double> logs;
+  const Data data = with_logs(given, target, logs);
   Labels labels;
   if (start == "kmeans_xy" || (start == "kmeans_x" && data.gate_rows.targets.empty())) {
     labels = kmeans(coordinates(gate_and_targets(data), data.count()), data.weights, experts, random);

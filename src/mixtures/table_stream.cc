@@ -58,8 +58,9 @@ void append_row(CsvTable& to, const CsvTable& from, std::int64_t row) {
 
 }  // namespace
 
-TableStream::TableStream(const std::filesystem::path& path, DesignRequest request, std::function<void(double)> progress)
-    : request_(std::move(request)), progress_(std::move(progress)), stream_(path) {
+TableStream::TableStream(const std::filesystem::path& path, DesignRequest request, std::function<void(double)> progress,
+                         CsvOptions csv)
+    : request_(std::move(request)), progress_(std::move(progress)), stream_(path, kCsvPieceBytes, std::move(csv)) {
   schema_ = scan_csv(stream_, [&](std::int64_t bytes) {
     throw_if_interrupted();
     if (progress_)

@@ -18,7 +18,8 @@ class TableStream {
  public:
   // Reads the whole file for its types, levels, classes, means and spreads. `progress` is told the share of the file
   // read so far, in every pass; may be empty. Throws Error for what build_design and Prepared::from refuse.
-  TableStream(const std::filesystem::path& path, DesignRequest request, std::function<void(double)> progress);
+  TableStream(const std::filesystem::path& path, DesignRequest request, std::function<void(double)> progress,
+              CsvOptions csv = {});
 
   std::int64_t rows() const { return schema_.rows; }  // of the file
   std::int64_t dropped() const { return dropped_; }   // with missing values

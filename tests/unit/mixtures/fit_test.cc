@@ -30,6 +30,7 @@ Sample crossing_lines(int rows, std::uint64_t seed, const std::string& family = 
     double y = line + 0.3 * random.normal();
     if (!sample.classes.empty()) y = y > 0.0 ? 1.0 : 0.0;
     if (family == "poisson") y = std::floor(std::exp(0.5 * line) + random.uniform_open());
+    if (family == "gamma") y = std::exp(0.5 * y);
     sample.columns[0].values.push_back(x);
     sample.targets[0].values.push_back(y);
   }
@@ -49,7 +50,7 @@ std::string message_of(Sample sample, const FitOptions& options = few_starts()) 
 }
 
 TEST(MixtureFitTest, EveryFamilyRouterAndGateClimbs) {
-  for (const std::string family : {"gaussian", "student_t", "laplace", "logistic", "multinomial", "poisson"}) {
+  for (const std::string family : {"gaussian", "student_t", "laplace", "logistic", "multinomial", "poisson", "gamma"}) {
     for (const std::string router : {"posterior", "hard", "stochastic"}) {
       for (const std::string gate : {"softmax", "constant", "gaussian", "2x2"}) {
         SCOPED_TRACE(family + " " + router + " " + gate);
@@ -84,6 +85,26 @@ TEST(MixtureFitTest, UnitsOfInputsAndTargetsDoNotMatter) {
     EXPECT_NEAR(scaled.log_likelihood, plain.log_likelihood - 300.0 * std::log(unit),
                 1e-6 * std::fabs(scaled.log_likelihood));
     EXPECT_TRUE(scaled.certificate.maximum) << scaled.certificate.reason;
+  }
+}
+
+TEST(MixtureFitTest, UnitsOfPositiveTargetsMoveTheirIntercepts) {
+  const Fit plain = fit_mixture(crossing_lines(300, 1, "gamma"), few_starts(2, "gamma"));
+  EXPECT_TRUE(plain.certificate.maximum) << plain.certificate.reason;
+  const std::vector<Coefficient> before = coefficients(plain);
+  for (const double unit : {1e-290, 1e12, 1e290}) {
+    SCOPED_TRACE(unit);
+    Sample sample = crossing_lines(300, 1, "gamma");
+    for (double& y : sample.targets[0].values) y *= unit;
+    const Fit scaled = fit_mixture(std::move(sample), few_starts(2, "gamma"));
+    EXPECT_NEAR(scaled.log_likelihood, plain.log_likelihood - 300.0 * std::log(unit),
+                1e-9 * std::fabs(scaled.log_likelihood));
+    const std::vector<Coefficient> after = coefficients(scaled);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const bool moves = before[i].part != "gate" && before[i].term == "(intercept)";
+      EXPECT_NEAR(after[i].estimate, before[i].estimate + (moves ? std::log(unit) : 0.0), 1e-5) << before[i].term;
+      EXPECT_NEAR(after[i].standard_error.value(), before[i].standard_error.value(), 1e-5) << before[i].term;
+    }
   }
 }
 
@@ -185,6 +206,10 @@ TEST(MixtureFitTest, WrongDataIsRefusedWithItsPlace) {
   EXPECT_NE(message_of(sample, few_starts(2, "logistic")).find("all rows are of one class"), std::string::npos);
   sample = crossing_lines(30, 8);
   EXPECT_NE(message_of(sample, few_starts(2, "poisson")).find("expected a count"), std::string::npos);
+  sample.targets[0].values[3] = -2.5;
+  sample.targets[0].values[0] = sample.targets[0].values[1] = sample.targets[0].values[2] = 1.0;
+  EXPECT_NE(message_of(sample, few_starts(2, "gamma")).find("row 4 is -2.5, expected a number above 0"),
+            std::string::npos);
   EXPECT_NE(message_of(sample, few_starts(2, "gausian")).find("did you mean 'gaussian'"), std::string::npos);
 }
 

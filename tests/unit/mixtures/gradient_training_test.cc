@@ -30,6 +30,7 @@ std::string table_text(const std::string& family, int rows) {
     std::string target = fmt::format("{}", y);
     if (family == "multinomial") target = y < -1.0 ? "low" : (y < 1.0 ? "middle" : "high");
     if (family == "poisson") target = fmt::format("{}", std::floor(std::exp(0.4 * (y + 2.0))));
+    if (family == "gamma") target = fmt::format("{}", std::exp(0.4 * y));
     text += fmt::format("{},{},{}\n", target, x, z);
   }
   return text;
@@ -56,7 +57,7 @@ FitOptions network_options(const std::string& family) {
 }
 
 TEST(GradientTrainingTest, SlopesMatchDifferencesForNetworksOfEveryFamily) {
-  for (const std::string family : {"gaussian", "student_t", "laplace", "poisson", "multinomial"}) {
+  for (const std::string family : {"gaussian", "student_t", "laplace", "poisson", "gamma", "multinomial"}) {
     for (const char* combine : {"densities", "means"}) {
       SCOPED_TRACE(family + std::string(" ") + combine);
       FitOptions options = network_options(family);
@@ -86,7 +87,7 @@ TEST(GradientTrainingTest, SlopesMatchDifferencesForNetworksOfEveryFamily) {
 
 TEST(GradientTrainingTest, SlopesOfLinearModelsAreTheExactDerivatives) {
   for (const std::string gate : {"softmax", "gaussian", "tree"}) {
-    for (const std::string family : {"gaussian", "student_t", "poisson", "multinomial"}) {
+    for (const std::string family : {"gaussian", "student_t", "poisson", "gamma", "multinomial"}) {
       SCOPED_TRACE(gate + " " + family);
       FitOptions options;
       options.family = family;

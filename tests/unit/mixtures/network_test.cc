@@ -107,15 +107,17 @@ Sample sample_for(const std::string& family, int rows) {
     const double y = mean + 0.5 * random.normal();
     sample.columns[0].values.push_back(x);
     sample.columns[1].values.push_back(z);
-    sample.targets[0].values.push_back(kind == TargetKind::kNumber  ? y
-                                       : kind == TargetKind::kCount ? std::floor(std::exp(0.4 * std::min(y, 6.0)))
-                                                                    : (y < -1.0 ? 0.0 : (y < 1.0 ? 1.0 : 2.0)));
+    double target = y;
+    if (kind == TargetKind::kCount) target = std::floor(std::exp(0.4 * std::min(y, 6.0)));
+    if (kind == TargetKind::kPositive) target = std::exp(0.4 * y);
+    if (kind == TargetKind::kClass) target = y < -1.0 ? 0.0 : (y < 1.0 ? 1.0 : 2.0);
+    sample.targets[0].values.push_back(target);
   }
   return sample;
 }
 
 TEST(NetworkTest, WithoutHiddenUnitsTheyAreTheLinearModel) {
-  for (const std::string family : {"gaussian", "student_t", "laplace", "poisson", "multinomial"}) {
+  for (const std::string family : {"gaussian", "student_t", "laplace", "poisson", "gamma", "multinomial"}) {
     SCOPED_TRACE(family);
     const Prepared rows = Prepared::from(sample_for(family, 60), find_family(family).target, 3);
     FitOptions options;

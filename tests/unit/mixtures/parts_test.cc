@@ -83,10 +83,32 @@ TEST(DistributionsTest, KnownValues) {
   EXPECT_NEAR(laplace_cdf(-std::log(2.0)), 0.25, 1e-15);
   EXPECT_NEAR(poisson_cdf(2.0, 3.0), std::exp(-3.0) * (1.0 + 3.0 + 4.5), 1e-14);
   EXPECT_EQ(poisson_cdf(-1.0, 3.0), 0.0);
+  EXPECT_NEAR(gamma_cdf(2.0, 1.0), 1.0 - std::exp(-2.0), 1e-15);
+  EXPECT_NEAR(gamma_cdf(0.7, 2.0), 1.0 - 1.7 * std::exp(-0.7), 1e-15);
+  EXPECT_NEAR(gamma_cdf(1e-3, 0.5) / std::erf(std::sqrt(1e-3)), 1.0, 1e-13);
+  EXPECT_NEAR(gamma_cdf(1e8, 1e8), 0.5 + 1.0 / (3.0 * std::sqrt(2.0 * 3.14159265358979324e8)), 1e-11);
+  EXPECT_NEAR(beta_cdf(0.3, 2.0, 1.0), 0.09, 1e-15);
+  EXPECT_NEAR(beta_cdf(0.9, 1.0, 3.0), 1.0 - 1e-3, 1e-15);
   EXPECT_NEAR(poisson_cdf(1000.0, 1000.0), 0.508409, 1e-6);
   EXPECT_NEAR(digamma(1.0), -0.57721566490153286, 1e-14);
   EXPECT_NEAR(trigamma(1.0), 1.6449340668482264, 1e-14);
   EXPECT_NEAR(digamma(150.5), (std::lgamma(150.5 + 1e-4) - std::lgamma(150.5 - 1e-4)) / 2e-4, 1e-8);
+}
+
+TEST(DistributionsTest, NormalizerOfGammaDensities) {
+  // Both formulas meet at 10, and derivatives are those of the value.
+  for (const double a : {0.01, 0.7, 3.0, 9.999999, 10.000001, 40.0, 1e4}) {
+    SCOPED_TRACE(a);
+    const auto value = [](double at) { return at * std::log(at) - at - std::lgamma(at); };
+    const auto [c, first, second] = gamma_normalizer(a);
+    EXPECT_NEAR(c, value(a), 1e-14 * (1.0 + a * std::log(1.0 + a)));
+    const double step = 1e-4 * a;
+    EXPECT_NEAR(first, (gamma_normalizer(a + step)[0] - gamma_normalizer(a - step)[0]) / (2.0 * step), 1e-7 * first);
+    EXPECT_NEAR(second, (gamma_normalizer(a + step)[1] - gamma_normalizer(a - step)[1]) / (2.0 * step),
+                1e-7 * std::fabs(second));
+  }
+  EXPECT_NEAR(gamma_normalizer(10.0 - 1e-9)[0], gamma_normalizer(10.0)[0], 1e-9);
+  EXPECT_NEAR(gamma_normalizer(1e9)[1], 0.5e-9, 1e-18);
 }
 
 // Of every corner of the objective the best: the obvious way, for two inputs.

@@ -91,7 +91,7 @@ TEST(PortraitTest, JsonHoldsNoMoreThanThereIs) {
   EXPECT_EQ(json.at("profiles")[0].at("means").size(), 2U);
   EXPECT_EQ(json.at("rows").size(), 40U);
   const Prepared rows = Prepared::under(pictured.fit.frame, pictured.built.sample);
-  const nlohmann::json calibration = calibration_json(calibrate(*pictured.fit.model, rows), pictured.fit.frame, false);
+  const nlohmann::json calibration = calibration_json(calibrate(*pictured.fit.model, rows), pictured.fit.frame);
   EXPECT_EQ(calibration.at("reliability").size(), 15U);
   EXPECT_FALSE(calibration.contains("pit"));
 }

@@ -35,6 +35,7 @@ std::string table_text(const std::string& family, int rows) {
     double y = mean + 0.4 * random.normal();
     std::string target = fmt::format("{}", y);
     if (family == "poisson") target = fmt::format("{}", std::floor(std::exp(0.3 * mean) + random.uniform_open()));
+    if (family == "gamma") target = fmt::format("{}", std::exp(0.3 * y));
     if (family == "logistic") target = y > 4.0 ? "high" : "low";
     if (family == "multinomial") target = y > 5.0 ? "high" : (y > 3.0 ? "middle" : "low");
     text += fmt::format("{},{},{}\n", target, x, red ? "red" : "blue");
@@ -60,7 +61,7 @@ Fitted fit_text(const std::string& text, const std::string& family) {
 }
 
 TEST(PredictTest, DensitiesAddUpToTheLikelihoodAndQuantilesInvertTheDistribution) {
-  for (const std::string family : {"gaussian", "student_t", "laplace", "poisson", "logistic", "multinomial"}) {
+  for (const std::string family : {"gaussian", "student_t", "laplace", "poisson", "gamma", "logistic", "multinomial"}) {
     SCOPED_TRACE(family);
     Fitted fitted = fit_text(table_text(family, 200), family);
     const Prepared prepared = Prepared::under(fitted.fit.frame, fitted.built.sample);
