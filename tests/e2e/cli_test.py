@@ -392,6 +392,117 @@ class Mixtures(Case):
         self.assertEqual(fit["bic"], min(one["bic"] for one in sound))
         self.assertEqual((fit["experts"], fit["family"]), (2, "gaussian"))
 
+    def test_gamma_experts(self):
+        generator = random.Random(8)
+        lines = ["y,x"]
+        for _ in range(300):
+            x = generator.uniform(-2, 2)
+            mean, shape = (math.exp(1 + x), 9) if generator.random() < 1 / (1 + math.exp(-2 * x)) else (math.exp(2 - x), 3)
+            lines.append(f"{generator.gammavariate(shape, mean / shape)!r},{x!r}")
+        table = self.write("g.csv", "\n".join(lines) + "\n")
+        model, numbers, out = self.folder / "model.json", self.folder / "fit.json", self.folder / "p.csv"
+        result = self.witan("fit", table, "--target", "y", "--family", "gamma,gaussian", "--restarts", "10", "--output", model,
+                            "--json", numbers)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        fit = json.loads(numbers.read_text())
+        self.assertEqual(fit["family"], "gamma")
+        self.assertEqual([one["family"] for one in fit["selection"]], ["gamma", "gaussian"])
+        self.assertTrue(fit["certificate"]["maximum"], fit["certificate"])
+        self.assertEqual(sum(one["term"] == "shape" for one in fit["parameters"]), 2)
+        self.assertGreater(fit["calibration"]["crps"], 0)
+        self.assertEqual(self.witan("predict", model, table, "--output", out).returncode, 0)
+        rows = list(csv.DictReader(out.read_text().splitlines()))
+        self.assertAlmostEqual(sum(float(row["log_density"]) for row in rows), fit["log_likelihood"], places=6)
+        self.assertTrue(all(0 < float(row["q0.05"]) < float(row["q0.95"]) for row in rows))
+        lines[3] = "-1,0.5"
+        self.refused("fit", self.write("n.csv", "\n".join(lines)), "--target", "y", "--family", "gamma",
+                     says=["line 4, column 'y': -1", "above 0"])
+
+    def test_tables_written_elsewhere(self):
+        generator = random.Random(2)
+        rows = [(3 * x + generator.gauss(0, 1), x) for x in (generator.gauss(0, 1) for _ in range(80))]
+        plain = self.write("p.csv", "y,x\n" + "".join(f"{y!r},{x!r}\n" for y, x in rows))
+        commas = "y;x\n" + "".join(f"{y!r};{x!r}\n" for y, x in rows).replace(".", ",")
+        foreign = self.write("f.csv", commas)
+        numbers, model, out = self.folder / "fit.json", self.folder / "m.json", self.folder / "o.csv"
+        likelihoods = []
+        for table, options in ((plain, ()), (foreign, ("--separator", ";", "--decimal", ",")), (foreign, ("--decimal", ",")),
+                               (foreign, ("--decimal", ",", "--stream"))):
+            result = self.witan("fit", table, "--target", "y", "--experts", "1", "--json", numbers, "--output", model, *options)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            likelihoods.append(json.loads(numbers.read_text())["log_likelihood"])
+        for value in likelihoods:
+            self.assertAlmostEqual(value, likelihoods[0], places=9)
+        self.assertEqual(self.witan("predict", model, foreign, "--decimal", ",", "--output", out).returncode, 0)
+        self.assertEqual(len(out.read_text().splitlines()), 81)
+        self.refused("fit", foreign, "--target", "y", says=["line 2, column 'y'", "decimal comma", "--decimal ,"])
+        self.refused("fit", plain, "--target", "y", "--separator", ",", "--decimal", ",", says=["cannot both separate"])
+        self.refused("fit", self.write("u.csv", "y,x\n1,2\n".encode("utf-16")), "--target", "y", says=["UTF-16"])
+        self.refused("fit", self.write("v.csv", "y,x\n1,2\n".encode("utf-16-le")), "--target", "y", says=["UTF-16"])
+
+    def test_a_line_of_two_gigabytes_is_refused_at_once(self):
+        path = self.folder / "long.csv"
+        with open(path, "wb") as file:
+            file.write(b"y,x\n1,2\n3,")
+            file.truncate(2 << 30)  # a hole: no byte of it is stored
+        for options in ((), ("--stream",)):
+            process = subprocess.Popen([WITAN, "fit", str(path), "--target", "y", *options], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+            message = process.stderr.read().decode()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(process.returncode, 1, message)
+            self.assertIn("line 3", message)
+            self.assertIn("is longer than", message)
+            self.assertLess(usage.ru_maxrss, 400 * 1024)  # of 2 GiB
+
+    def test_data_that_say_nothing_or_too_much(self):
+        generator = random.Random(3)
+        def fit(name, rows, *options):
+            numbers = self.folder / "fit.json"
+            table = self.write("t.csv", name + "\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+            result = self.witan("fit", table, "--target", "y", "--restarts", "4", "--json", numbers, *options)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertNotIn("nan", result.stdout)
+            read = json.loads(numbers.read_text())
+            self.assertIsNotNone(read["log_likelihood"])
+            for one in read["parameters"]:  # a number that is not there has its reason
+                self.assertTrue(one["estimate"] is not None and one["standard_error"] is not None or one["reason"], one)
+            self.assertTrue(read["certificate"]["maximum"] or read["certificate"]["reason"], read["certificate"])
+            self.assertEqual(read["degenerate"], bool(read["degenerate_reason"]))
+            return read
+        def crossing(count):
+            return [(x if generator.random() < 0.5 else -x, x) for x in (generator.gauss(0, 1) for _ in range(count))]
+        noisy = [(y + 0.2 * generator.gauss(0, 1), x) for y, x in crossing(60)]
+        fit("y,x", [(math.copysign(5, i - 39.5) + 0.1 * generator.gauss(0, 1), i) for i in range(80)])  # separable
+        fit("y,x", [(math.copysign(5, i - 39.5) + 0.1 * generator.gauss(0, 1), i) for i in range(80)], "--gate-ridge", "0")
+        fit("y,x", noisy * 3)
+        self.assertIn("linear combination", fit("y,x,z", [(y, x, 2 * x + 1) for y, x in noisy])["notes"][0])
+        fit("y,x", [(1, 2), (3, 4)] * 20)
+        fit("y,x", noisy[:5], "--experts", "5")
+        fit("y,x", [(f"{y}e299", x) for y, x in noisy])
+        fit("y,x", [(f"{y}e-300", x) for y, x in noisy])
+        fit("y,x", [(y, f"{x}e299") for y, x in noisy])
+        fit("y,x", [(y, f"{x}e-310") for y, x in noisy])
+        fit("y,x", noisy + [("1e300", 0)])
+        fit("y,x,w", [(y, x, "1e300") for y, x in noisy], "--weights", "w")
+        fit("y,x,w", [(y, x, "1e-300") for y, x in noisy], "--weights", "w")
+        self.assertEqual(fit("y,x,w", [(y, x, 1) for y, x in noisy] + [("1e300", "1e300", 0)], "--weights", "w")["rows"], 60)
+        fit("y,x", [("yes" if y > 0 else "no", y) for y, x in noisy], "--family", "logistic")  # separable classes
+        def refused(text, says, *options):
+            self.refused("fit", self.write("r.csv", text), "--target", "y", *options, says=says)
+        refused("y,x\n1,2\n", ["1 row; expected at least 2"])
+        refused("y,x\n", ["no rows"])
+        refused("y,x\n2,1\n2,2\n2,3\n", ["target 'y'", "in every row"])
+        refused("y,x\n1,5\n2,5\n3,5\n", ["column 'x'", "in every row"])
+        refused("y,x\na,5\na,6\na,7\n", ["one class"], "--family", "logistic")
+        refused("y,x\n1,5\n2,6\n", ["experts=3 exceeds the 2 rows"], "--experts", "3")
+        refused("y,x,w\n1,5,0\n2,6,0\n", ["weight 0"], "--weights", "w")
+        refused("y,x,w\n1,5,1\n2,6,-1\n", ["line 3, column 'w'"], "--weights", "w")
+        refused("y,x\n1,5\ninf,6\n", ["line 3, column 'y': inf"])
+        refused("y,x\n1,5\n2,NaN\n", ["line 3, column 'x'", "missing"])
+        refused('y,x\n"1\n2",5\n2,6\nabc,7\n', ["line 2, column 'y'", "no number"])
+
     def test_wrong_tables_and_options(self):
         table = self.write("t.csv", "y,x,c\n1,2,red\n2,,blue\n3,4,red\n")
         self.refused("fit", table, "--target", "y", says=["line 3, column 'x'", "missing"])

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mixtures/derivatives.h"
+#include "mixtures/gamma_experts.h"
 #include "mixtures/gaussian_experts.h"
 #include "mixtures/laplace_experts.h"
 #include "mixtures/model.h"
@@ -26,7 +27,8 @@ constexpr double kTolerance = 1e-9;
 constexpr double kFloor = 1e-12;
 
 Json fixture(const std::string& name) {
-  std::ifstream file(std::string(WITAN_TEST_DATA) + "/golden/mixtures/fixtures.json");
+  const char* of_file = name == "gamma" ? "/golden/mixtures/gamma.json" : "/golden/mixtures/fixtures.json";
+  std::ifstream file(WITAN_TEST_DATA + std::string(of_file));
   return Json::parse(file).at(name);
 }
 
@@ -178,6 +180,8 @@ TEST(MixturesFixturesTest, Binomial) {
 TEST(MixturesFixturesTest, Multinomial) {
   check_family("multinom", std::make_unique<SoftmaxExperts>(3, 3, 4, 0.0), 9, false);
 }
+
+TEST(MixturesFixturesTest, Gamma) { check_family("gamma", std::make_unique<GammaExperts>(3, 3, kFloor), 3, false); }
 
 TEST(MixturesFixturesTest, GaussianWithFullCovariance) {
   const Json json = fixture("gaussian_fullcov");

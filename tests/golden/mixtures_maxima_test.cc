@@ -164,6 +164,37 @@ TEST(MixturesMaximaTest, StudentTExperts) {
   EXPECT_NEAR(fit_mixture(sample_of("t2.csv", "y", {"x"}, {"x"}), options).log_likelihood, -4822.12, 0.005);
 }
 
+TEST(MixturesMaximaTest, GammaExpertsWithTheirStandardErrors) {
+  const Json reference = read_json("gamma.json").at("gamma_k2");
+  Sample sample;
+  sample.columns = {{"x", reference.at("x").get<std::vector<double>>()}};
+  sample.targets = {{"y", reference.at("y").get<std::vector<double>>()}};
+  sample.expert_inputs = sample.gate_inputs = {0};
+  const Fit fit = fit_mixture(std::move(sample), exact(2, "gamma"));
+  expect_relative(fit.log_likelihood, reference.at("logLik").get<double>(), 1e-9);
+  expect_certified(fit);
+  // Gate of expert 2 against expert 1; intercept, slope and log shape of expert 1; the same of expert 2.
+  const auto values = reference.at("parameters").get<std::vector<double>>();
+  const auto errors = reference.at("standard_errors").get<std::vector<double>>();
+  const std::vector<Coefficient> table = coefficients(fit);
+  const bool swapped = (table[2].estimate > 1.5) != (values[2] > 1.5);
+  for (const Coefficient& c : table) {
+    std::size_t at = c.term == "(intercept)" ? 0 : (c.term == "x" ? 1 : 2);
+    double sign = 1.0;
+    if (c.part == "gate") {
+      // The reference's gate is of its first expert.
+      sign = swapped ? 1.0 : -1.0;
+    } else {
+      at += (c.part == "expert 1") != swapped ? 2 : 5;
+    }
+    const bool shape = c.term == "shape";
+    const double expected = shape ? std::exp(values[at]) : sign * values[at];
+    EXPECT_NEAR(c.estimate, expected, 1e-5 * (1.0 + std::fabs(expected))) << c.part << " " << c.term;
+    const double error = (shape ? expected : 1.0) * errors[at];
+    EXPECT_NEAR(c.standard_error.value(), error, 1e-4 * error) << c.part << " " << c.term;
+  }
+}
+
 TEST(MixturesMaximaTest, GaussianGateIsAGaussianMixtureOfInputsAndTargets) {
   const Json reference = read_json("gaussian_gate.json");
   struct Case {

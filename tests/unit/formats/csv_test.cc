@@ -53,6 +53,32 @@ TEST(CsvTest, SeparatorsLineEndsAndByteOrderMark) {
   }
 }
 
+TEST(CsvTest, DecimalCommas) {
+  CsvOptions options;
+  options.decimal = ',';
+  const CsvTable table = parse_csv("a;b;c\n1,5;-2e3;x\n,25;1,5e-1;1.5\n", "t.csv", options);
+  EXPECT_EQ(table.find("a").numbers, (std::vector<double>{1.5, 0.25}));
+  EXPECT_EQ(table.find("b").numbers, (std::vector<double>{-2000.0, 0.15}));
+  EXPECT_EQ(table.find("c").levels, (std::vector<std::string>{"1.5", "x"}));
+  // The first line alone would be separated by commas.
+  EXPECT_EQ(parse_csv("a,b;c,d,e\n1,5;2\n", "t.csv", options).columns.size(), 2U);
+  options.separator = ',';
+  EXPECT_EQ(test::error_message([&] { parse_csv("a,b\n", "t.csv", options); }),
+            "t.csv: ',' cannot both separate columns and be the decimal point");
+  EXPECT_TRUE(is_csv_number(" +1.5e3", '.'));
+  EXPECT_FALSE(is_csv_number("1,5", '.'));
+  EXPECT_FALSE(is_csv_number("inf", '.'));
+  EXPECT_FALSE(is_csv_number("", '.'));
+}
+
+TEST(CsvTest, Utf16IsNamedWithAndWithoutItsMark) {
+  for (const std::string& text : {std::string("\xFF\xFE"
+                                              "y\0",
+                                              4),
+                                  std::string("y\0,\0x\0\n\0", 8), std::string("\0y\0,\0x", 6)})
+    EXPECT_NE(error_of(text).find("UTF-16"), std::string::npos);
+}
+
 TEST(CsvTest, QuotedNewlinesMoveLineNumbers) {
   const CsvTable table = parse("a,b\n\"x\ny\",1\n\"say \"\"hi\"\"\",2\n");
   EXPECT_EQ(table.find("a").levels, (std::vector<std::string>{"say \"hi\"", "x\ny"}));

@@ -88,6 +88,26 @@ TEST(MixtureFitTest, UnitsOfInputsAndTargetsDoNotMatter) {
   }
 }
 
+TEST(MixtureFitTest, UnitsAtTheEndsOfDoubleHaveErrorsOrReasons) {
+  for (const double unit : {1e-310, 1e-300, 1e300}) {
+    SCOPED_TRACE(unit);
+    Sample sample = crossing_lines(300, 1);
+    for (double& y : sample.targets[0].values) y *= unit;
+    const Fit fit = fit_mixture(std::move(sample), few_starts());
+    for (const Coefficient& c : coefficients(fit)) EXPECT_TRUE(c.standard_error.has_value()) << c.part << " " << c.term;
+  }
+  Sample sample = crossing_lines(300, 1);
+  for (double& x : sample.columns[0].values) x *= 1e-310;
+  for (const Coefficient& c : coefficients(fit_mixture(std::move(sample), few_starts()))) {
+    if (c.term == "x") {
+      EXPECT_FALSE(c.standard_error.has_value());
+      EXPECT_NE(c.reason.find("beyond the range of numbers"), std::string::npos) << c.reason;
+    } else {
+      EXPECT_TRUE(c.standard_error.has_value()) << c.part << " " << c.term;
+    }
+  }
+}
+
 TEST(MixtureFitTest, UnitsOfPositiveTargetsMoveTheirIntercepts) {
   const Fit plain = fit_mixture(crossing_lines(300, 1, "gamma"), few_starts(2, "gamma"));
   EXPECT_TRUE(plain.certificate.maximum) << plain.certificate.reason;

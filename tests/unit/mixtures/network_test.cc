@@ -91,6 +91,45 @@ TEST(NetworkTest, BlendsAreMetaPi) {
   EXPECT_NEAR(gradient(3), 0.75 * ((3.0 - 2.5) * 0.5 + (-1.0 - 0.5) * 2.0), 1e-15);
 }
 
+// A gate of one input without slope: its biases are its logits everywhere. Two experts that give 1 and 2.
+TEST(NetworkTest, ABalancedGateClosesWhatWasServedTooMuch) {
+  std::vector<std::unique_ptr<Network>> experts;
+  for (int k = 0; k < 2; ++k) experts.push_back(make_layer(1, 1, Activation::kLinear));
+  std::vector<std::unique_ptr<Network>> parts;
+  parts.push_back(make_blend(make_layer(1, 2, Activation::kLinear), std::move(experts), true));
+  parts.push_back(make_layer(1, 1, Activation::kLinear));
+  const auto network = make_chain(std::move(parts));
+  Eigen::VectorXd parameters = Eigen::VectorXd::Zero(network->size());
+  parameters(2) = std::log(3.0);  // the gate: 3/4 and 1/4
+  parameters(5) = 1.0;            // biases of the experts
+  parameters(7) = 2.0;
+  parameters(8) = 1.0;  // the last layer passes on
+  const Matrix rows = Matrix::Ones(1, 8);
+  const auto output = [&] {
+    std::any kept;
+    return network->forward(parameters.data(), rows, kept)(0, 3);
+  };
+  EXPECT_NEAR(output(), 1.25, 1e-15);
+  network->balance(parameters.data(), rows, 2.5);  // totals 6 and 2, mean 4
+  EXPECT_NEAR(output(), 1.25, 1e-15);
+  network->balance(parameters.data(), rows, 2.5);  // 12 and 4: the first is 4 above the mean
+  EXPECT_NEAR(output(), 2.0, 1e-15);
+  // What is closed has no gradient.
+  std::any kept;
+  network->forward(parameters.data(), rows, kept);
+  Eigen::VectorXd gradient = Eigen::VectorXd::Zero(network->size());
+  network->backward(parameters.data(), kept, Matrix::Ones(1, 8), gradient.data());
+  EXPECT_EQ(gradient(2), 0.0);
+  EXPECT_EQ(gradient(5), 0.0);
+  EXPECT_NEAR(gradient(7), 8.0, 1e-12);
+  network->balance(parameters.data(), rows, 2.5);  // 12 and 12: both again
+  EXPECT_NEAR(output(), 1.25, 1e-15);
+  network->balance(parameters.data(), rows, 1.0);
+  EXPECT_NEAR(output(), 2.0, 1e-15);
+  network->lift_balance();
+  EXPECT_NEAR(output(), 1.25, 1e-15);
+}
+
 Sample sample_for(const std::string& family, int rows) {
   Random random(6);
   Sample sample;

@@ -136,6 +136,32 @@ TEST(PredictTest, TheModelFileSaysTheSame) {
   }
 }
 
+TEST(PredictTest, TextThatWasMeantToBeNumbers) {
+  DesignRequest request;
+  request.formula = parse_formula("y ~ x");
+  const auto message = [&](const std::string& text) {
+    return test::error_message([&] { build_design(parse_csv(text, "t.csv"), request); });
+  };
+  EXPECT_NE(message("y;x\n1;2,5\n2;3\n").find("column 'x' has text such as '2,5'; numbers with a decimal comma"),
+            std::string::npos);
+  EXPECT_NE(message("y;x\n1;2\n2,5;3\n").find("line 3, column 'y': '2,5' is no number; numbers with a decimal comma"),
+            std::string::npos);
+  EXPECT_NE(message("y,x\n1,2\nabc,3\n").find("line 3, column 'y': 'abc' is no number"), std::string::npos);
+  std::string many = "y,x\n";
+  for (int n = 0; n < 60; ++n) many += fmt::format("{},{}\n", n, n == 40 ? "4O.5" : fmt::format("{}.5", n));
+  EXPECT_NE(
+      message(many).find("line 42, column 'x': '4O.5' is no number, and 59 of the column's 60 different values are"),
+      std::string::npos);
+  request.weights = "w";
+  EXPECT_NE(message("y,x,w\n1,2,1\n2,3,-4\n").find("line 3, column 'w': -4, expected a weight of 0 or more"),
+            std::string::npos);
+  // What a row of weight 0 holds does not matter.
+  request.target = TargetKind::kPositive;
+  EXPECT_EQ(message("y,x,w\n1,2,1\n-2,3,0\n"), "no error");
+  EXPECT_NE(message("y,x,w\n1,2,1\n-2,3,1\n").find("line 3, column 'y': -2, expected a number above 0"),
+            std::string::npos);
+}
+
 TEST(PredictTest, NewTablesAreChecked) {
   const Fitted fitted = fit_text(table_text("gaussian", 120), "gaussian");
   const auto apply = [&](const std::string& text) {

@@ -87,6 +87,92 @@ TEST(StreamFitTest, LaplaceEndsAfterOnlineEm) {
   EXPECT_GE(fit.history[1], fit.history[0]);
 }
 
+// Two regressions of a class, hard to tell apart: the drawn rows have several maxima.
+std::string logistic_text(int rows, std::uint64_t seed) {
+  Random random(seed);
+  std::string text = "x,z,y\n";
+  for (int n = 0; n < rows; ++n) {
+    const double x = random.normal();
+    const double z = random.normal();
+    const bool first = random.uniform_open() < 1.0 / (1.0 + std::exp(-2.0 * z));
+    const double odds = first ? 1.0 + 2.0 * x : -1.0 - 1.5 * x + z;
+    text +=
+        fmt::format("{:.5f},{:.5f},{}\n", x, z, random.uniform_open() < 1.0 / (1.0 + std::exp(-odds)) ? "yes" : "no");
+  }
+  return text;
+}
+
+TEST(StreamFitTest, LogisticMixturesComeNearTheMaximumInSeveralPasses) {
+  const test::TemporaryFolder folder;
+  DesignRequest request;
+  request.formula = parse_formula("y ~ x + z | gate ~ z");
+  request.target = TargetKind::kClass;
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
+    SCOPED_TRACE(seed);
+    const std::string text = logistic_text(4000, seed);
+    std::ofstream(folder / "t.csv") << text;
+    FitOptions options = options_for("logistic");
+    options.restarts = 10;
+    const Fit whole = fit_mixture(build_design(parse_csv(text, "t"), request).sample, options);
+    const TableStream table(folder / "t.csv", request, {});
+    StreamOptions stream;
+    stream.start_rows = 1000;
+    stream.passes = 4;
+    const Fit fit = std::move(fit_stream(table, options, stream).fit);
+    EXPECT_TRUE(fit.certificate.maximum) << fit.certificate.reason;
+    EXPECT_GT(fit.log_likelihood, whole.log_likelihood - 1e-6 * std::fabs(whole.log_likelihood));
+    // On-line EM alone: within a nat of 4000 rows.
+    EXPECT_GT(fit.history[1], whole.objective - 1.0);
+  }
+}
+
+TEST(StreamFitTest, WhatProvesNothingSaysWhy) {
+  const test::TemporaryFolder folder;
+  const std::string text = table_text(1200);
+  std::ofstream(folder / "t.csv") << text;
+  const TableStream table(folder / "t.csv", request_for("gaussian"), {});
+  StreamOptions stream;
+  stream.start_rows = 300;
+  for (const std::string router : {"hard", "stochastic"}) {
+    SCOPED_TRACE(router);
+    FitOptions options = options_for("gaussian");
+    options.router = router;
+    options.max_iterations = 100;
+    const Fit whole = fit_mixture(build_design(parse_csv(text, "t"), request_for("gaussian")).sample, options);
+    const Fit fit = std::move(fit_stream(table, options, stream).fit);
+    EXPECT_FALSE(fit.certificate.maximum);
+    EXPECT_EQ(fit.certificate.reason, "the router is not the exact posterior");
+    EXPECT_EQ(fit.certificate.reason, whole.certificate.reason);
+    EXPECT_NEAR(fit.objective, whole.objective, 0.01 * std::fabs(whole.objective));
+  }
+  FitOptions options = options_for("gaussian");
+  options.sigma_convention = "unbiased";
+  EXPECT_NE(
+      test::error_message([&] { fit_stream(table, options, stream); }).find("sigma_convention=unbiased is for tables"),
+      std::string::npos);
+  options = options_for("gaussian");
+  options.polish = false;
+  EXPECT_EQ(fit_stream(table, options, stream).fit.certificate.reason, "not asked for");
+}
+
+TEST(StreamFitTest, ACollapsedExpertIsFlagged) {
+  const test::TemporaryFolder folder;
+  std::string text = "x,colour,weight,y\n";
+  Random random(5);
+  for (int n = 0; n < 900; ++n) {
+    const double x = random.normal();
+    const double y = n % 3 == 0 ? 40.0 + 2.0 * x : random.normal();  // an exact line among noise
+    text += fmt::format("{},{},1,{}\n", x, n % 2 == 0 ? "red" : "blue", y);
+  }
+  std::ofstream(folder / "t.csv") << text;
+  const TableStream table(folder / "t.csv", request_for("gaussian"), {});
+  StreamOptions stream;
+  stream.start_rows = 300;
+  const Fit fit = std::move(fit_stream(table, options_for("gaussian"), stream).fit);
+  EXPECT_TRUE(fit.degenerate);
+  EXPECT_NE(fit.degenerate_reason.find("reached the floor"), std::string::npos);
+}
+
 TEST(StreamFitTest, SmallTablesAreFittedWhole) {
   const test::TemporaryFolder folder;
   const std::string text = table_text(200);
@@ -105,7 +191,8 @@ TEST(StreamFitTest, RefusesWhatTheWholeTableWouldRefuse) {
     std::ofstream(folder / "t.csv") << text;
     return test::error_message([&] { TableStream(folder / "t.csv", request, {}); });
   };
-  EXPECT_NE(refused("x,colour,weight,y\n1,red,1,2\n2,blue,-1,3\n", request_for("gaussian")).find("row 2 has weight -1"),
+  EXPECT_NE(refused("x,colour,weight,y\n1,red,1,2\n2,blue,-1,3\n", request_for("gaussian"))
+                .find("line 3, column 'weight': -1"),
             std::string::npos);
   EXPECT_NE(refused("x,colour,weight,y\n1,red,1,2\n,blue,1,3\n", request_for("gaussian"))
                 .find("line 3, column 'x': the value is missing"),
