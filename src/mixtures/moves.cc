@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kMovedShare = 0.9;  // of a row that goes where the move says
 
-Eigen::Index below(Eigen::Index limit, Random& random) {
+Eigen::Index draw_below(Eigen::Index limit, Random& random) {
   return static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(limit)));
 }
 
@@ -41,7 +41,7 @@ void dissolve(Eigen::Index from, Weights& weights) {
   }
 }
 
-void split(Eigen::Index from, Eigen::Index to, const Eigen::MatrixXd& points, Random& random, Weights& weights) {
+void split_expert(Eigen::Index from, Eigen::Index to, const Eigen::MatrixXd& points, Random& random, Weights& weights) {
   const Eigen::VectorXd side = sides(points, weights.col(from), random);
   for (Eigen::Index n = 0; n < weights.rows(); ++n) {
     const double share = side(n) > 0.0 ? kMovedShare : 1.0 - kMovedShare;
@@ -51,12 +51,12 @@ void split(Eigen::Index from, Eigen::Index to, const Eigen::MatrixXd& points, Ra
 }
 
 void gather(Eigen::Index to, const Eigen::MatrixXd& points, Random& random, Weights& weights) {
-  const Eigen::Index center = below(points.cols(), random);
+  const Eigen::Index center = draw_below(points.cols(), random);
   const Eigen::VectorXd distance = (points.colwise() - points.col(center)).colwise().squaredNorm().transpose();
   std::vector<Eigen::Index> order(static_cast<std::size_t>(points.cols()));
   std::iota(order.begin(), order.end(), Eigen::Index{0});
-  const auto count =
-      static_cast<std::ptrdiff_t>(std::max<Eigen::Index>(1, points.cols() / (weights.cols() * (1 + below(4, random)))));
+  const auto count = static_cast<std::ptrdiff_t>(
+      std::max<Eigen::Index>(1, points.cols() / (weights.cols() * (1 + draw_below(4, random)))));
   std::nth_element(order.begin(), order.begin() + count - 1, order.end(), [&](Eigen::Index a, Eigen::Index b) {
     return distance(a) < distance(b) || (distance(a) == distance(b) && a < b);
   });
@@ -80,12 +80,12 @@ void cross(Eigen::Index one, Eigen::Index other, const Eigen::MatrixXd& points, 
 Weights moved(const Weights& weights, const Eigen::MatrixXd& points, bool ordered, Random& random) {
   Weights result = weights;
   if (weights.cols() < 2) return result;
-  const Eigen::Index one = below(weights.cols(), random);
-  const Eigen::Index other = (one + 1 + below(weights.cols() - 1, random)) % weights.cols();
+  const Eigen::Index one = draw_below(weights.cols(), random);
+  const Eigen::Index other = (one + 1 + draw_below(weights.cols() - 1, random)) % weights.cols();
   switch (random.below(ordered ? 4 : 3)) {
     case 0:
       dissolve(one, result);
-      split(other, one, points, random, result);
+      split_expert(other, one, points, random, result);
       break;
     case 1:
       dissolve(one, result);

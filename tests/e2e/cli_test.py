@@ -435,7 +435,7 @@ class Mixtures(Case):
             self.assertAlmostEqual(value, likelihoods[0], places=9)
         self.assertEqual(self.witan("predict", model, foreign, "--decimal", ",", "--output", out).returncode, 0)
         self.assertEqual(len(out.read_text().splitlines()), 81)
-        self.refused("fit", foreign, "--target", "y", says=["line 2, column 'y'", "decimal comma", "--decimal ,"])
+        self.refused("fit", foreign, "--target", "y", says=["column 'x' has text such as", "decimal comma", "--decimal ,"])
         self.refused("fit", plain, "--target", "y", "--separator", ",", "--decimal", ",", says=["cannot both separate"])
         self.refused("fit", self.write("u.csv", "y,x\n1,2\n".encode("utf-16")), "--target", "y", says=["UTF-16"])
         self.refused("fit", self.write("v.csv", "y,x\n1,2\n".encode("utf-16-le")), "--target", "y", says=["UTF-16"])
@@ -448,7 +448,8 @@ class Mixtures(Case):
         for options in ((), ("--stream",)):
             process = subprocess.Popen([WITAN, "fit", str(path), "--target", "y", *options], stdout=subprocess.DEVNULL,
                                        stderr=subprocess.PIPE)
-            message = process.stderr.read().decode()
+            with process.stderr:
+                message = process.stderr.read().decode()
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             self.assertEqual(process.returncode, 1, message)

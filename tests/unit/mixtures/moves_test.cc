@@ -50,6 +50,7 @@ TEST(MovesTest, LeadOutOfALocalMaximum) {
   const auto model = make_model(rows.frame(), options);
   const auto router = make_router("posterior", 1);
   EmOptions em;
+  em.max_iterations = 60;
   const double local = run_em(*model, rows.data(), *router, em, start).objective();
   Weights at = start;
   expectation_step(*model, rows.data(), *router, at);
