@@ -217,7 +217,8 @@ class Blend : public Network {
     Matrix shares = gate_->forward(parameters, x, kept).colwise() + closed_;
     for (Eigen::Index n = 0; n < shares.cols(); ++n) {
       auto column = shares.col(n);
-      column = (column.array() - column.maxCoeff()).exp();
+      // The exponential of minus infinity is not quite 0.
+      column = (column.array() - column.maxCoeff()).exp() * (closed_.array() == 0.0).cast<double>();
       column /= column.sum();
     }
     return shares;
