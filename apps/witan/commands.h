@@ -12,6 +12,8 @@ namespace witan::cli {
 void add_train(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_diff(CLI::App& app);
+void add_convert(CLI::App& app);
 void add_report(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_fit(CLI::App& app);

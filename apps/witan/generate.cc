@@ -1,4 +1,4 @@
-// `witan generate`: continues a prompt, or answers messages.
+// `witan generate`: continues a prompt, answers messages, or (encoder-decoders, see translate.h) translates a source.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -20,13 +20,16 @@
 #include "inference/generator.h"
 #include "inference/plan.h"
 #include "models/checkpoint_folder.h"
+#include "models/encoder_decoder_folder.h"
 #include "witan/chat_session.h"
 #include "witan/commands.h"
+#include "witan/dump.h"
 #include "witan/expert_painter.h"
 #include "witan/model_folder.h"
 #include "witan/options.h"
 #include "witan/run_plan.h"
 #include "witan/terminal_text.h"
+#include "witan/translate.h"
 
 namespace witan::cli {
 namespace {
@@ -52,7 +55,9 @@ struct GenerateCommand {
   std::int64_t threads = 0;
   std::string weights = "auto";
   SamplingOptions sampling;
-  std::set<std::string> chosen;  // fields of `sampling` that stood on the command line
+  std::set<std::string> chosen;  // fields that stood on the command line
+  TranslateCommand translate;
+  DumpRequest dump;
 
   Fields fields() {
     constexpr std::int64_t kMany = 1 << 30;
@@ -66,6 +71,11 @@ struct GenerateCommand {
                 "How the matrices of the model are held in memory: auto takes bf16 where they are stored so, else f32")
         .integer("threads", threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
     return fields;
+  }
+
+  bool names_source() const {
+    return translate.has_source || !translate.source_file.empty() || !translate.source_language.empty() ||
+           !translate.target_language.empty();
   }
 
   std::string prompt_text() const {
@@ -129,13 +139,13 @@ class Speaker {
   Generation speak(const std::string& prompt, const std::string& echo) {
     bool echoed = false;
     const auto begin = [&] {  // only when nothing can be refused any more
-      if (!echoed) print(shown(echo));
+      if (!echoed) print(for_standard_output(echo));
       echoed = true;
     };
     Generation generation = generator_.generate(prompt, sampling_, options_, [&](const GeneratedToken& token) {
       begin();
       const std::int32_t expert = token.experts.experts.empty() ? -1 : token.experts.experts.front();
-      print(painter_.paint(shown(token.text), expert));
+      print(painter_.paint(for_standard_output(token.text), expert));
       return !interrupted();
     });
     begin();
@@ -149,14 +159,10 @@ class Speaker {
   }
 
  private:
-  // A program that reads the output gets every byte; a terminal would obey some of them.
-  std::string shown(const std::string& text) const { return to_terminal_ ? visible_controls(text) : text; }
-
   Generator generator_;
   SamplingOptions sampling_;
   GenerationOptions options_;
   ExpertPainter painter_;
-  bool to_terminal_ = ::isatty(STDOUT_FILENO) == 1;
 };
 
 // One message per line of standard input.
@@ -171,32 +177,63 @@ void converse(Speaker& speaker, ChatSession& session) {
   }
 }
 
+void translate(GenerateCommand& command, const std::filesystem::path& folder) {
+  if (command.has_prompt || command.chat || command.show_experts) {
+    fail("generate: {} is an encoder-decoder: it reads a source (--source or --source-file) and has no use for {}",
+         folder.string(),
+         command.has_prompt ? "--prompt"
+         : command.chat     ? "--chat"
+                            : "--show-experts");
+  }
+  TranslateCommand& translation = command.translate;
+  translation.folder = folder;
+  translation.options.max_tokens = command.max_tokens;
+  translation.sampling = command.sampling;
+  translation.chosen = command.chosen;
+  translation.dry_run = command.dry_run;
+  translation.dump = command.dump;
+  run_translation(translation);
+}
+
 void run_generate(GenerateCommand& command) {
   if (command.threads > 0) set_num_threads(static_cast<int>(command.threads));
   if (!command.system.empty() && !command.chat) {
     fail("generate: --system is what a conversation begins with; add --chat");
   }
   const std::filesystem::path folder = find_model_folder(command.folder);
+  if (holds_encoder_decoder(folder)) {
+    translate(command, folder);
+    return;
+  }
+  if (command.chosen.contains("beams") || command.chosen.contains("length_penalty")) {
+    fail("generate: {} is no encoder-decoder: --beams and --length-penalty are for those", folder.string());
+  }
+  if (command.names_source())
+    fail("generate: {} continues a prompt and reads no source: give --prompt", folder.string());
   const DecoderConfig config = load_config(folder);
+  const std::vector<std::string> dumped = requested_names(command.dump, config);
+  if (!dumped.empty() && command.chat && !command.has_prompt) fail("generate: --dump with --chat needs --prompt");
   read_generation_defaults(folder, command.chosen, command.sampling);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
   std::optional<ChatSession> session;
   if (command.chat) session.emplace(folder, command.system);
   const std::string prompt = session && command.has_prompt ? session->ask(command.prompt) : command.prompt_text();
-  const auto prompt_tokens =
-      static_cast<std::int64_t>((session ? tokenizer->encode(prompt) : tokenizer->encode_with_special(prompt)).size());
+  const std::vector<std::int32_t> prompt_ids =
+      session ? tokenizer->encode(prompt) : tokenizer->encode_with_special(prompt);
+  const auto prompt_tokens = static_cast<std::int64_t>(prompt_ids.size());
   const std::int64_t positions = std::min(config.max_positions(), prompt_tokens + command.max_tokens);
   const Precision weights = command.weights == "f32"    ? Precision::kF32
                             : command.weights == "bf16" ? Precision::kBF16
                                                         : lossless_precision(folder);
   const RunPlan plan = plan_run(config, positions, weights);
   if (command.dry_run) {
-    print_plan(plan, config, positions, folder);
+    print_plan(plan, config.model_type, config.max_positions(), positions, folder);
     return;
   }
   require_memory(plan, positions);
   fmt::print(stderr, "witan: {}, {}\n", config.model_type, memory_text(plan, positions));
   const std::unique_ptr<Decoder> model = load_model(folder, weights);
+  dump(command.dump, dumped, *model, prompt_ids);
   Speaker speaker(*model, *tokenizer, command);
   const InterruptScope scope;
   if (session && !command.has_prompt) {
@@ -206,11 +243,29 @@ void run_generate(GenerateCommand& command) {
   }
 }
 
+// Returns --source.
+CLI::Option* add_translation_options(CLI::App& command, TranslateCommand& translate) {
+  constexpr const char* kGroup = "Encoder-decoders (NLLB-MoE translates, Switch fills the blanks <extra_id_0>, ...)";
+  CLI::Option* source =
+      command.add_option("--source", translate.source, "What to read, line by line; - and nothing: standard input")
+          ->type_name("TEXT")
+          ->group(kGroup);
+  command.add_option("--source-file", translate.source_file, "The same from a file")->type_name("FILE")->group(kGroup);
+  command.add_option("--source-lang", translate.source_language, "Language of the source, as eng_Latn")
+      ->type_name("NAME")
+      ->group(kGroup);
+  command.add_option("--target-lang", translate.target_language, "Language to translate into, as fra_Latn")
+      ->type_name("NAME")
+      ->group(kGroup);
+  bind_fields(command, kGroup, translate.fields());
+  return source;
+}
+
 }  // namespace
 
 void add_generate(CLI::App& app) {
   auto options = std::make_shared<GenerateCommand>();
-  CLI::App* command = app.add_subcommand("generate", "Continue a prompt with a trained model");
+  CLI::App* command = app.add_subcommand("generate", "Continue a prompt, chat, or translate with a model");
   command->add_option("folder", options->folder, "A model's folder, or what `witan train --output` wrote")
       ->required()
       ->type_name("FOLDER");
@@ -224,9 +279,14 @@ void add_generate(CLI::App& app) {
       ->type_name("TEXT");
   bind_fields(*command, "Output", options->fields());
   bind_fields(*command, "Sampling", options->sampling.fields());
-  command->callback([options, prompt, command] {
+  add_dump_options(*command, options->dump);
+  CLI::Option* source = add_translation_options(*command, options->translate);
+  command->callback([options, prompt, source, command] {
     options->has_prompt = prompt->count() > 0;
-    options->chosen = chosen_fields(*command, options->sampling.fields());
+    options->translate.has_source = source->count() > 0;
+    for (const Fields& fields : {options->fields(), options->sampling.fields(), options->translate.fields()}) {
+      options->chosen.merge(chosen_fields(*command, fields));
+    }
     run_generate(*options);
   });
 }

@@ -28,15 +28,15 @@ std::string memory_text(const RunPlan& plan, std::int64_t positions) {
                      size_of(plan.cache_bytes), positions);
 }
 
-void print_plan(const RunPlan& plan, const DecoderConfig& config, std::int64_t positions,
+void print_plan(const RunPlan& plan, const std::string& model_type, std::int64_t max_positions, std::int64_t positions,
                 const std::filesystem::path& folder) {
   const double bandwidth = read_bandwidth();
   const auto per_token = static_cast<double>(std::max<std::int64_t>(1, plan.bytes_per_token));
-  fmt::print("architecture     {}\n", config.model_type);
+  fmt::print("architecture     {}\n", model_type);
   fmt::print("size             {}\n", counts_text(plan.parameters));
   fmt::print("on disk          {}\n", size_of(bytes_on_disk(folder)));
   fmt::print("memory           {}: {}\n", size_of(plan.total_bytes()), memory_text(plan, positions));
-  fmt::print("context          {} positions at the most\n", config.max_positions());
+  if (max_positions > 0) fmt::print("context          {} positions at the most\n", max_positions);
   fmt::print("read per token   {}\n", size_of(plan.bytes_per_token));
   fmt::print("expected speed   at most {:.1f} tokens/s, since this machine reads {:.1f} GB/s\n", bandwidth / per_token,
              bandwidth / 1e9);

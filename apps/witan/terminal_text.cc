@@ -1,6 +1,8 @@
 // Control characters and their pictures.
 #include "witan/terminal_text.h"
 
+#include <unistd.h>
+
 #include "text/utf8.h"
 
 namespace witan::cli {
@@ -29,6 +31,10 @@ std::string visible_controls(std::string_view text) {
     }
   }
   return result;
+}
+
+std::string for_standard_output(const std::string& text) {
+  return ::isatty(STDOUT_FILENO) == 1 ? visible_controls(text) : text;
 }
 
 }  // namespace witan::cli

@@ -10,4 +10,7 @@ namespace witan::cli {
 // `text` is valid UTF-8; so is the result.
 std::string visible_controls(std::string_view text);
 
+// What standard output gets of a model's text: a program every byte, a terminal no control characters.
+std::string for_standard_output(const std::string& text);
+
 }  // namespace witan::cli

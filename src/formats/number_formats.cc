@@ -90,6 +90,21 @@ float e4m3_to_float(std::uint8_t bits) {
   return (bits & 0x80U) != 0 ? -magnitude : magnitude;
 }
 
+// What is beyond the largest number, 448, becomes that.
+std::uint8_t float_to_e4m3(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint8_t>((bits >> 24) & 0x80U);
+  if (std::isnan(value)) return static_cast<std::uint8_t>(sign | 0x7FU);
+  const float magnitude = std::fabs(value);
+  if (magnitude >= 448.0F) return static_cast<std::uint8_t>(sign | 0x7EU);
+  if (magnitude < 0x1p-6F) {  // subnormal: units of 2^-9; nearbyint rounds ties to even
+    return static_cast<std::uint8_t>(sign | static_cast<std::uint8_t>(std::nearbyint(magnitude * 0x1p9F)));
+  }
+  const std::uint32_t absolute = bits & 0x7FFFFFFFU;
+  const std::uint32_t rounded = absolute + 0x7FFFFU + ((absolute >> 20) & 1U);  // may carry into the exponent
+  return static_cast<std::uint8_t>(sign | ((rounded - (120U << 23)) >> 20));
+}
+
 const std::array<float, 256>& e4m3_table() {
   static const std::array<float, 256> kTable = [] {
     std::array<float, 256> table{};
@@ -110,12 +125,12 @@ void widen(std::span<const std::byte> bytes, std::span<float> out, const Convert
   });
 }
 
-template <class Convert>
+template <class Word, class Convert>
 void narrow(std::span<const float> values, std::span<std::byte> bytes, const Convert& convert) {
   parallel_for(static_cast<std::int64_t>(values.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::uint16_t word = convert(values[static_cast<std::size_t>(i)]);
-      std::memcpy(bytes.data() + 2 * i, &word, sizeof word);
+      const Word word = convert(values[static_cast<std::size_t>(i)]);
+      std::memcpy(bytes.data() + static_cast<std::size_t>(i) * sizeof word, &word, sizeof word);
     }
   });
 }
@@ -167,11 +182,13 @@ void to_floats(DType dtype, std::span<const std::byte> bytes, std::span<float> o
 }
 
 void from_floats(DType dtype, std::span<const float> values, std::span<std::byte> bytes) {
-  WITAN_ASSERT(is_plain_float(dtype) && bytes.size() == values.size() * dtype_bytes(dtype));
+  WITAN_ASSERT((is_plain_float(dtype) || dtype == DType::kF8E4M3) &&
+               bytes.size() == values.size() * dtype_bytes(dtype));
   if (values.empty()) return;
   if (dtype == DType::kF32) std::memcpy(bytes.data(), values.data(), bytes.size());
-  if (dtype == DType::kF16) narrow(values, bytes, float_to_half);
-  if (dtype == DType::kBF16) narrow(values, bytes, float_to_bfloat);
+  if (dtype == DType::kF16) narrow<std::uint16_t>(values, bytes, float_to_half);
+  if (dtype == DType::kBF16) narrow<std::uint16_t>(values, bytes, float_to_bfloat);
+  if (dtype == DType::kF8E4M3) narrow<std::uint8_t>(values, bytes, float_to_e4m3);
 }
 
 void mxfp4_to_floats(std::span<const std::byte> blocks, std::span<const std::byte> scales, std::span<float> out) {

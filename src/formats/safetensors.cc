@@ -272,7 +272,8 @@ void write_safetensors(const fs::path& path, std::span<const TensorToStore> tens
   header[kMetadataKey] = metadata;
   if (!metadata.contains("format")) header[kMetadataKey]["format"] = "pt";
   for (const TensorToStore& tensor : tensors) {
-    WITAN_ASSERT(is_plain_float(tensor.dtype) && (tensor.fill || tensor.numel() == tensor.values.size()));
+    const bool plain = is_plain_float(tensor.dtype) && (tensor.fill || tensor.numel() == tensor.values.size());
+    WITAN_ASSERT(tensor.fill_bytes || plain);
     WITAN_ASSERT(tensor.name != kMetadataKey && sorted.emplace(tensor.name, &tensor).second);
   }
   std::size_t offset = 0;
@@ -290,6 +291,12 @@ void write_safetensors(const fs::path& path, std::span<const TensorToStore> tens
     stream.write(reinterpret_cast<const char*>(&length), sizeof length);
     stream << text;
     for (const auto& [name, tensor] : sorted) {
+      if (tensor->fill_bytes) {
+        PooledVector<std::byte> bytes(tensor->numel() * dtype_bytes(tensor->dtype));
+        tensor->fill_bytes(bytes);
+        stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+        continue;
+      }
       if (!tensor->fill) {
         write_values(stream, tensor->dtype, tensor->values);
         continue;

@@ -65,10 +65,12 @@ struct TensorToStore {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
-  DType dtype = DType::kF32;  // or kF16, kBF16: values are rounded to the nearest, ties to even
+  DType dtype = DType::kF32;  // or kF16, kBF16, any with fill_bytes: values are rounded to the nearest, ties to even
   // Instead of `values`, when set: writes them all, when their turn has come. Tensors that stand in memory otherwise
   // than in the file are put together one at a time this way.
   std::function<void(std::span<float>)> fill = nullptr;
+  // Instead of both, and for any dtype: writes the bytes as they are stored.
+  std::function<void(std::span<std::byte>)> fill_bytes = nullptr;
 
   std::size_t numel() const;
 };

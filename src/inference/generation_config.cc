@@ -2,6 +2,7 @@
 #include "inference/generation_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -16,7 +17,70 @@ double number_of(const nlohmann::json& json, const std::string& where) {
   return json.get<double>();
 }
 
+constexpr double kMostCounted = 1 << 30;
+
+std::int64_t count_of(const nlohmann::json& json, const std::string& where, std::int64_t least) {
+  const double value = number_of(json, where);
+  if (!(value >= static_cast<double>(least) && value <= kMostCounted) || value != std::floor(value)) {
+    fail("{}: {}, expected a whole number of at least {}", where, json.dump(), least);
+  }
+  return static_cast<std::int64_t>(value);
+}
+
+EarlyStopping early_stopping_of(const nlohmann::json& json, const std::string& where) {
+  if (json.is_boolean()) return json.get<bool>() ? EarlyStopping::kYes : EarlyStopping::kNo;
+  if (json != "never") fail("{}: {}, expected true, false or \"never\"", where, json.dump());
+  return EarlyStopping::kNever;
+}
+
+void read_output_keys(const nlohmann::json& json, const std::string& path, const std::set<std::string>& chosen,
+                      TranslationOptions& options) {
+  const auto take = [&](const char* key, const char* field, const auto& store) {
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null() || chosen.contains(field)) return false;
+    store(*found, path + ": " + key);
+    return true;
+  };
+  BeamOptions& beams = options.beams;
+  take("num_beams", "beams", [&](const auto& value, const auto& where) { beams.beams = count_of(value, where, 1); });
+  take("length_penalty", "length_penalty",
+       [&](const auto& value, const auto& where) { beams.length_penalty = number_of(value, where); });
+  take("early_stopping", "early_stopping",
+       [&](const auto& value, const auto& where) { beams.early_stopping = early_stopping_of(value, where); });
+  const bool said = take("max_new_tokens", "max_tokens",
+                         [&](const auto& value, const auto& where) { options.max_tokens = count_of(value, where, 1); });
+  if (!said) {
+    take("max_length", "max_tokens",
+         [&](const auto& value, const auto& where) { options.max_tokens = count_of(value, where, 2) - 1; });
+  }
+  naming(path, [&] {
+    if (const std::int64_t first = read_token_id(json, "forced_bos_token_id"); first >= 0) {
+      options.first_token = static_cast<std::int32_t>(first);
+    }
+  });
+}
+
 }  // namespace
+
+void read_translation_defaults(const std::filesystem::path& folder, const std::set<std::string>& chosen,
+                               SamplingOptions& sampling, TranslationOptions& options) {
+  const std::filesystem::path generation = folder / kGenerationFile;
+  const bool there = std::filesystem::exists(generation);
+  const std::filesystem::path path = there ? generation : folder / kConfigFile;
+  const nlohmann::json json = read_json_object(path);
+  TranslationOptions asked = options;
+  read_output_keys(json, path.string(), chosen, asked);
+  SamplingOptions drawn = sampling;
+  if (there && json.value("do_sample", nlohmann::json()) == true) {
+    read_generation_defaults(folder, chosen, drawn);
+  } else if (!chosen.contains("temperature")) {
+    const bool draws = chosen.contains("top_k") || chosen.contains("top_p") || chosen.contains("min_p");
+    drawn.temperature = draws ? 1.0 : 0.0;
+  }
+  if (drawn.temperature > 0.0 && !chosen.contains("beams")) asked.beams.beams = 1;
+  sampling = drawn;
+  options = asked;
+}
 
 void read_generation_defaults(const std::filesystem::path& folder, const std::set<std::string>& chosen,
                               SamplingOptions& sampling) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "models/encoder_decoder_counts.h"
 #include "models/parameter_counts.h"
 
 namespace witan {
@@ -48,6 +49,19 @@ RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision 
   // Of an embedding one row is read; a head of its own is read whole.
   const std::int64_t embedding = config.tie_word_embeddings ? 0 : config.vocab_size * config.hidden_size;
   plan.bytes_per_token = (plan.parameters.active - embedding) * weight_bytes;
+  return plan;
+}
+
+RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positions, std::int64_t output_positions,
+                 std::int64_t outputs) {
+  const EncoderDecoderCounts counts = count_parameters(config);
+  const StackConfig& decoder = config.decoder;
+  RunPlan plan;
+  plan.parameters = counts.all;
+  plan.weight_bytes = counts.all.total * kFloatBytes;
+  plan.cache_bytes = 2 * decoder.num_layers() * decoder.num_heads * decoder.head_dim *
+                     (source_positions + outputs * output_positions) * kFloatBytes;
+  plan.bytes_per_token = counts.output_token * kFloatBytes;
   return plan;
 }
 

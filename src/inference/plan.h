@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "models/decoder.h"
+#include "models/encoder_decoder_config.h"
 
 namespace witan {
 
@@ -17,6 +18,9 @@ struct RunPlan {
 
 // For a sequence of `positions` positions, prompt included. Throws Error when the config does not validate.
 RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision weights = Precision::kF32);
+// For a source and `outputs` outputs at a time (beams), of as many positions.
+RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positions, std::int64_t output_positions,
+                 std::int64_t outputs);
 
 // What the system can still give without swapping, and what this process may take of it; -1: unknown.
 std::int64_t available_memory();

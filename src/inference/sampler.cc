@@ -24,17 +24,6 @@ std::int32_t most_probable(std::span<const float> logits) {
   return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-void require_usable(std::span<const float> logits) {
-  float largest = -std::numeric_limits<float>::infinity();
-  for (std::size_t id = 0; id < logits.size(); ++id) {
-    if (std::isnan(logits[id]) || logits[id] == std::numeric_limits<float>::infinity()) {
-      fail("sampling: the logit of token {} is {}; the model's weights are damaged or diverged", id, logits[id]);
-    }
-    largest = std::max(largest, logits[id]);
-  }
-  if (!std::isfinite(largest)) fail("sampling: no token of {} has a finite logit", logits.size());
-}
-
 }  // namespace
 
 Fields SamplingOptions::fields() {
@@ -52,6 +41,30 @@ Fields SamplingOptions::fields() {
   return fields;
 }
 
+void require_usable_logits(std::span<const float> logits) {
+  float largest = -std::numeric_limits<float>::infinity();
+  for (std::size_t id = 0; id < logits.size(); ++id) {
+    if (std::isnan(logits[id]) || logits[id] == std::numeric_limits<float>::infinity()) {
+      fail("sampling: the logit of token {} is {}; the model's weights are damaged or diverged", id, logits[id]);
+    }
+    largest = std::max(largest, logits[id]);
+  }
+  if (!std::isfinite(largest)) fail("sampling: no token of {} has a finite logit", logits.size());
+}
+
+void penalize_repetition(std::span<float> logits, std::span<const std::int32_t> history, double penalty) {
+  if (penalty == 1.0) return;
+  std::vector<std::int32_t> seen(history.begin(), history.end());
+  std::sort(seen.begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+  const auto factor = static_cast<float>(penalty);
+  for (const std::int32_t id : seen) {
+    if (static_cast<std::size_t>(id) >= logits.size()) continue;  // of a model with more tokens than its tokenizer
+    float& logit = logits[static_cast<std::size_t>(id)];
+    logit = logit > 0.0F ? logit / factor : logit * factor;
+  }
+}
+
 Sampler::Sampler(const SamplingOptions& options)
     : options_(options), random_(static_cast<std::uint64_t>(options.seed)) {
   require("temperature", options.temperature, 0.0, kMaxTemperature);
@@ -62,9 +75,9 @@ Sampler::Sampler(const SamplingOptions& options)
 }
 
 std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std::int32_t> history) {
-  require_usable(logits);
+  require_usable_logits(logits);
   logits_.assign(logits.begin(), logits.end());
-  if (options_.repetition_penalty != 1.0) penalize_repetition(history);
+  penalize_repetition(logits_, history, options_.repetition_penalty);
   if (options_.temperature == 0.0) return most_probable(logits_);
   const float largest = *std::max_element(logits_.begin(), logits_.end());
   const float inverse = static_cast<float>(1.0 / options_.temperature);
@@ -77,17 +90,6 @@ std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std:
   const auto least = static_cast<float>(options_.min_p);  // the largest weight is exp(0) = 1
   std::erase_if(candidates_, [least](const Candidate& candidate) { return candidate.weight < least; });
   return draw();
-}
-
-void Sampler::penalize_repetition(std::span<const std::int32_t> history) {
-  std::vector<std::int32_t> seen(history.begin(), history.end());
-  std::sort(seen.begin(), seen.end());
-  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
-  const auto penalty = static_cast<float>(options_.repetition_penalty);
-  for (const std::int32_t id : seen) {
-    float& logit = logits_.at(static_cast<std::size_t>(id));
-    logit = logit > 0.0F ? logit / penalty : logit * penalty;
-  }
 }
 
 void Sampler::keep_top_k() {

@@ -21,6 +21,11 @@ struct SamplingOptions {
   Fields fields();
 };
 
+// Logits of tokens that stand in `history` are divided by `penalty` if positive, else multiplied (Keskar et al. 2019).
+void penalize_repetition(std::span<float> logits, std::span<const std::int32_t> history, double penalty);
+// Throws Error when a logit is NaN or +inf, or all are -inf.
+void require_usable_logits(std::span<const float> logits);
+
 class Sampler {
  public:
   // Throws Error for options out of bounds.
@@ -38,7 +43,6 @@ class Sampler {
     float weight;  // exp((logit - max) / temperature), before normalisation
     std::int32_t id;
   };
-  void penalize_repetition(std::span<const std::int32_t> history);
   std::int32_t draw();
   void keep_top_k();
   void keep_top_p();

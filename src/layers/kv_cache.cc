@@ -62,6 +62,16 @@ void KvCache::truncate(std::int64_t length) {
   tokens_.resize(static_cast<std::size_t>(length));
 }
 
+KvCache KvCache::clone() const {
+  KvCache copy = *this;
+  for (Layer& layer : copy.layers_) {
+    if (!layer.keys.defined()) continue;
+    const std::int64_t capacity = layer.keys.rows();
+    layer = {grown(layer.keys, length(), capacity, width_), grown(layer.values, length(), capacity, width_)};
+  }
+  return copy;
+}
+
 void KvCache::grow(Layer& layer, std::int64_t rows) const {
   const std::int64_t capacity = layer.keys.defined() ? layer.keys.rows() : 0;
   if (rows <= capacity) return;

@@ -38,6 +38,8 @@ class KvCache {
   void advance(std::span<const std::int32_t> ids);
   // Forgets all but the first `length` positions; the memory is kept.
   void truncate(std::int64_t length);
+  // The same content in memory of its own; a plain copy of the object shares what its layers hold.
+  KvCache clone() const;
 
  private:
   struct Layer {

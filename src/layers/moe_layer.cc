@@ -155,12 +155,13 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
 
   Tensor log_normalizers;
   if (scores.defined()) log_normalizers = ops::log_sum_exp(tape, scores);
-  MoeOutput output{mixed, std::move(terms), measure_load(routing, log_normalizers, context), {}};
+  MoeOutput output{mixed, std::move(terms), measure_load(routing, log_normalizers, context), {}, {}};
   for (const std::unique_ptr<BalanceRule>& rule : balance_rules_) {
     const BalanceInput input{log_normalizers, routing, with_rows};
     if (rule->applies(input)) output.balance.push_back(rule->term(tape, input));
   }
   output.routing = std::move(routing);
+  output.scores = scores;
   return output;
 }
 

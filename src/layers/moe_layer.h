@@ -59,6 +59,7 @@ struct MoeOutput {
   std::vector<BalanceTerm> balance;  // of this layer; see combine_balance
   MoeMetrics metrics;
   Routing routing;  // who went where
+  Tensor scores;    // [T, E] of the gate; undefined without one
 };
 
 class MoeLayer {

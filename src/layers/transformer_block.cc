@@ -38,8 +38,10 @@ BlockOutput TransformerBlock::forward(Tape& tape, const Tensor& rows, const Sequ
   const Tensor middle = joined(tape, rows, attended, attention_norm_);
   const Tensor input = post_norm_ ? middle : feed_forward_norm_.forward(tape, middle);
   BlockOutput output;
+  output.attention = attended;
   if (moe_ == nullptr) {
-    output.rows = joined(tape, middle, dense_->forward_dense(tape, input), feed_forward_norm_);
+    output.dense = dense_->forward_dense(tape, input);
+    output.rows = joined(tape, middle, output.dense, feed_forward_norm_);
     return output;
   }
   output.moe = moe_->forward(tape, input, context);

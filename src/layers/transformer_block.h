@@ -27,6 +27,8 @@ struct BlockOptions {
 
 struct BlockOutput {
   Tensor rows;                   // [T, D]
+  Tensor attention;              // [T, D], what attention gave
+  Tensor dense;                  // [T, D], what the network of a block without a mixture gave
   std::optional<MoeOutput> moe;  // of a mixture
 };
 

@@ -54,6 +54,19 @@ NormOptions norm_options(const DecoderConfig& config) {
   return {config.norm, config.norm_bias, static_cast<float>(config.rms_norm_eps)};
 }
 
+// `rows`: what left the block.
+void show_block(const TensorObserver& show, std::int64_t layer, const BlockOutput& block, const Tensor& rows) {
+  const auto named = [&](const char* part) { return fmt::format("layers.{}.{}", layer, part); };
+  show(named("attention"), block.attention);
+  if (block.moe) {
+    if (block.moe->scores.defined()) show(named("moe.router"), block.moe->scores);
+    show(named("moe.output"), block.moe->rows);
+  } else {
+    show(named("mlp.output"), block.dense);
+  }
+  show(named("output"), rows);
+}
+
 // A mixture of softmaxes reads the embedding as f32.
 Precision embedding_precision(const DecoderConfig& config, Precision weights) {
   return config.num_output_softmaxes > 1 ? Precision::kF32 : weights;
@@ -139,7 +152,7 @@ std::shared_ptr<const ops::RopeTable> Decoder::rope_table(std::int64_t first, st
 
 DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
                                const RouterContext& context, KvCache* cache, const RoutingObserver& observer,
-                               const LayerObserver& layer_observer) {
+                               const LayerObserver& layer_observer, const TensorObserver& tensor_observer) {
   check_pass(config_, ids, batch, sequence, cache);
   RouterContext row_context = context;
   if (row_context.rows_per_sequence == 0) row_context.rows_per_sequence = sequence;
@@ -160,19 +173,23 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
     rows = ops::scale(tape, rows, static_cast<float>(config_.embedding_multiplier));
   }
   if (layer_observer) layer_observer(kEmbeddingLayer, rows);
+  if (tensor_observer) tensor_observer("embedding", rows);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const auto layer = static_cast<std::int64_t>(i);
     BlockOutput block = layers_[i]->forward(tape, rows, layout, layer, row_context);
     rows = std::move(block.rows);
     if (layer_observer) layer_observer(layer, rows);
+    if (tensor_observer) show_block(tensor_observer, layer, block, rows);
     if (!block.moe) continue;
     if (observer) observer(layer, block.moe->routing);
     block.moe->rows = Tensor();  // its memory serves the next layer
+    block.moe->scores = Tensor();
     output.metrics.push_back(block.moe->metrics);
     output.moe_layers.push_back(layer);
     mixtures.push_back(std::move(*block.moe));
   }
   output.hidden = final_norm_->forward(tape, rows);
+  if (tensor_observer) tensor_observer("final_norm", output.hidden);
   output.balance = combine_balance(tape, config_.moe, mixtures, row_context);
   if (cache != nullptr) cache->advance(ids);
   return output;

@@ -11,6 +11,7 @@
 
 #include "autograd/tape.h"
 #include "models/config.h"
+#include "models/tensor_observer.h"
 
 namespace witan {
 
@@ -59,7 +60,7 @@ class Decoder {
   // positions than max_positions().
   DecoderOutput forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
                         const RouterContext& context, KvCache* cache = nullptr, const RoutingObserver& observer = {},
-                        const LayerObserver& layer_observer = {});
+                        const LayerObserver& layer_observer = {}, const TensorObserver& tensor_observer = {});
   // An empty cache for one sequence of this model.
   KvCache make_cache() const;
   // Output projection [vocab_size, hidden_size]: the embedding when tied.

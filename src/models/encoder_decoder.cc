@@ -65,12 +65,15 @@ Tensor EncoderDecoder::bias(const Stack& stack, bool bidirectional, std::int64_t
   return relative_bias(buckets, stack.relative_bias, past, queries, past + queries);
 }
 
-Tensor EncoderDecoder::encode(std::span<const std::int32_t> ids, const MixtureObserver& observer) const {
+Tensor EncoderDecoder::encode(std::span<const std::int32_t> ids, const EncoderDecoderObserver& observer) const {
   Tensor rows = embed(ids, 0);
   const Tensor added = bias(encoder_, true, 0, rows.rows());
+  if (observer.tensors) observer.tensors("encoder.embedding", rows);
   for (const auto& layer : encoder_.layers) rows = layer->encode(rows, added, observer);
   Tape off;
-  return encoder_.final_norm->forward(off, rows);
+  Tensor encoded = encoder_.final_norm->forward(off, rows);
+  if (observer.tensors) observer.tensors("encoder.final_norm", encoded);
+  return encoded;
 }
 
 Translation EncoderDecoder::start(const Tensor& encoded) const {
@@ -81,18 +84,21 @@ Translation EncoderDecoder::start(const Tensor& encoded) const {
 }
 
 Tensor EncoderDecoder::decode(std::span<const std::int32_t> ids, Translation& translation,
-                              const MixtureObserver& observer) const {
+                              const EncoderDecoderObserver& observer) const {
   WITAN_ASSERT(translation.source.size() == decoder_.layers.size());
   KvCache& cache = translation.cache;
   Tensor rows = embed(ids, cache.length());
   cache.require_room(rows.rows());
+  if (observer.tensors) observer.tensors("decoder.embedding", rows);
   const Tensor added = bias(decoder_, false, cache.length(), rows.rows());
   for (std::size_t i = 0; i < decoder_.layers.size(); ++i) {
     rows = decoder_.layers[i]->decode(rows, added, cache, translation.source[i], observer);
   }
   cache.advance(ids);
   Tape off;
-  return decoder_.final_norm->forward(off, rows);
+  Tensor decoded = decoder_.final_norm->forward(off, rows);
+  if (observer.tensors) observer.tensors("decoder.final_norm", decoded);
+  return decoded;
 }
 
 Tensor EncoderDecoder::logits(const Tensor& decoded) const {

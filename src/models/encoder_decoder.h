@@ -28,13 +28,13 @@ class EncoderDecoder {
   ~EncoderDecoder();
 
   // ids [S] of one sequence, S >= 1 -> [S, D], after the final norm. Throws Error for ids outside the vocabulary.
-  Tensor encode(std::span<const std::int32_t> ids, const MixtureObserver& observer = {}) const;
+  Tensor encode(std::span<const std::int32_t> ids, const EncoderDecoderObserver& observer = {}) const;
   // encoded [S, D] -> an output without tokens.
   Translation start(const Tensor& encoded) const;
   // ids [T], T >= 1, continue the translation -> [T, D], after the final norm. An expert's capacity counts per call:
   // the same ids in one call or in several need not give the same rows. Throws Error for ids outside the vocabulary.
   Tensor decode(std::span<const std::int32_t> ids, Translation& translation,
-                const MixtureObserver& observer = {}) const;
+                const EncoderDecoderObserver& observer = {}) const;
   // What decode() gives [T, D] -> logits of the next tokens [T, V].
   Tensor logits(const Tensor& decoded) const;
 

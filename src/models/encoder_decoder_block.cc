@@ -38,6 +38,7 @@ EncoderDecoderBlock::EncoderDecoderBlock(const EncoderDecoderConfig& config, Sid
                                          const EncoderDecoderNames& names, NamedTensors& tensors)
     : config_(config), stack_(stack_of(config, side)), layer_(layer) {
   const StackNames& stack = side == Side::kEncoder ? names.encoder : names.decoder;
+  shown_prefix_ = fmt::format("{}.layers.{}.", side == Side::kEncoder ? "encoder" : "decoder", layer);
   const std::string prefix = fmt::format("{}{}.", stack.layers, layer);
   const auto named = [&](std::string_view part) { return prefix + std::string(part); };
   self_ = read_attention(named(stack.self_attention_norm), named(stack.self_attention), names, tensors);
@@ -119,12 +120,17 @@ void EncoderDecoderBlock::read_feed_forward(const std::string& prefix, const Enc
   }
 }
 
+void EncoderDecoderBlock::show(const EncoderDecoderObserver& observer, const char* part, const Tensor& tensor) const {
+  if (observer.tensors) observer.tensors(shown_prefix_ + part, tensor);
+}
+
 float EncoderDecoderBlock::scale() const {
   if (config_.attention_scale > 0.0F) return config_.attention_scale;
   return static_cast<float>(1.0 / std::sqrt(static_cast<double>(stack_.head_dim)));
 }
 
-Tensor EncoderDecoderBlock::encode(const Tensor& rows, const Tensor& bias, const MixtureObserver& observer) const {
+Tensor EncoderDecoderBlock::encode(const Tensor& rows, const Tensor& bias,
+                                   const EncoderDecoderObserver& observer) const {
   Tape off;
   const Tensor normed = self_->norm.forward(off, rows);
   const auto projected = [&](const Projection& p) { return ops::linear(off, normed, p.weight, p.bias); };
@@ -132,7 +138,9 @@ Tensor EncoderDecoderBlock::encode(const Tensor& rows, const Tensor& bias, const
   const Tensor values = projected(self_->v);
   const Tensor mixed = attend_with_bias({.heads = stack_.num_heads, .scale = scale()}, projected(self_->q),
                                         keys.matrix(), values.matrix(), bias);
-  return feed_forward(ops::add(off, rows, ops::linear(off, mixed, self_->o.weight, self_->o.bias)), observer);
+  const Tensor attended = ops::linear(off, mixed, self_->o.weight, self_->o.bias);
+  show(observer, "attention", attended);
+  return feed_forward(ops::add(off, rows, attended), observer);
 }
 
 SourceMemory EncoderDecoderBlock::remember(const Tensor& source) const {
@@ -142,7 +150,7 @@ SourceMemory EncoderDecoderBlock::remember(const Tensor& source) const {
 }
 
 Tensor EncoderDecoderBlock::decode(const Tensor& rows, const Tensor& bias, KvCache& cache, const SourceMemory& source,
-                                   const MixtureObserver& observer) const {
+                                   const EncoderDecoderObserver& observer) const {
   Tape off;
   const Tensor normed = self_->norm.forward(off, rows);
   const auto projected = [&](const Tensor& x, const Projection& p) { return ops::linear(off, x, p.weight, p.bias); };
@@ -151,22 +159,30 @@ Tensor EncoderDecoderBlock::decode(const Tensor& rows, const Tensor& bias, KvCac
   const Tensor own =
       attend_with_bias({.heads = stack_.num_heads, .scale = scale(), .causal = true, .first_position = cache.length()},
                        projected(normed, self_->q), cache.keys(layer_, total), cache.values(layer_, total), bias);
-  const Tensor middle = ops::add(off, rows, projected(own, self_->o));
+  const Tensor attended = projected(own, self_->o);
+  show(observer, "attention", attended);
+  const Tensor middle = ops::add(off, rows, attended);
 
   const Tensor query = projected(cross_->norm.forward(off, middle), cross_->q);
   const Tensor of_source = attend_with_bias({.heads = stack_.num_heads, .scale = scale()}, query, source.keys.matrix(),
                                             source.values.matrix(), {});
-  return feed_forward(ops::add(off, middle, projected(of_source, cross_->o)), observer);
+  const Tensor crossed = projected(of_source, cross_->o);
+  show(observer, "cross_attention", crossed);
+  return feed_forward(ops::add(off, middle, crossed), observer);
 }
 
-Tensor EncoderDecoderBlock::feed_forward(const Tensor& rows, const MixtureObserver& observer) const {
+Tensor EncoderDecoderBlock::feed_forward(const Tensor& rows, const EncoderDecoderObserver& observer) const {
   Tape off;
   const Tensor normed = feed_forward_norm_->forward(off, rows);
-  return ops::add(off, rows,
-                  router_.weight.defined() ? mixture(normed, observer) : experts_->forward_dense(off, normed));
+  const bool sparse = router_.weight.defined();
+  const Tensor said = sparse ? mixture(normed, observer) : experts_->forward_dense(off, normed);
+  show(observer, sparse ? "moe.output" : "mlp.output", said);
+  const Tensor output = ops::add(off, rows, said);
+  show(observer, "output", output);
+  return output;
 }
 
-Tensor EncoderDecoderBlock::mixture(const Tensor& rows, const MixtureObserver& observer) const {
+Tensor EncoderDecoderBlock::mixture(const Tensor& rows, const EncoderDecoderObserver& observer) const {
   Tape off;
   Tensor seen = rows;
   if (config_.routing.precision != DType::kF32) {
@@ -176,7 +192,8 @@ Tensor EncoderDecoderBlock::mixture(const Tensor& rows, const MixtureObserver& o
   const Tensor logits = ops::linear(off, seen, router_.weight, router_.bias);
   round_to(config_.routing.precision, logits.values());
   const std::shared_ptr<const Assignment> assignment = route_with_capacity(config_.routing, logits);
-  if (observer) observer(router_name_, *assignment);
+  show(observer, "moe.router", logits);
+  if (observer.mixtures) observer.mixtures(router_name_, *assignment);
   if (assignment->num_assigned() == 0) return Tensor::zeros(rows.shape());
   const Tensor weights = Tensor::from({assignment->num_assigned()}, assignment->combine_weights);
   return combine(off, experts_->forward(off, rows, *assignment),

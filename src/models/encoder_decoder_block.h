@@ -11,6 +11,7 @@
 #include "autograd/tensor.h"
 #include "layers/norm.h"
 #include "models/encoder_decoder_config.h"
+#include "models/tensor_observer.h"
 
 namespace witan {
 
@@ -21,6 +22,13 @@ class NamedTensors;
 // Called per mixture with the name of its router in the checkpoint ("encoder.block.1.layer.1.mlp.router") and its
 // routing; may be empty. The weights are the router's, without expert_output_multiplier.
 using MixtureObserver = std::function<void(const std::string& router, const Assignment& assignment)>;
+
+// Who looks on; both may be empty. The names that `tensors` gets are those of tensor_observer.h, below
+// "encoder.layers.N." or "decoder.layers.N.".
+struct EncoderDecoderObserver {
+  MixtureObserver mixtures = {};
+  TensorObserver tensors = {};
+};
 
 // Keys and values of the source in one layer of the decoder: [S, heads * head_dim].
 struct SourceMemory {
@@ -37,12 +45,12 @@ class EncoderDecoderBlock {
   ~EncoderDecoderBlock();
 
   // rows [S, D], bias [heads, S, S] or undefined -> [S, D].
-  Tensor encode(const Tensor& rows, const Tensor& bias, const MixtureObserver& observer) const;
+  Tensor encode(const Tensor& rows, const Tensor& bias, const EncoderDecoderObserver& observer) const;
   // source [S, D] -> what decode() looks at.
   SourceMemory remember(const Tensor& source) const;
   // rows [T, D] continue the cache, which is not advanced; bias [heads, T, cache length + T] or undefined -> [T, D].
   Tensor decode(const Tensor& rows, const Tensor& bias, KvCache& cache, const SourceMemory& source,
-                const MixtureObserver& observer) const;
+                const EncoderDecoderObserver& observer) const;
 
  private:
   struct Projection {
@@ -58,9 +66,10 @@ class EncoderDecoderBlock {
   Attention read_attention(const std::string& norm, const std::string& prefix, const EncoderDecoderNames& names,
                            NamedTensors& tensors) const;
   void read_feed_forward(const std::string& prefix, const EncoderDecoderNames& names, NamedTensors& tensors);
-  Tensor feed_forward(const Tensor& rows, const MixtureObserver& observer) const;
-  Tensor mixture(const Tensor& rows, const MixtureObserver& observer) const;
+  Tensor feed_forward(const Tensor& rows, const EncoderDecoderObserver& observer) const;
+  Tensor mixture(const Tensor& rows, const EncoderDecoderObserver& observer) const;
   float scale() const;
+  void show(const EncoderDecoderObserver& observer, const char* part, const Tensor& tensor) const;
 
   const EncoderDecoderConfig& config_;  // of the model that owns this
   const StackConfig& stack_;
@@ -71,6 +80,7 @@ class EncoderDecoderBlock {
   std::unique_ptr<FeedForwardExperts> experts_;  // one when dense
   Projection router_;                            // undefined when dense
   std::string router_name_;
+  std::string shown_prefix_;  // "encoder.layers.0."
 };
 
 // Reads "<name>.weight" and, if the config says so, "<name>.bias".

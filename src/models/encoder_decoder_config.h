@@ -69,6 +69,7 @@ struct EncoderDecoderConfig {
   CapacityRouting routing;
   bool router_bias = false;
   float expert_output_multiplier = 1.0F;  // of what an expert says, beside its weight
+  bool names_languages = false;           // texts carry a token for their language, by which a translation begins
   std::int64_t pad_token_id = 0;
   std::int64_t decoder_start_token_id = 0;  // what every output begins with
   std::vector<std::int64_t> eos_token_ids;

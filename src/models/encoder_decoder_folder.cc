@@ -57,6 +57,31 @@ void check_unread(const EncoderDecoderNames& names, const std::vector<std::strin
   if (!extra.empty()) fail("the model of {} has no place for {}", kConfigFile, some_of(extra));
 }
 
+// What a folder says of its model besides the weights.
+struct EncoderDecoderDescription {
+  nlohmann::json json;
+  EncoderDecoderNames names;
+  EncoderDecoderConfig config;
+};
+
+EncoderDecoderDescription describe_encoder_decoder(const std::filesystem::path& folder) {
+  EncoderDecoderDescription description{read_config_file(folder), {}, {}};
+  naming(folder / kConfigFile, [&] {
+    const EncoderDecoderArchitecture& architecture = require_architecture(description.json);
+    description.names = architecture.names;
+    description.config = architecture.read_config(description.json);
+    description.config.model_type = architecture.model_type;
+    read_tokens(description.json, description.config);
+  });
+  const std::filesystem::path generation = folder / kGenerationFile;
+  if (std::filesystem::exists(generation)) {
+    const nlohmann::json tokens = read_json_object(generation);
+    naming(generation, [&] { read_tokens(tokens, description.config); });
+  }
+  naming(folder / kConfigFile, [&] { description.config.validate(); });
+  return description;
+}
+
 }  // namespace
 
 bool holds_encoder_decoder(const std::filesystem::path& folder) {
@@ -64,25 +89,16 @@ bool holds_encoder_decoder(const std::filesystem::path& folder) {
   return naming(folder / kConfigFile, [&] { return find_encoder_decoder(model_type_of(json)) != nullptr; });
 }
 
+EncoderDecoderConfig load_encoder_decoder_config(const std::filesystem::path& folder) {
+  return describe_encoder_decoder(folder).config;
+}
+
 std::unique_ptr<EncoderDecoder> load_encoder_decoder(const std::filesystem::path& folder) {
-  const nlohmann::json json = read_config_file(folder);
-  EncoderDecoderNames names;
-  EncoderDecoderConfig config = naming(folder / kConfigFile, [&] {
-    const EncoderDecoderArchitecture& architecture = require_architecture(json);
-    names = architecture.names;
-    EncoderDecoderConfig read = architecture.read_config(json);
-    read.model_type = architecture.model_type;
-    read_tokens(json, read);
-    return read;
-  });
-  const std::filesystem::path generation = folder / kGenerationFile;
-  if (std::filesystem::exists(generation)) {
-    const nlohmann::json tokens = read_json_object(generation);
-    naming(generation, [&] { read_tokens(tokens, config); });
-  }
-  naming(folder / kConfigFile, [&] { config.validate(); });
+  const EncoderDecoderDescription description = describe_encoder_decoder(folder);
+  const EncoderDecoderConfig& config = description.config;
+  EncoderDecoderNames names = description.names;
   const SafetensorsReader reader(folder);
-  const StoredValues values = naming(folder / kConfigFile, [&] { return stored_values(json, reader); });
+  const StoredValues values = naming(folder / kConfigFile, [&] { return stored_values(description.json, reader); });
   return naming(folder, [&] {
     NamedTensors tensors(reader, values);
     const std::vector<std::string> places = embedding_places(names, config.tie_word_embeddings);

@@ -13,6 +13,10 @@ namespace witan {
 // it is no config.
 bool holds_encoder_decoder(const std::filesystem::path& folder);
 
+// What config.json and generation_config.json say, without the weights. Throws Error as load_encoder_decoder does for
+// these two.
+EncoderDecoderConfig load_encoder_decoder_config(const std::filesystem::path& folder);
+
 // Throws Error: no config.json, a model_type that is no encoder-decoder, a key that is missing or asks for what is not
 // supported, missing, extra or misshapen tensors. Nothing is allocated for a config that its files do not fill. Files
 // may repeat the embedding under the names of the stacks and, when tied, of the head, if it is the same there.

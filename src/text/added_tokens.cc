@@ -117,13 +117,25 @@ AddedTokens::AddedTokens(const std::optional<JsonNode>& list, const Vocabulary& 
     end_id_ = std::max(end_id_, token.id + 1);
     by_id_[token.id] = std::move(token);
   }
-  std::vector<const AddedToken*> in_order;
-  for (const auto& [id, token] : by_id_) in_order.push_back(&token);
-  std::ranges::sort(in_order, {}, &AddedToken::id);
-  for (const AddedToken* token : in_order) {
+  for (const AddedToken* token : in_order()) {
     const std::string& text = token->normalized ? token->decoded_text : token->text;
     if (!text.empty()) (token->normalized ? in_normalized_text_ : in_text_).add(text, *token);
   }
+}
+
+std::vector<const AddedToken*> AddedTokens::in_order() const {
+  std::vector<const AddedToken*> tokens;
+  for (const auto& [id, token] : by_id_) tokens.push_back(&token);
+  std::ranges::sort(tokens, {}, &AddedToken::id);
+  return tokens;
+}
+
+std::vector<std::string> AddedTokens::special_texts() const {
+  std::vector<std::string> texts;
+  for (const AddedToken* token : in_order()) {
+    if (token->special) texts.push_back(token->text);
+  }
+  return texts;
 }
 
 const AddedToken* AddedTokens::find(std::int32_t id) const {

@@ -56,9 +56,12 @@ class AddedTokens {
   const TokenFinder& in_normalized_text() const { return in_normalized_text_; }
   const AddedToken* find(std::int32_t id) const;
   std::int32_t id_of(std::string_view text) const;  // -1: no such token
+  std::vector<std::string> special_texts() const;   // in the order of their ids
   std::int32_t end_id() const { return end_id_; }   // one past the largest; 0 without tokens
 
  private:
+  std::vector<const AddedToken*> in_order() const;
+
   std::unordered_map<std::int32_t, AddedToken> by_id_;
   std::unordered_map<std::string, std::int32_t> ids_;
   TokenFinder in_text_;

@@ -159,19 +159,21 @@ class HuggingFaceTokenizer::Stream : public TextStream {
 HuggingFaceTokenizer::HuggingFaceTokenizer(const TokenizerDocument& document, const SpecialTokenNames& names,
                                            std::vector<std::pair<std::string, std::string>> files)
     : parts_(std::make_unique<Parts>(document)), names_(names), files_(std::move(files)) {
-  bos_id_ = id_of(names_.bos);
-  eos_id_ = id_of(names_.eos);
+  bos_id_ = token_id(names_.bos);
+  eos_id_ = token_id(names_.eos);
   vocab_size_ = std::max(
       {parts_->model->vocabulary().end_id(), parts_->added->end_id(), parts_->post_processor.largest_id() + 1});
 }
 
 HuggingFaceTokenizer::~HuggingFaceTokenizer() = default;
 
-std::int32_t HuggingFaceTokenizer::id_of(std::string_view token) const {
+std::int32_t HuggingFaceTokenizer::token_id(std::string_view token) const {
   if (token.empty()) return -1;
   const std::int32_t added = parts_->added->id_of(token);
   return added >= 0 ? added : parts_->model->vocabulary().find(token);
 }
+
+std::vector<std::string> HuggingFaceTokenizer::added_special_tokens() const { return parts_->added->special_texts(); }
 
 std::vector<std::int32_t> HuggingFaceTokenizer::encode(std::string_view text) const {
   Lease work(*this);

@@ -42,6 +42,8 @@ class HuggingFaceTokenizer : public Tokenizer {
   std::string token_bytes(std::int32_t id) const override;
   std::string decode(const std::vector<std::int32_t>& ids, SpecialTokens special) const override;
   std::unique_ptr<TextStream> stream(SpecialTokens special) const override;
+  std::int32_t token_id(std::string_view token) const override;
+  std::vector<std::string> added_special_tokens() const override;
   std::int32_t bos_id() const override { return bos_id_; }
   std::int32_t eos_id() const override { return eos_id_; }
   void save(const std::filesystem::path& folder) const override;
@@ -52,7 +54,6 @@ class HuggingFaceTokenizer : public Tokenizer {
   class Lease;  // of a Work
   class Stream;
 
-  std::int32_t id_of(std::string_view token) const;
   // The token as decoding takes it; nothing to say: false.
   bool decoded_token(std::int32_t id, SpecialTokens special, std::string_view& token) const;
 

@@ -49,6 +49,10 @@ class Tokenizer {
   virtual std::string decode(const std::vector<std::int32_t>& ids, SpecialTokens special = SpecialTokens::kSkip) const;
   // The tokenizer outlives the stream.
   virtual std::unique_ptr<TextStream> stream(SpecialTokens special = SpecialTokens::kSkip) const;
+  // The id of a token by its text; -1: no such token, or none that has a name.
+  virtual std::int32_t token_id(std::string_view /*token*/) const { return -1; }
+  // The special tokens that were added to the vocabulary, in the order of their ids.
+  virtual std::vector<std::string> added_special_tokens() const { return {}; }
   virtual std::int32_t bos_id() const = 0;  // -1: none. Stands between documents in training
   virtual std::int32_t eos_id() const = 0;  // -1: none
   // What a Hugging Face directory holds: tokenizer.model and/or tokenizer.json, tokenizer_config.json.

@@ -89,6 +89,7 @@ EncoderDecoderConfig read_config(const nlohmann::json& json) {
   config.decoder = read_stack(json, "decoder", config.hidden_size);
   config.norm = {"layer", true, 1e-5F};
   config.bias = true;
+  config.names_languages = true;
   config.attention_scale = 0.0F;
   config.activation = parse_activation(read_activation_name(json, "activation_function", "relu"));
   if (read_flag(json, "scale_embedding", true)) {

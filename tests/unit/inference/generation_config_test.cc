@@ -55,5 +55,60 @@ TEST(GenerationConfigTest, NonsenseIsNamed) {
   }
 }
 
+struct Outputs {
+  SamplingOptions sampling;
+  TranslationOptions options;
+};
+
+Outputs read_outputs(const char* file, const std::string& json, const std::set<std::string>& chosen = {}) {
+  const test::TemporaryFolder folder;
+  write_file(folder.path() / "config.json", "{}");
+  write_file(folder.path() / file, json);
+  Outputs outputs;
+  read_translation_defaults(folder.path(), chosen, outputs.sampling, outputs.options);
+  return outputs;
+}
+
+TEST(TranslationDefaultsTest, TakesWhatTheFileSays) {
+  const char* const json = R"({"num_beams": 5, "length_penalty": 0.8, "early_stopping": "never", "max_length": 200,
+                               "forced_bos_token_id": 7, "temperature": 0.6})";
+  for (const char* const file : {"generation_config.json", "config.json"}) {
+    const Outputs outputs = read_outputs(file, json);
+    EXPECT_EQ(outputs.options.beams.beams, 5);
+    EXPECT_EQ(outputs.options.beams.length_penalty, 0.8);
+    EXPECT_EQ(outputs.options.beams.early_stopping, EarlyStopping::kNever);
+    EXPECT_EQ(outputs.options.max_tokens, 199);  // without the start token
+    EXPECT_EQ(outputs.options.first_token, 7);
+    EXPECT_EQ(outputs.sampling.temperature, 0.0) << "nobody asked for drawing";
+  }
+  EXPECT_EQ(read_outputs("generation_config.json", R"({"max_length": 9, "max_new_tokens": 4})").options.max_tokens, 4);
+}
+
+TEST(TranslationDefaultsTest, TheUsersWordCounts) {
+  const Outputs outputs = read_outputs("generation_config.json", R"({"num_beams": 5, "max_length": 20})",
+                                       {"beams", "max_tokens", "length_penalty"});
+  EXPECT_EQ(outputs.options.beams.beams, 1);
+  EXPECT_EQ(outputs.options.max_tokens, TranslationOptions().max_tokens);
+}
+
+TEST(TranslationDefaultsTest, DrawingEndsBeamSearch) {
+  const Outputs asked = read_outputs("generation_config.json", R"({"num_beams": 5})", {"temperature"});
+  EXPECT_EQ(asked.sampling.temperature, SamplingOptions().temperature);
+  EXPECT_EQ(asked.options.beams.beams, 1);
+  const Outputs said = read_outputs("generation_config.json", R"({"do_sample": true, "temperature": 0.6})");
+  EXPECT_EQ(said.sampling.temperature, 0.6);
+  EXPECT_EQ(read_outputs("generation_config.json", "{}", {"top_k"}).sampling.temperature, 1.0);
+}
+
+TEST(TranslationDefaultsTest, NonsenseIsNamed) {
+  for (const char* const json : {R"([])", R"({"num_beams": 0})", R"({"num_beams": 1.5})", R"({"max_length": 1})",
+                                 R"({"early_stopping": "maybe"})", R"({"forced_bos_token_id": -3})",
+                                 R"({"length_penalty": "x"})", R"({"max_new_tokens": 1e300})"}) {
+    EXPECT_NE(test::error_message([&] { read_outputs("generation_config.json", json); }).find("generation_config.json"),
+              std::string::npos)
+        << json;
+  }
+}
+
 }  // namespace generation_config_test
 }  // namespace witan

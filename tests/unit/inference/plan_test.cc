@@ -31,6 +31,18 @@ TEST(PlanTest, WeightsOfHalfTheSize) {
   EXPECT_EQ(half.cache_bytes, full.cache_bytes);
 }
 
+TEST(PlanTest, AnEncoderDecoderKeepsItsSourceOnceAndEveryOutput) {
+  EncoderDecoderConfig config;
+  config.vocab_size = 10;
+  config.hidden_size = 4;
+  config.encoder = {.num_heads = 1, .head_dim = 3, .intermediate_size = 5, .sparse = {false}};
+  config.decoder = {.num_heads = 2, .head_dim = 3, .intermediate_size = 5, .sparse = {false, false}};
+  const RunPlan plan = plan_run(config, 7, 11, 4);
+  EXPECT_EQ(plan.cache_bytes, 2 * 2 * (2 * 3) * (7 + 4 * 11) * 4);  // keys and values, layers, heads x width
+  EXPECT_EQ(plan.weight_bytes, plan.parameters.total * 4);
+  EXPECT_LT(plan.bytes_per_token, plan.weight_bytes);
+}
+
 TEST(PlanTest, TheMachineIsAsked) { EXPECT_NE(available_memory(), 0); }
 
 }  // namespace plan_test

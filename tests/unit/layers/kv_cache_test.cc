@@ -64,5 +64,19 @@ TEST(KvCacheTest, StoredRowsCountOnlyWhenAdvanced) {
   EXPECT_EQ(cache.last_token(), -1);
 }
 
+TEST(KvCacheTest, AClonesMemoryIsItsOwn) {
+  KvCache cache(2, 1, 8);
+  cache.store(0, Tensor::full({2, 1}, 1.0F), Tensor::full({2, 1}, 2.0F));  // layer 1 stays empty
+  cache.advance(tokens(2));
+  KvCache clone = cache.clone();
+  EXPECT_EQ(clone.length(), 2);
+  clone.truncate(1);
+  clone.store(0, Tensor::full({1, 1}, 9.0F), Tensor::full({1, 1}, 9.0F));
+  EXPECT_EQ(cache.keys(0, 2)(1, 0), 1.0F);
+  EXPECT_EQ(cache.values(0, 2)(1, 0), 2.0F);
+  EXPECT_EQ(clone.keys(0, 2)(0, 0), 1.0F);
+  EXPECT_EQ(clone.keys(0, 2)(1, 0), 9.0F);
+}
+
 }  // namespace kv_cache_test
 }  // namespace witan

@@ -1,0 +1,172 @@
+// Lines to ids, ids to the translator, its tokens to standard output.
+#include "witan/translate.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "inference/generation_config.h"
+#include "inference/plan.h"
+#include "inference/source_text.h"
+#include "models/encoder_decoder_folder.h"
+#include "witan/run_plan.h"
+#include "witan/terminal_text.h"
+
+namespace witan::cli {
+namespace {
+
+// Source and target language; empty for models that name none.
+struct Languages {
+  std::string source;
+  std::string target;
+};
+
+Languages choose_languages(const TranslateCommand& command, const SourceText& text, bool target_known) {
+  if (text.languages().empty()) {
+    if (!command.source_language.empty() || !command.target_language.empty()) {
+      fail("generate: --source-lang and --target-lang are for models that translate; this one names no languages");
+    }
+    return {};
+  }
+  Languages languages{command.source_language.empty() ? text.default_source() : command.source_language,
+                      command.target_language.empty() ? text.default_target() : command.target_language};
+  text.language_token(languages.source);
+  if (!languages.target.empty()) {
+    text.language_token(languages.target);
+  } else if (!target_known) {
+    fail("generate: --target-lang is missing: this model translates into {} languages, such as {}",
+         text.languages().size(), text.languages().front());
+  }
+  return languages;
+}
+
+// The lines of `text`; a newline at its end begins no further one.
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+// What is known of the source beforehand; nothing when standard input will say it.
+std::optional<std::vector<std::string>> source_lines(const TranslateCommand& command) {
+  if (!command.source_file.empty()) {
+    if (command.has_source) fail("generate: --source and --source-file are both given, expected one");
+    return lines_of(read_text_file(command.source_file));
+  }
+  if (command.has_source && command.source != "-") return lines_of(command.source);
+  return std::nullopt;
+}
+
+void emit(const std::string& text) {
+  fmt::print("{}", text);
+  std::fflush(stdout);
+}
+
+// What all lines took together.
+struct Totals {
+  std::int64_t source_tokens = 0;
+  std::int64_t tokens = 0;
+  double source_seconds = 0.0;
+  double seconds = 0.0;
+
+  void add(const Generation& generation) {
+    source_tokens += generation.prompt_tokens;
+    tokens += static_cast<std::int64_t>(generation.ids.size());
+    source_seconds += generation.prefill_seconds;
+    seconds += generation.decode_seconds;
+  }
+  void print() const {
+    fmt::print(stderr, "witan: {} source tokens in {:.2f} s, {} tokens in {:.2f} s ({:.0f} tokens/s)\n", source_tokens,
+               source_seconds, tokens, seconds, seconds > 0.0 ? static_cast<double>(tokens) / seconds : 0.0);
+  }
+};
+
+void translate_lines(const std::optional<std::vector<std::string>>& lines,
+                     const std::function<void(const std::string&)>& translate) {
+  if (lines) {
+    for (const std::string& line : *lines) translate(line);
+    return;
+  }
+  if (is_terminal(STDIN_FILENO)) fmt::print(stderr, "witan: one source per line, Ctrl-D ends\n");
+  for (std::string line; std::getline(std::cin, line);) translate(line);
+}
+
+}  // namespace
+
+Fields TranslateCommand::fields() {
+  constexpr std::int64_t kMostBeams = 1 << 10;
+  Fields fields("translate");
+  fields
+      .integer("beams", options.beams.beams, 1, kMostBeams,
+               "Outputs that are followed at a time; 1: the most probable token, or a drawn one")
+      .real("length_penalty", options.beams.length_penalty, -100.0, 100.0,
+            "With beams: log-probabilities are divided by length^this; above 0 longer outputs gain");
+  return fields;
+}
+
+void run_translation(TranslateCommand& command) {
+  const std::filesystem::path& folder = command.folder;
+  const EncoderDecoderConfig config = load_encoder_decoder_config(folder);
+  const std::vector<std::string> dumped = requested_names(command.dump, config);
+  TranslationOptions& options = command.options;
+  read_translation_defaults(folder, command.chosen, command.sampling, options);
+  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
+  const SourceText text(folder, config, *tokenizer);
+  const Languages languages = choose_languages(command, text, options.first_token.has_value());
+  if (!languages.target.empty()) options.first_token = text.language_token(languages.target);
+  options.special = text.languages().empty() ? SpecialTokens::kKeep : SpecialTokens::kSkip;
+  const std::optional<std::vector<std::string>> lines = source_lines(command);
+
+  std::int64_t longest = lines ? 1 : options.max_tokens;
+  for (const std::string& line : lines.value_or(std::vector<std::string>())) {
+    longest = std::max(longest, static_cast<std::int64_t>(text.ids(line, languages.source).size()));
+  }
+  const std::int64_t positions = options.max_tokens + 1;  // the start token
+  const RunPlan plan = plan_run(config, longest, positions, options.beams.beams);
+  if (command.dry_run) {
+    print_plan(plan, config.model_type, 0, longest + options.beams.beams * positions, folder);
+    return;
+  }
+  require_memory(plan, longest + options.beams.beams * positions);
+  fmt::print(stderr, "witan: {}{}, {}\n", config.model_type,
+             languages.source.empty() ? "" : fmt::format(", {} to {}", languages.source, languages.target),
+             memory_text(plan, longest + options.beams.beams * positions));
+  const std::unique_ptr<EncoderDecoder> model = load_encoder_decoder(folder);
+  if (!dumped.empty()) {
+    if (!lines || lines->empty()) fail("generate: --dump needs --source or --source-file");
+    std::vector<std::int32_t> output = {static_cast<std::int32_t>(config.decoder_start_token_id)};
+    if (options.first_token) output.push_back(*options.first_token);
+    dump(command.dump, dumped, *model, text.ids(lines->front(), languages.source), output);
+  }
+  const Translator translator(*model, *tokenizer);
+  const InterruptScope scope;
+  Totals totals;
+  translate_lines(lines, [&](const std::string& line) {
+    if (line.find_first_not_of(" \t\r") != std::string::npos) {
+      const Generation generation = translator.translate(text.ids(line, languages.source), command.sampling, options,
+                                                         [](const GeneratedToken& token) {
+                                                           emit(for_standard_output(token.text));
+                                                           return !interrupted();
+                                                         });
+      emit(generation.tail);
+      totals.add(generation);
+    }
+    emit("\n");
+    throw_if_interrupted();
+  });
+  totals.print();
+}
+
+}  // namespace witan::cli
