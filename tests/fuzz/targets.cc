@@ -8,12 +8,16 @@
 // clang-format off
 #define WITAN_FUZZ_TARGETS(target) \
   target(safetensors) \
+  target(safetensors_index) \
+  target(stored_values) \
   target(tokenizer_model) \
   target(tokenizer_json) \
   target(chat_template) \
   target(text_documents) \
   target(json) \
   target(model_config) \
+  target(encoder_decoder_config) \
+  target(generation_config) \
   target(metrics)
 // clang-format on
 
