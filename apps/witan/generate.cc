@@ -185,6 +185,9 @@ void translate(GenerateCommand& command, const std::filesystem::path& folder) {
          : command.chat     ? "--chat"
                             : "--show-experts");
   }
+  if (command.weights == "bf16") {
+    fail("generate: --weights=bf16: encoder-decoders hold their weights as f32, expected f32 or auto");
+  }
   TranslateCommand& translation = command.translate;
   translation.folder = folder;
   translation.options.max_tokens = command.max_tokens;

@@ -2,6 +2,8 @@
 #include "formats/stored_values.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -29,6 +31,27 @@ std::vector<std::string> StoredValues::parts(const std::string& name) const {
   if (is_mxfp4(name)) return {name + kBlocks, name + kScales};
   if (reader_.contains(name) && reader_.tensor(name).dtype == DType::kF8E4M3) return {name, name + kInverseScale};
   return {name};
+}
+
+std::vector<std::string> StoredValues::names() const {
+  std::set<std::string> names;
+  for (const auto& [stored, tensor] : reader_.tensors()) {
+    std::string whole = stored;
+    for (const std::string_view suffix : {kBlocks, kScales, kInverseScale}) {
+      if (!stored.ends_with(suffix)) continue;
+      const std::string name = stored.substr(0, stored.size() - suffix.size());
+      const std::vector<std::string> held = contains(name) ? parts(name) : std::vector<std::string>();
+      if (std::ranges::find(held, stored) != held.end()) whole = name;
+    }
+    names.insert(std::move(whole));
+  }
+  return {names.begin(), names.end()};
+}
+
+bool StoredValues::is_number(const std::string& name) const {
+  if (is_mxfp4(name)) return true;
+  const DType dtype = reader_.tensor(name).dtype;
+  return is_plain_float(dtype) || dtype == DType::kF8E4M3;
 }
 
 std::vector<std::int64_t> StoredValues::shape(const std::string& name) const {
@@ -110,6 +133,19 @@ void StoredValues::scale_blocks(const std::string& name, const StoredTensor& sto
       for (std::int64_t col = 0; col < cols; ++col) values[col] *= row_scales[col / block_cols_];
     }
   });
+}
+
+PooledVector<float> with_last_two_exchanged(std::span<const std::int64_t> shape, std::span<const float> values) {
+  WITAN_ASSERT(shape.size() >= 2);
+  const auto rows = static_cast<std::size_t>(shape[shape.size() - 2]);
+  const auto cols = static_cast<std::size_t>(shape.back());
+  PooledVector<float> turned(values.size());
+  for (std::size_t first = 0; first < values.size(); first += rows * cols) {
+    for (std::size_t row = 0; row < rows; ++row) {
+      for (std::size_t col = 0; col < cols; ++col) turned[first + col * rows + row] = values[first + row * cols + col];
+    }
+  }
+  return turned;
 }
 
 }  // namespace witan

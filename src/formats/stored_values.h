@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/pool.h"
 #include "formats/safetensors.h"
 
 namespace witan {
@@ -22,6 +23,10 @@ class StoredValues {
   bool contains(const std::string& name) const { return reader_.contains(name) || is_mxfp4(name); }
   // Stored as "name_blocks" [.., n, 16] and "name_scales" [.., n]; the values are [.., 32 n].
   bool is_mxfp4(const std::string& name) const;
+  // All values, sorted, each by the name it is read by: scales and blocks are parts of others.
+  std::vector<std::string> names() const;
+  // Whether read() takes it: what is no integer and no boolean.
+  bool is_number(const std::string& name) const;
   // The tensors that hold `name`: itself, and what belongs to it.
   std::vector<std::string> parts(const std::string& name) const;
   // Of the values. Throws Error when there are none of that name.
@@ -42,5 +47,8 @@ class StoredValues {
   std::int64_t block_rows_;
   std::int64_t block_cols_;
 };
+
+// values of this shape, of at least two dimensions -> the same with the last two exchanged.
+PooledVector<float> with_last_two_exchanged(std::span<const std::int64_t> shape, std::span<const float> values);
 
 }  // namespace witan

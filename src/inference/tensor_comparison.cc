@@ -144,17 +144,11 @@ class WeightsFolder {
  public:
   explicit WeightsFolder(const std::filesystem::path& folder)
       : reader_(folder),
-        values_(naming(folder / kConfigFile, [&] { return stored_values(read_config_file(folder), reader_); })) {
-    for (const auto& [name, tensor] : reader_.tensors()) names_.insert(value_name(name));
-  }
+        values_(naming(folder / kConfigFile, [&] { return stored_values(read_config_file(folder), reader_); })) {}
 
-  const std::set<std::string>& names() const { return names_; }
+  std::vector<std::string> names() const { return values_.names(); }
   bool is_packed(const std::string& name) const { return values_.is_mxfp4(name); }
-  bool is_number(const std::string& name) const {
-    if (is_packed(name)) return true;
-    const DType dtype = reader_.tensor(name).dtype;
-    return is_plain_float(dtype) || dtype == DType::kF8E4M3;
-  }
+  bool is_number(const std::string& name) const { return values_.is_number(name); }
   std::vector<std::int64_t> shape(const std::string& name) const { return values_.shape(name); }
   std::span<const std::byte> bytes(const std::string& name) const { return reader_.tensor(name).bytes; }
   PooledVector<float> read(const std::string& name) const {
@@ -167,39 +161,9 @@ class WeightsFolder {
   }
 
  private:
-  // What a stored tensor is a part of.
-  std::string value_name(const std::string& name) const {
-    for (const std::string_view suffix : {"_blocks", "_scales", "_scale_inv"}) {
-      if (!name.ends_with(suffix)) continue;
-      const std::string whole = name.substr(0, name.size() - suffix.size());
-      const std::vector<std::string> parts =
-          values_.contains(whole) ? values_.parts(whole) : std::vector<std::string>();
-      if (std::ranges::find(parts, name) != parts.end()) return whole;
-    }
-    return name;
-  }
-
   SafetensorsReader reader_;
   StoredValues values_;
-  std::set<std::string> names_;
 };
-
-// The last two dimensions change places.
-void transpose(std::vector<std::int64_t>& shape, PooledVector<float>& values) {
-  const std::int64_t rows = shape[shape.size() - 2];
-  const std::int64_t cols = shape.back();
-  PooledVector<float> turned(values.size());
-  for (std::size_t first = 0; first < values.size(); first += static_cast<std::size_t>(rows * cols)) {
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t col = 0; col < cols; ++col) {
-        turned[first + static_cast<std::size_t>(col * rows + row)] =
-            values[first + static_cast<std::size_t>(row * cols + col)];
-      }
-    }
-  }
-  std::swap(shape[shape.size() - 2], shape.back());
-  values = std::move(turned);
-}
 
 TensorDifference compare_weight(const WeightsFolder& a, const WeightsFolder& b, const std::string& name,
                                 double tolerance) {
@@ -219,10 +183,7 @@ TensorDifference compare_weight(const WeightsFolder& a, const WeightsFolder& b, 
   }
   const PooledVector<float> first = a.read(name);
   PooledVector<float> second = b.read(name);
-  if (turn) {
-    std::vector<std::int64_t> stored = b.shape(name);
-    transpose(stored, second);
-  }
+  if (turn) second = with_last_two_exchanged(b.shape(name), second);
   compare_values(first, second, tolerance, result);
   return result;
 }
@@ -277,9 +238,11 @@ TensorComparison compare_weights(const std::filesystem::path& a, const std::file
   const WeightsFolder second(b);
   TensorComparison comparison;
   std::vector<std::string> both;
-  std::ranges::set_intersection(first.names(), second.names(), std::back_inserter(both));
-  std::ranges::set_difference(first.names(), second.names(), std::back_inserter(comparison.only_a));
-  std::ranges::set_difference(second.names(), first.names(), std::back_inserter(comparison.only_b));
+  const std::vector<std::string> names_a = first.names();
+  const std::vector<std::string> names_b = second.names();
+  std::ranges::set_intersection(names_a, names_b, std::back_inserter(both));
+  std::ranges::set_difference(names_a, names_b, std::back_inserter(comparison.only_a));
+  std::ranges::set_difference(names_b, names_a, std::back_inserter(comparison.only_b));
   std::ranges::sort(both, {}, natural_key);
   for (const std::string& name : both) comparison.tensors.push_back(compare_weight(first, second, name, tolerance));
   return comparison;

@@ -62,29 +62,6 @@ class Source {
   const StoredValues& values() const { return values_; }
   bool is_gpt_oss() const { return model_type_of(config_) == "gpt_oss"; }
 
-  // What all stored tensors hold, each once.
-  std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const auto& [stored, tensor] : reader_.tensors()) {
-      std::string whole = stored;
-      for (const std::string_view suffix : {"_blocks", "_scales", "_scale_inv"}) {
-        if (!stored.ends_with(suffix)) continue;
-        const std::string name = stored.substr(0, stored.size() - suffix.size());
-        if (!values_.contains(name)) continue;
-        const std::vector<std::string> parts = values_.parts(name);
-        if (std::ranges::find(parts, stored) != parts.end()) whole = name;
-      }
-      if (names.empty() || names.back() != whole) names.push_back(std::move(whole));
-    }
-    std::ranges::sort(names);
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    return names;
-  }
-  bool is_number(const std::string& name) const {
-    if (values_.is_mxfp4(name)) return true;
-    const DType dtype = reader_.tensor(name).dtype;
-    return is_plain_float(dtype) || dtype == DType::kF8E4M3;
-  }
   bool is_quantized(const std::string& name) const {
     return values_.is_mxfp4(name) || reader_.tensor(name).dtype == DType::kF8E4M3;
   }
@@ -109,28 +86,13 @@ class Source {
     for (const float value : read_) {
       if (!std::isfinite(value)) fail("tensor '{}': {} is no number that can be converted", name, value);
     }
-    if (is_turned(name) && values_.is_mxfp4(name) != packed) turn(stored);
+    if (is_turned(name) && values_.is_mxfp4(name) != packed) read_ = with_last_two_exchanged(stored, read_);
     read_name_ = name;
     read_packed_ = packed;
     return read_;
   }
 
  private:
-  // The last two dimensions change places.
-  void turn(const std::vector<std::int64_t>& stored) {
-    const auto rows = static_cast<std::size_t>(stored[1]);
-    const auto cols = static_cast<std::size_t>(stored[2]);
-    PooledVector<float> turned(read_.size());
-    for (std::size_t first = 0; first < read_.size(); first += rows * cols) {
-      for (std::size_t row = 0; row < rows; ++row) {
-        for (std::size_t col = 0; col < cols; ++col) {
-          turned[first + col * rows + row] = read_[first + row * cols + col];
-        }
-      }
-    }
-    read_ = std::move(turned);
-  }
-
   nlohmann::json config_;
   SafetensorsReader reader_;
   StoredValues values_;
@@ -164,7 +126,7 @@ class Converter {
       fail("convert: mxfp4 with model_type '{}', expected gpt_oss: no other release stores experts so",
            model_type_of(source.config()));
     }
-    for (const std::string& name : source.names()) add(name);
+    for (const std::string& name : source.values().names()) add(name);
     if (!plain_ && size_.quantized == 0) fail("convert: no tensor is of a kind that is stored as {}", options.dtype);
   }
 
@@ -200,7 +162,7 @@ class Converter {
 
  private:
   void add(const std::string& name) {
-    if (!source_.is_number(name)) {
+    if (!source_.values().is_number(name)) {
       keep(name);
       return;
     }

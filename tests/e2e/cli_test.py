@@ -281,7 +281,7 @@ class WholeRun(Case):
     def test_help_names_every_command(self):
         result = self.witan("--help")
         self.assertEqual(result.returncode, 0)
-        for command in ("train", "generate", "eval", "report", "compare", "fit", "predict"):
+        for command in ("train", "generate", "eval", "diff", "convert", "report", "compare", "fit", "predict"):
             self.assertIn(command, result.stdout)
             page = self.witan(command, "--help")
             self.assertEqual(page.returncode, 0)
