@@ -22,7 +22,7 @@ TransformerBlock::TransformerBlock(const BlockOptions& options, Random& random)
   dense.hidden_size = hidden;
   dense.intermediate_size = options.intermediate_size;
   dense.activation = parse_activation(options.moe.hidden_act);
-  dense.gated = options.moe.gated;
+  dense.gated = options.mlp_gated;
   dense.bias = options.mlp_bias;
   dense.initializer_range = 0.0F;  // the owner fills it
   dense.weights = options.moe.weights;

@@ -20,8 +20,9 @@ struct BlockOptions {
   bool post_norm = false;            // the norms stand behind attention and feed-forward part (OLMo 2)
   float residual_multiplier = 1.0F;  // of what both parts add
   bool mixture = true;
-  MoeOptions moe;                      // of a mixture; a dense network takes hidden_act, gated and weights from it
+  MoeOptions moe;                      // of a mixture; a dense network takes hidden_act and weights from it
   std::int64_t intermediate_size = 0;  // of a dense network
+  bool mlp_gated = true;               // the same
   bool mlp_bias = false;               // the same
 };
 

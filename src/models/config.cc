@@ -100,6 +100,8 @@ Fields DecoderConfig::fields() {
       .integer("head_dim", head_dim, 0, kMaxWidth, "Width of a head; 0: hidden_size / num_attention_heads")
       .integer("intermediate_size", intermediate_size, 1, kMaxWidth, "Width of the dense feed-forward layers")
       .flag("mlp_bias", mlp_bias, "Biases in the dense feed-forward layers")
+      .choice("mlp_gated", mlp_gated, {"as_experts", "gated", "plain"},
+              "Whether dense feed-forward layers are gated: as the experts are, or whatever those are (GLaM)")
       .integer("max_position_embeddings", max_position_embeddings, 1, kMaxPositions, "Longest sequence, in tokens")
       .real("rope_theta", rope_theta, 1.0, kLargeReal, "Base of the rotary position embedding's frequencies")
       .include(rope.fields())

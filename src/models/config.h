@@ -21,6 +21,7 @@ struct DecoderConfig {
   std::int64_t head_dim = 0;              // 0: hidden_size / num_attention_heads
   std::int64_t intermediate_size = 1024;  // of the dense feed-forward layers
   bool mlp_bias = false;                  // the same
+  std::string mlp_gated = "as_experts";   // the same: as_experts | gated | plain
   std::int64_t max_position_embeddings = 2048;
   double rope_theta = 10000.0;
   RopeScaling rope;
@@ -84,6 +85,8 @@ struct DecoderConfig {
   // `moe`, with what routers know of the model.
   MoeOptions mixture_options() const;
   bool is_moe_layer(std::int64_t layer) const;
+  // Whether dense feed-forward layers have three matrices.
+  bool dense_is_gated() const { return mlp_gated == "as_experts" ? moe.gated : mlp_gated == "gated"; }
   std::int64_t num_moe_layers() const;
   std::int64_t window_of_layer(std::int64_t layer) const;
 };

@@ -133,6 +133,7 @@ BlockOptions Decoder::block_options(std::int64_t layer) const {
   options.moe.weights = weights_;
   options.moe.initializer_range = 0.0;  // initialize_weights draws them, under the names of the whole model
   options.intermediate_size = config_.intermediate_size;
+  options.mlp_gated = config_.dense_is_gated();
   options.mlp_bias = config_.mlp_bias;
   return options;
 }

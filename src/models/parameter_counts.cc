@@ -48,9 +48,9 @@ double self_attention_size(const DecoderConfig& config) {
 }
 
 // Of one network of this width.
-double feed_forward_size(const DecoderConfig& config, std::int64_t width, bool bias) {
+double feed_forward_size(const DecoderConfig& config, std::int64_t width, bool gated, bool bias) {
   const auto hidden = static_cast<double>(config.hidden_size);
-  const double inner = (config.moe.gated ? 2.0 : 1.0) * static_cast<double>(width);
+  const double inner = (gated ? 2.0 : 1.0) * static_cast<double>(width);
   return (inner + static_cast<double>(width)) * hidden + (bias ? inner + hidden : 0.0);
 }
 
@@ -62,13 +62,14 @@ Sizes sizes_of(const DecoderConfig& config) {
   const double embeddings = vocabulary * hidden * (config.tie_word_embeddings ? 1.0 : 2.0);
   const double softmaxes = config.num_output_softmaxes > 1 ? static_cast<double>(config.num_output_softmaxes) : 0.0;
   const double shared_gate = config.moe.shared_expert_gate ? hidden : 0.0;
-  return {.attention = 2.0 * norm + (config.is_latent() ? latent_attention_size(config) : self_attention_size(config)),
-          .expert = feed_forward_size(config, config.moe.moe_intermediate_size, config.moe.expert_bias),
-          .shared = feed_forward_size(config, config.moe.shared_width(), false) + shared_gate,
-          .dense = feed_forward_size(config, config.intermediate_size, config.mlp_bias),
-          .outside = embeddings + norm + softmaxes * hidden * (hidden + 1.0) + (config.lm_head_bias ? vocabulary : 0.0),
-          .mixtures = mixtures,
-          .dense_layers = static_cast<double>(config.num_hidden_layers) - mixtures};
+  return {
+      .attention = 2.0 * norm + (config.is_latent() ? latent_attention_size(config) : self_attention_size(config)),
+      .expert = feed_forward_size(config, config.moe.moe_intermediate_size, config.moe.gated, config.moe.expert_bias),
+      .shared = feed_forward_size(config, config.moe.shared_width(), config.moe.gated, false) + shared_gate,
+      .dense = feed_forward_size(config, config.intermediate_size, config.dense_is_gated(), config.mlp_bias),
+      .outside = embeddings + norm + softmaxes * hidden * (hidden + 1.0) + (config.lm_head_bias ? vocabulary : 0.0),
+      .mixtures = mixtures,
+      .dense_layers = static_cast<double>(config.num_hidden_layers) - mixtures};
 }
 
 double total(const Sizes& sizes, double experts_per_mixture) {

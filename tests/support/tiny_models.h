@@ -55,6 +55,12 @@ inline std::vector<NamedConfig> tiny_configs() {
   own.moe.n_shared_experts = 2;
   own.moe.hidden_act = "gelu";
 
+  DecoderConfig glam = tiny_config();
+  glam.decoder_sparse_step = 2;
+  glam.mlp_gated = "gated";
+  glam.moe.gated = false;
+  glam.moe.hidden_act = "gelu";
+
   DecoderConfig plain = tiny_config();
   plain.moe.gated = false;
   plain.moe.hidden_act = "relu";
@@ -198,6 +204,7 @@ inline std::vector<NamedConfig> tiny_configs() {
           {"olmoe", "olmoe", olmoe},
           {"olmoe_normalized", "olmoe", olmoe_normalized},
           {"sparse_step_and_shared", "witan", own},
+          {"gated_beside_plain_experts", "witan", glam},
           {"switch_plain", "witan", plain},
           {"loss_free_and_cmr_gate", "witan", loss_free},
           {"peer", "witan", peer},

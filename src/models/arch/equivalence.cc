@@ -73,6 +73,7 @@ nlohmann::json mixture_form(const MoeOptions& moe) {
   return {{"num_experts", moe.num_experts},
           {"num_experts_per_tok", moe.num_experts_per_tok},
           {"width", moe.moe_intermediate_size},
+          {"gated", moe.gated},
           {"shared_width", moe.shared_width()},
           {"shared_expert_gate", moe.shared_expert_gate},
           {"expert_bias", moe.expert_bias},
@@ -102,6 +103,9 @@ nlohmann::json computed_form(const DecoderConfig& config) {
   if (mixtures == config.num_hidden_layers) {
     copy.intermediate_size = 1;
     copy.mlp_bias = false;
+    copy.mlp_gated = "as_experts";
+  } else {
+    copy.mlp_gated = config.dense_is_gated() ? "gated" : "plain";
   }
   nlohmann::json form = copy.fields().to_json();
   const Fields mixture = copy.moe.fields();
@@ -119,7 +123,6 @@ nlohmann::json computed_form(const DecoderConfig& config) {
   form["layers"] = std::move(layers);
   const bool clamped = config.moe.swiglu_limit > 0.0 && config.moe.shared_width() == 0;
   if (mixtures < config.num_hidden_layers || !clamped) form["hidden_act"] = config.moe.hidden_act;
-  form["gated"] = config.moe.gated;
   if (mixtures > 0) form["mixture"] = mixture_form(config.moe);
   return form;
 }
