@@ -18,5 +18,7 @@ void add_report(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_fit(CLI::App& app);
 void add_predict(CLI::App& app);
+void add_upcycle(CLI::App& app);
+void add_extract(CLI::App& app);
 
 }  // namespace witan::cli

@@ -68,20 +68,20 @@ class PieceMaker {
  public:
   PieceMaker(std::span<const TensorRule> rules, std::string_view layers) : rules_(rules), layers_(layers) {}
 
-  void add(const Parameter& parameter) {
-    const Place place = place_of(parameter.name);
+  // tensor: undefined when the parameter is nowhere.
+  void add(const std::string& parameter, const Shape& shape, const Tensor& tensor) {
+    const Place place = place_of(parameter);
     const TensorRule* const rule = find_rule(rules_, place.local);
-    const Shape& shape = parameter.value.shape();
     if (rule == nullptr) {
-      add_as_it_is(prefix_of(place, layers_) + std::string(place.local), parameter.value);
+      add_as_it_is(prefix_of(place, layers_) + std::string(place.local), parameter, shape, tensor);
       return;
     }
     const bool bank = is_bank(place.local, shape);
     const std::string name = prefix_of(place, layers_) + std::string(rule->stored);
     const std::int64_t banks = bank ? shape[0] : 1;
     const int first = bank ? 1 : 0;
-    const Member member{parameter.value, 0, shape[first], shape.rank() > first + 1 ? shape[first + 1] : 1,
-                        shape.rank() > first + 1};
+    const bool has_cols = shape.rank() > first + 1;
+    const Member member{parameter, 0, tensor, shape[first], has_cols ? shape[first + 1] : 1, has_cols};
     const std::size_t at = name.find(kExpert);
     if (at == std::string::npos) {
       const bool routed = place.local.starts_with(kRoutedExperts);
@@ -92,7 +92,7 @@ class PieceMaker {
       std::string of_expert = name;
       of_expert.replace(at, kExpert.size(), fmt::format("{}", expert));
       Member one = member;
-      one.first = expert * member.rows * member.cols;
+      one.first_bank = expert;
       join(of_expert, *rule, 1, one, false);
     }
   }
@@ -106,19 +106,20 @@ class PieceMaker {
 
  private:
   struct Member {
+    std::string parameter;
+    std::int64_t first_bank;
     Tensor tensor;
-    std::int64_t first;
     std::int64_t rows;
     std::int64_t cols;
     bool has_cols;
   };
 
-  void add_as_it_is(std::string name, const Tensor& value) {
+  void add_as_it_is(std::string name, const std::string& parameter, const Shape& shape, const Tensor& tensor) {
     StoredPiece piece;
     piece.name = std::move(name);
-    piece.shape = dimensions(value.shape());
-    piece.rows_ = value.numel();
-    piece.members_.push_back({value, 0, value.numel(), 0});
+    piece.shape = dimensions(shape);
+    piece.rows_ = shape.numel();
+    piece.members_.push_back({parameter, 0, tensor, shape.numel(), 0});
     pieces_.push_back(std::move(piece));
   }
 
@@ -139,7 +140,7 @@ class PieceMaker {
     }
     StoredPiece& piece = pieces_[found->second];
     WITAN_ASSERT((is_new || rule.join != Join::kNone) && piece.banks_ == banks && piece.cols_ == member.cols);
-    piece.members_.push_back({member.tensor, member.first, member.rows, piece.rows_});
+    piece.members_.push_back({member.parameter, member.first_bank, member.tensor, member.rows, piece.rows_});
     piece.rows_ += member.rows;
   }
 
@@ -169,18 +170,18 @@ std::vector<std::int64_t> StoredPiece::plain_shape() const {
   return result;
 }
 
-template <class Visit>
-void StoredPiece::for_each_element(const Member& member, std::int64_t bank, bool plain, const Visit& visit) const {
-  if (member.tensor.is_bf16()) {
-    for_each_element(member, member.tensor.bf16_values().data() + member.first, bank, plain, visit);
-  } else {
-    for_each_element(member, member.tensor.data() + member.first, bank, plain, visit);
-  }
+std::int64_t num_banks(const ParameterOutline& parameter) {
+  return is_bank(place_of(parameter.name).local, parameter.shape) ? parameter.shape[0] : 1;
 }
 
-template <class Element, class Visit>
-void StoredPiece::for_each_element(const Member& member, Element* all, std::int64_t bank, bool plain,
-                                   const Visit& visit) const {
+std::vector<StoredPiece::Part> StoredPiece::parts() const {
+  std::vector<Part> parts;
+  for (const Member& member : members_) parts.push_back({member.parameter, member.first_bank, member.rows * cols_});
+  return parts;
+}
+
+template <class Visit>
+void StoredPiece::for_each_element(const Member& member, bool plain, const Visit& visit) const {
   const bool turned = transposed_ && !plain;
   const std::int64_t step = interleaved_ ? static_cast<std::int64_t>(members_.size()) : 1;
   const std::int64_t first = interleaved_ ? &member - members_.data() : member.first_row;
@@ -188,37 +189,63 @@ void StoredPiece::for_each_element(const Member& member, Element* all, std::int6
   parallel_for(member.rows, std::max<std::int64_t>(1, kGrain / cols_), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t stored_row = first + row * step;
-      Element* const values = all + (bank * member.rows + row) * cols_;
       for (std::int64_t col = 0; col < cols_; ++col) {
-        visit(static_cast<std::size_t>(turned ? col * rows_ + stored_row : stored_row * cols_ + col), values[col]);
+        visit(static_cast<std::size_t>(turned ? col * rows_ + stored_row : stored_row * cols_ + col),
+              static_cast<std::size_t>(row * cols_ + col));
       }
     }
   });
 }
 
+void StoredPiece::gather_part(std::size_t part, std::span<const float> values, std::span<float> out) const {
+  for_each_element(members_.at(part), false, [&](std::size_t stored, std::size_t own) { out[stored] = values[own]; });
+}
+
+void StoredPiece::scatter_part(std::size_t part, std::span<const float> in, bool plain, std::span<float> values) const {
+  for_each_element(members_.at(part), plain, [&](std::size_t stored, std::size_t own) { values[own] = in[stored]; });
+}
+
 void StoredPiece::gather(std::int64_t bank, std::span<float> out) const {
   for (const Member& member : members_) {
-    for_each_element(member, bank, false, [&](std::size_t at, const auto& value) { out[at] = to_float(value); });
+    const auto from = [&](const auto* values) {
+      for_each_element(member, false, [=](std::size_t stored, std::size_t own) { out[stored] = to_float(values[own]); });
+    };
+    const Tensor& tensor = member.tensor;
+    const std::size_t first = first_of(member, bank);
+    tensor.is_bf16() ? from(tensor.bf16_values().data() + first) : from(tensor.data() + first);
   }
 }
 
 void StoredPiece::scatter(std::int64_t bank, std::span<const float> in, bool plain) const {
   for (const Member& member : members_) {
-    for_each_element(member, bank, plain, [&](std::size_t at, auto& value) { store(in[at], value); });
+    const auto to = [&](auto* values) {
+      for_each_element(member, plain, [=](std::size_t stored, std::size_t own) { store(in[stored], values[own]); });
+    };
+    const Tensor& tensor = member.tensor;
+    const std::size_t first = first_of(member, bank);
+    tensor.is_bf16() ? to(tensor.bf16_values().data() + first) : to(tensor.data() + first);
   }
 }
 
 std::span<float> StoredPiece::in_place(bool plain) const {
-  if (members_.size() != 1 || (transposed_ && !plain) || members_.front().tensor.is_bf16()) return {};
+  if (!is_verbatim(plain) || !members_.front().tensor.defined() || members_.front().tensor.is_bf16()) return {};
   const Member& member = members_.front();
-  return member.tensor.values().subspan(static_cast<std::size_t>(member.first),
-                                        static_cast<std::size_t>(banks_ * member.rows * cols_));
+  return member.tensor.values().subspan(first_of(member, 0), static_cast<std::size_t>(banks_ * member.rows * cols_));
 }
 
 std::vector<StoredPiece> stored_pieces(std::span<const TensorRule> rules, std::string_view layers,
                                        const std::vector<Parameter>& parameters) {
   PieceMaker maker(rules, layers);
-  for (const Parameter& parameter : parameters) maker.add(parameter);
+  for (const Parameter& parameter : parameters) {
+    maker.add(parameter.name, parameter.value.shape(), parameter.value);
+  }
+  return maker.take();
+}
+
+std::vector<StoredPiece> stored_pieces(std::span<const TensorRule> rules, std::string_view layers,
+                                       std::span<const ParameterOutline> parameters) {
+  PieceMaker maker(rules, layers);
+  for (const ParameterOutline& parameter : parameters) maker.add(parameter.name, parameter.shape, Tensor());
   return maker.take();
 }
 

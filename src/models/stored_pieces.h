@@ -1,4 +1,5 @@
-// How the parameters of a decoder are cut, joined and named in a checkpoint.
+// How the parameters of a decoder are cut, joined and named in a checkpoint: of a decoder that is there, or of one of
+// which only names and shapes are known.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +15,39 @@ namespace witan {
 // The sizes of a shape, as files hold them.
 std::vector<std::int64_t> dimensions(const Shape& shape);
 
+// A parameter that may be nowhere in memory. Banks of experts have three dimensions, those of their biases two.
+struct ParameterOutline {
+  std::string name;  // as Decoder::parameters() has it
+  Shape shape;
+};
+// How many experts a parameter holds one after the other; 1 for all that is no bank.
+std::int64_t num_banks(const ParameterOutline& parameter);
+
 // A tensor of the checkpoint and the parameters it is made of. As stored it has `banks` parts (experts), each a matrix
 // of the members' rows, stacked or in turn.
 class StoredPiece {
  public:
+  // What one parameter gives: banks() banks of it, from first_bank on.
+  struct Part {
+    std::string parameter;
+    std::int64_t first_bank = 0;
+    std::int64_t bank_size = 0;  // values
+  };
+
   std::string name;
   std::vector<std::int64_t> shape;
 
   std::int64_t banks() const { return banks_; }
   std::int64_t bank_size() const { return rows_ * cols_; }
-  // The stored values of one bank: [numel / banks]. With `plain`, as if the rule said nothing of transposition.
+  std::vector<Part> parts() const;
+  // Between one bank of a part [bank_size] and the same bank as it is stored [bank_size of the piece]; what other parts
+  // give is left alone. With `plain`, as if the rule said nothing of transposition.
+  void gather_part(std::size_t part, std::span<const float> values, std::span<float> out) const;
+  void scatter_part(std::size_t part, std::span<const float> in, bool plain, std::span<float> values) const;
+  // Whether the banks stand one after the other in the file just as they do in the only part.
+  bool is_verbatim(bool plain) const { return members_.size() == 1 && (!transposed_ || plain); }
+
+  // Of pieces of parameters that are in memory. The stored values of one bank: [numel / banks].
   void gather(std::int64_t bank, std::span<float> out) const;
   void scatter(std::int64_t bank, std::span<const float> in, bool plain) const;
   // The memory that holds all values just as they are stored, as f32, or nothing when there is no such place.
@@ -34,16 +58,19 @@ class StoredPiece {
  private:
   friend class PieceMaker;
   struct Member {
-    Tensor tensor;       // holds them, in either precision
-    std::int64_t first;  // its first element that counts: [banks, rows, cols] from there
+    std::string parameter;
+    std::int64_t first_bank;
+    Tensor tensor;  // holds them, in either precision: [banks of the parameter, rows, cols]; undefined: nowhere
     std::int64_t rows;
     std::int64_t first_row;
   };
-  // Calls visit(index in the stored bank, element of the member's values) for every element of a member.
+  // Calls visit(index in the stored bank, index in the member's bank) for every element of a member.
   template <class Visit>
-  void for_each_element(const Member& member, std::int64_t bank, bool plain, const Visit& visit) const;
-  template <class Element, class Visit>
-  void for_each_element(const Member& member, Element* all, std::int64_t bank, bool plain, const Visit& visit) const;
+  void for_each_element(const Member& member, bool plain, const Visit& visit) const;
+  // The first element of a bank in the member's tensor.
+  std::size_t first_of(const Member& member, std::int64_t bank) const {
+    return static_cast<std::size_t>((member.first_bank + bank) * member.rows * cols_);
+  }
 
   std::vector<Member> members_;
   std::int64_t banks_ = 1;
@@ -59,6 +86,9 @@ class StoredPiece {
 // In the order of the parameters. `layers`: what stands before a layer's number in the files.
 std::vector<StoredPiece> stored_pieces(std::span<const TensorRule> rules, std::string_view layers,
                                        const std::vector<Parameter>& parameters);
+// The same without values: such pieces know gather_part and scatter_part.
+std::vector<StoredPiece> stored_pieces(std::span<const TensorRule> rules, std::string_view layers,
+                                       std::span<const ParameterOutline> parameters);
 // The name of a parameter that no other is joined with and that is no bank of experts.
 std::string stored_name(std::span<const TensorRule> rules, std::string_view layers, const std::string& parameter);
 
