@@ -86,7 +86,12 @@ RunData prepare_data(TrainSettings& settings, const std::set<std::string>& chose
   throw_if_interrupted();
   const std::int64_t wanted = settings.model.vocab_size;
   std::shared_ptr<const Tokenizer> tokenizer = make_run_tokenizer(settings, vocab_size_rule(chosen), corpus);
-  settings.model.vocab_size = tokenizer->vocab_size();
+  if (settings.from.empty()) {
+    settings.model.vocab_size = tokenizer->vocab_size();
+  } else if (tokenizer->vocab_size() > settings.model.vocab_size) {
+    fail("{}: its tokenizer has {} tokens, its model only vocab_size={}", settings.from, tokenizer->vocab_size(),
+         settings.model.vocab_size);
+  }
   RunData data = tokenized(std::move(corpus), std::move(tokenizer), settings, folder);
   if (settings.data.tokenizer == "sentencepiece" && settings.model.vocab_size < wanted) {
     data.notes.push_back(fmt::format("vocabulary: {} tokens, not {}: as many as {} of text support",

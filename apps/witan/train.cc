@@ -14,13 +14,16 @@
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "base/pool.h"
+#include "inference/plan.h"
 #include "kernels/isa.h"
+#include "models/checkpoint_folder.h"
 #include "models/parameter_counts.h"
 #include "report/report.h"
 #include "training/checkpoint.h"
 #include "training/memory.h"
 #include "training/training_run.h"
 #include "witan/commands.h"
+#include "witan/model_folder.h"
 #include "witan/options.h"
 #include "witan/run_data.h"
 #include "witan/samples.h"
@@ -37,6 +40,7 @@ struct TrainArguments {
   TrainSettings settings = preset_settings("quickstart");
   std::vector<std::string> paths;
   std::string output;
+  DecoderConfig origin;          // of the model that settings.from names
   std::string resume;            // the run folder; empty: a new run
   TrainingState resumed;         // of that run
   std::set<std::string> chosen;  // the fields that were set on the command line
@@ -58,6 +62,31 @@ void print_sizes(const TrainSettings& settings) {
                   size_text(static_cast<double>(memory.total())), size_text(static_cast<double>(memory.weights)),
                   size_text(static_cast<double>(memory.gradients)), size_text(static_cast<double>(memory.moments)),
                   size_text(static_cast<double>(memory.activations))));
+}
+
+// Before any text is read: the system would end the process in the middle of a run, or swap for hours.
+void require_memory(const TrainSettings& settings) {
+  const std::int64_t needed = estimate_memory(settings, count_parameters(settings.model)).total();
+  const std::int64_t available = available_memory();
+  if (available < 0 || needed <= available) return;
+  fail(
+      "witan train: the run takes about {} of memory, {} are free. Smaller --batch-size or --sequence-length (with "
+      "more "
+      "--gradient-accumulation-steps), fewer --num-experts or layers, or a smaller --preset need less; --dry-run says "
+      "how much",
+      size_text(static_cast<double>(needed)), size_text(static_cast<double>(available)));
+}
+
+void check_origin(const TrainArguments& arguments) {
+  if (arguments.settings.from.empty() || !arguments.resume.empty()) return;
+  if (arguments.chosen.contains("tokenizer")) {
+    fail("witan train: --tokenizer: a model that is trained on keeps its own, that of {}", arguments.settings.from);
+  }
+  const std::vector<std::string> list = contradictions(arguments.settings.model, arguments.origin, arguments.chosen);
+  if (list.empty()) return;
+  std::string text;
+  for (const std::string& one : list) text += (text.empty() ? "" : "; ") + one;
+  fail("{}: cannot be trained on with other sizes: {}", arguments.settings.from, text);
 }
 
 // The order of sums, and with it the last bits, follows the threads and the instruction set.
@@ -107,10 +136,12 @@ void write_results(Trainer& trainer, const RunFolder& folder, std::vector<Sample
 
 void train(TrainArguments& arguments) {
   TrainSettings& settings = arguments.settings;
+  check_origin(arguments);
   settings.validate();
   if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
   if (arguments.dry_run) return print_sizes(settings);
   if (settings.data.paths.empty()) fail("witan train: no text given: name files or folders of .txt or .jsonl");
+  require_memory(settings);
 
   const bool resume = !arguments.resume.empty();
   const RunFolder::Mode mode = resume                ? RunFolder::Mode::kResume
@@ -127,6 +158,9 @@ void train(TrainArguments& arguments) {
   if (resume) {
     trainer.restore(folder.checkpoint());
     warn_of_other_bits(arguments.resumed);
+  } else if (!settings.from.empty()) {
+    trainer.start_from(settings.from);
+    say(fmt::format("from: {}", settings.from));
   }
   if (trainer.done()) {
     recover_folder(folder.model());
@@ -161,7 +195,7 @@ void add_train(CLI::App& app) {
   const auto arguments = std::make_shared<TrainArguments>();
   TrainSettings& settings = arguments->settings;
 
-  // These two fill every field, so they stand before the fields: see bind_fields.
+  // These three fill every field, so they stand before the fields: see bind_fields.
   CLI::Option* preset = command->add_option_function<std::string>(
       "--preset",
       [arguments](const std::string& name) {
@@ -173,6 +207,16 @@ void add_train(CLI::App& app) {
       },
       "defaults that other options override");
   preset->default_str("quickstart")->check(CLI::IsMember(preset_names()));
+  CLI::Option* from = command->add_option_function<std::string>(
+      "--from",
+      [arguments](const std::string& folder) {
+        const fs::path model = fs::absolute(find_model_folder(folder)).lexically_normal();
+        arguments->origin = load_config(model);
+        arguments->settings.model = arguments->origin;
+        arguments->settings.from = arguments->settings.data.tokenizer = model.string();
+      },
+      "train this model on: its sizes and its tokenizer are kept, routing and balance may be tuned");
+  from->type_name("FOLDER");
   CLI::Option* resume = command->add_option_function<std::string>(
       "--resume",
       [arguments](const std::string& run) {
@@ -182,7 +226,7 @@ void add_train(CLI::App& app) {
         arguments->settings.threads = arguments->resumed.threads;  // for the same bits
       },
       "continue this run where it was saved, bit for bit");
-  resume->excludes(preset)->type_name("RUN");
+  resume->excludes(preset)->excludes(from)->type_name("RUN");
 
   command->footer(
       "Ctrl-C (exit code 130) and SIGTERM (143) save the run after the step that is under way; --resume goes on.");

@@ -32,7 +32,9 @@ MemoryEstimate estimate_memory(const TrainSettings& settings, const ParameterCou
   const std::int64_t per_choice = neurons ? 4 : 3 * model.moe.moe_intermediate_size + model.hidden_size;
   const std::int64_t scores = neurons ? 2 * model.moe.router_extra.integer("peer_heads") * observed_experts(model.moe)
                                       : 3 * model.moe.num_experts;
-  const std::int64_t shared = 3 * model.moe.shared_width() + model.moe.n_shared_experts * model.hidden_size;
+  // One network, however many experts it stands for: its three products, and its output where a gate weighs it.
+  const std::int64_t shared_output = model.moe.shared_expert_gate || model.moe.cmr_gate ? model.hidden_size : 0;
+  const std::int64_t shared = 3 * model.moe.shared_width() + shared_output;
   const std::int64_t mixture = model.moe.num_experts_per_tok * per_choice + shared + scores;
   const std::int64_t dense = 3 * model.intermediate_size;
   std::int64_t floats = 2 * model.hidden_size;

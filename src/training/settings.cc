@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "balance/table.h"
@@ -20,6 +21,39 @@ void validate_parts(const DecoderConfig& model) {
   find_router(model.moe.router).make(model.mixture_options(), model.hidden_size, random);
   find_gate(model.moe.gate).make(model.moe, model.hidden_size, model.moe.num_experts, random);
   make_balance_rules(model.moe);
+}
+
+// What a config holds of the model it came from besides its fields.
+nlohmann::json origin_to_json(const TrainSettings& settings) {
+  if (settings.from.empty()) return {};
+  return {{"folder", settings.from},
+          {"model_type", settings.model.model_type},
+          {"bos_token_id", settings.model.bos_token_id},
+          {"eos_token_ids", settings.model.eos_token_ids}};
+}
+
+void read_origin(const nlohmann::json& origin, TrainSettings& settings) {
+  if (origin.is_null()) return;
+  try {
+    settings.from = origin.at("folder").get<std::string>();
+    settings.model.model_type = origin.at("model_type").get<std::string>();
+    settings.model.bos_token_id = origin.at("bos_token_id").get<std::int64_t>();
+    settings.model.eos_token_ids = origin.at("eos_token_ids").get<std::vector<std::int64_t>>();
+  } catch (const nlohmann::json::exception& error) {
+    fail("settings: from: {}", error.what());
+  }
+  settings.model.moe.allow_constant_weight = true;  // as of every model that was loaded
+}
+
+// Fields of a mixture that say how rows are routed and balanced.
+bool is_tunable(const std::string& name) {
+  if (name == "num_experts") return false;
+  if (name == "router_jitter_noise" || name == "allow_noncausal") return true;
+  MoeOptions options;
+  const auto has = [&](const Fields& fields) {
+    return std::ranges::any_of(fields.all(), [&](const Field& field) { return field.name == name; });
+  };
+  return has(options.RouterOptions::fields()) || has(options.BalanceOptions::fields());
 }
 
 }  // namespace
@@ -79,6 +113,7 @@ nlohmann::json settings_to_json(const TrainSettings& settings) {
   object["preset"] = settings.preset;
   object["threads"] = settings.threads;
   object["paths"] = settings.data.paths;
+  object["from"] = origin_to_json(settings);
   return object;
 }
 
@@ -87,7 +122,8 @@ TrainSettings settings_from_json(const nlohmann::json& object) {
   TrainSettings settings;
   const nlohmann::json complete = settings_to_json(settings);
   for (const auto& [key, value] : complete.items()) {
-    if (!object.contains(key)) fail("settings: '{}' is missing", key);
+    // Runs that were made before there was "from" began from scratch.
+    if (key != "from" && !object.contains(key)) fail("settings: '{}' is missing", key);
   }
   nlohmann::json fields = object;
   try {
@@ -97,11 +133,28 @@ TrainSettings settings_from_json(const nlohmann::json& object) {
   } catch (const nlohmann::json::exception& error) {
     fail("settings: preset, threads or paths: {}", error.what());
   }
-  for (const char* key : {"preset", "threads", "paths"}) fields.erase(key);
+  for (const char* key : {"preset", "threads", "paths", "from"}) fields.erase(key);
   Fields all("settings");
   all.include(settings.deciding_fields()).include(settings.logging.fields());
   all.set_all(fields);
+  if (object.contains("from")) read_origin(object["from"], settings);
   return settings;
+}
+
+std::vector<std::string> contradictions(const DecoderConfig& now, const DecoderConfig& origin,
+                                        const std::set<std::string>& chosen) {
+  DecoderConfig left = now;
+  DecoderConfig right = origin;
+  const Fields fields = left.fields();
+  const Fields of_model = right.fields();
+  std::vector<std::string> list;
+  for (const Field& field : fields.all()) {
+    const std::string had = of_model.find(field.name).text();
+    if (chosen.contains(field.name) && field.text() != had && !is_tunable(field.name)) {
+      list.push_back(fmt::format("{}: {}, the model has {}", field.name, field.text(), had));
+    }
+  }
+  return list;
 }
 
 std::vector<std::string> differing_fields(const TrainSettings& now, const TrainSettings& saved) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,9 @@ constexpr std::int64_t kMostThreads = 4096;
 
 struct TrainSettings {
   std::string preset = "quickstart";
+  // The folder of the model that training goes on from, with its tokenizer; empty: from scratch. `model` is then what
+  // that folder says, except for what training may tune.
+  std::string from;
   DecoderConfig model;
   TrainDataOptions data;
   OptimizerOptions optimizer;
@@ -68,6 +72,12 @@ TrainSettings preset_settings(std::string_view name);
 nlohmann::json settings_to_json(const TrainSettings& settings);
 // Throws Error for unknown or missing keys and for values out of bounds.
 TrainSettings settings_from_json(const nlohmann::json& object);
+
+// Fields of the model among `chosen` that differ from those of the model that a run goes on from, though its tensors or
+// what it computes depend on them: "hidden_size: 64, the model has 32". What routers choose and what balances them may
+// be tuned: num_experts_per_tok, weighting, capacity, coefficients of balance terms, noise.
+std::vector<std::string> contradictions(const DecoderConfig& now, const DecoderConfig& origin,
+                                        const std::set<std::string>& chosen);
 
 // "learning_rate: 0.001, was 0.002" for each deciding field (and the data paths) that differs. The budget may: a run
 // may be made longer or shorter, and its schedule follows.

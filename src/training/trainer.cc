@@ -13,6 +13,7 @@
 #include "base/parallel.h"
 #include "base/pool_spares.h"
 #include "kernels/isa.h"
+#include "models/checkpoint_folder.h"
 #include "text/tokenizer.h"
 #include "training/divergence.h"
 #include "training/memory.h"
@@ -25,6 +26,10 @@ constexpr std::uint64_t kRoutingStream = 0x726F757465;  // of the random numbers
 
 TrainSettings checked(TrainSettings settings, const Tokenizer& tokenizer) {
   settings.validate();
+  if (!settings.from.empty()) {
+    WITAN_ASSERT(settings.model.vocab_size >= tokenizer.vocab_size());
+    return settings;  // ends of a text are those of the model
+  }
   WITAN_ASSERT(settings.model.vocab_size == tokenizer.vocab_size());
   settings.model.bos_token_id = tokenizer.bos_id();
   settings.model.eos_token_ids.clear();
@@ -202,6 +207,11 @@ std::vector<Parameter> Trainer::saved_tensors() const {
   }
   for (Parameter& moment : optimizer_.state()) tensors.push_back(std::move(moment));
   return tensors;
+}
+
+void Trainer::start_from(const std::filesystem::path& model) {
+  WITAN_ASSERT(before_.steps == 0);
+  load_weights(model, *model_);
 }
 
 void Trainer::save(const std::filesystem::path& checkpoint) const {

@@ -32,8 +32,8 @@ class Diverged : public Error {
 
 class Trainer {
  public:
-  // settings.model.vocab_size must be the tokenizer's. Throws Error when the settings do not fit together or a split of
-  // the text is shorter than one sequence.
+  // settings.model.vocab_size must be the tokenizer's, or at least that for a model from elsewhere. Throws Error when
+  // the settings do not fit together or a split of the text is shorter than one sequence.
   Trainer(const TrainSettings& settings, std::shared_ptr<const Tokenizer> tokenizer, TokenizedCorpus corpus,
           std::string content_key);
 
@@ -44,6 +44,9 @@ class Trainer {
   // On the held-out text; at most `max_tokens` of it, 0: all.
   Evaluation evaluate(std::int64_t max_tokens, const WindowObserver& observer = {});
 
+  // The weights of a new run from a model's folder instead of the drawn ones; see load_weights. Throws Error when the
+  // tensors are not those of settings.model.
+  void start_from(const std::filesystem::path& model);
   void save(const std::filesystem::path& checkpoint) const;
   // Continues where save() was called. Throws Error when settings or text are not the same, naming what differs.
   void restore(const std::filesystem::path& checkpoint);

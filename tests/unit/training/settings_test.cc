@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "models/parameter_counts.h"
 #include "support/error_message.h"
 
 namespace witan {
@@ -17,6 +18,17 @@ TEST(SettingsTest, EveryPresetIsValid) {
     EXPECT_EQ(settings.preset, name);
     EXPECT_NO_THROW(settings.validate()) << name;
   }
+}
+
+// Du et al. 2022, table 4: 1.2 T parameters, 96.6 G of them active. Lepikhin et al. 2021, table 1: 600 G.
+TEST(SettingsTest, PublishedModelsHaveTheirPublishedSizes) {
+  const ParameterCounts glam = count_parameters(preset_settings("glam").model);
+  EXPECT_NEAR(static_cast<double>(glam.total), 1162e9, 2e9);
+  EXPECT_NEAR(static_cast<double>(glam.active), 96.6e9, 0.2e9);
+  const ParameterCounts gshard = count_parameters(preset_settings("gshard").model);
+  EXPECT_NEAR(static_cast<double>(gshard.total), 600e9, 25e9);
+  EXPECT_LT(count_parameters(preset_settings("glam_small").model).total, 10'000'000);
+  EXPECT_LT(count_parameters(preset_settings("gshard_small").model).total, 15'000'000);
 }
 
 TEST(SettingsTest, UnknownPresetNamesTheNearest) {
@@ -38,6 +50,51 @@ TEST(SettingsTest, JsonRoundTrips) {
   EXPECT_EQ(settings_to_json(read), saved);
   EXPECT_TRUE(differing_fields(read, settings).empty());
   EXPECT_EQ(read.schedule.learning_rate, settings.schedule.learning_rate);
+}
+
+TEST(SettingsTest, JsonRemembersTheModelThatARunGoesOnFrom) {
+  TrainSettings settings = preset_settings("tiny");
+  settings.from = "/models/base";
+  settings.model.model_type = "olmoe";
+  settings.model.bos_token_id = 3;
+  settings.model.eos_token_ids = {4, 9};
+  settings.model.moe.num_experts_per_tok = 1;  // of a released model, whose router may learn nothing
+  settings.model.moe.allow_constant_weight = true;
+  const nlohmann::json saved = settings_to_json(settings);
+  const TrainSettings read = settings_from_json(saved);
+  EXPECT_EQ(settings_to_json(read), saved);
+  EXPECT_EQ(read.from, "/models/base");
+  EXPECT_EQ(read.model.model_type, "olmoe");
+  EXPECT_EQ(read.model.eos_token_ids, (std::vector<std::int64_t>{4, 9}));
+  EXPECT_NO_THROW(read.validate());
+  nlohmann::json older = settings_to_json(preset_settings("tiny"));
+  older.erase("from");
+  EXPECT_TRUE(settings_from_json(older).from.empty());
+  nlohmann::json damaged = saved;
+  damaged["from"].erase("folder");
+  const std::string message = test::error_message([&] { settings_from_json(damaged); });
+  EXPECT_NE(message.find("settings: from: "), std::string::npos) << message;
+}
+
+TEST(SettingsTest, AModelThatIsTrainedOnKeepsWhatItsTensorsDependOn) {
+  const DecoderConfig origin = preset_settings("tiny").model;
+  DecoderConfig now = origin;
+  now.hidden_size = 64;
+  now.moe.num_experts = 9;
+  now.moe.hidden_act = "relu";
+  now.moe.num_experts_per_tok = 3;
+  now.moe.router_aux_loss_coef = 0.5;
+  now.moe.capacity_factor = 1.5;
+  now.moe.router = "gshard";
+  now.moe.router_jitter_noise = 0.1;
+  std::set<std::string> all;
+  const Fields fields = now.fields();
+  for (const Field& field : fields.all()) all.insert(field.name);
+  const std::vector<std::string> expected = {"hidden_size: 64, the model has 32", "num_experts: 9, the model has 4",
+                                             "hidden_act: relu, the model has silu"};
+  EXPECT_EQ(contradictions(now, origin, all), expected);
+  EXPECT_TRUE(contradictions(now, origin, {"router", "vocab_size"}).empty()) << "nobody chose the others";
+  EXPECT_TRUE(contradictions(origin, origin, all).empty());
 }
 
 TEST(SettingsTest, JsonIsChecked) {

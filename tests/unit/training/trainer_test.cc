@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/file.h"
+#include "models/checkpoint_folder.h"
 #include "support/compare.h"
 #include "support/error_message.h"
 #include "support/temporary_folder.h"
@@ -70,6 +71,40 @@ TEST(TrainerTest, Learns) {
   EXPECT_EQ(after.overall.tokens, 499);
   EXPECT_EQ(after.domains[0].tokens + after.domains[1].tokens, after.overall.tokens);
   EXPECT_NEAR(after.domains[0].nats + after.domains[1].nats, after.overall.nats, 1e-9 * after.overall.nats);
+}
+
+TEST(TrainerTest, GoesOnFromAModelWithAnotherRoutingOfTheSameTensors) {
+  const test::TemporaryFolder folder;
+  Trainer first = trainer(tiny(20));
+  run(first, 20);
+  save_model(first.model(), folder.path());
+
+  TrainSettings settings = tiny(4);
+  settings.from = folder.path().string();
+  settings.model = load_config(folder.path());
+  settings.seed = 9;
+  Trainer second = trainer(settings);
+  EXPECT_FALSE(same_weights(second, first));
+  second.start_from(folder.path());
+  EXPECT_TRUE(same_weights(second, first));
+  EXPECT_EQ(second.evaluate(0).overall.loss(), first.evaluate(0).overall.loss());
+  run(second, 4);
+  EXPECT_FALSE(same_weights(second, first));
+  second.save(folder / "checkpoint");
+  Trainer resumed = trainer(load_training_state(folder / "checkpoint").settings);
+  resumed.restore(folder / "checkpoint");
+  EXPECT_TRUE(same_weights(resumed, second));
+
+  settings.model.moe.router = "gshard";
+  settings.model.allow_noncausal = true;
+  Trainer routed = trainer(settings);
+  routed.start_from(folder.path());
+  EXPECT_TRUE(same_weights(routed, first));
+  settings.model.moe.router = "loss_free";
+  settings.model.moe.weighting = "sigmoid_topk_norm";
+  Trainer biased = trainer(settings);
+  const std::string message = test::error_message([&] { biased.start_from(folder.path()); });
+  EXPECT_NE(message.find("the weights lack 'model.layers.0.mlp.router"), std::string::npos) << message;
 }
 
 TEST(TrainerTest, ReportsWhatItDid) {
