@@ -208,7 +208,8 @@ void StoredPiece::scatter_part(std::size_t part, std::span<const float> in, bool
 void StoredPiece::gather(std::int64_t bank, std::span<float> out) const {
   for (const Member& member : members_) {
     const auto from = [&](const auto* values) {
-      for_each_element(member, false, [=](std::size_t stored, std::size_t own) { out[stored] = to_float(values[own]); });
+      for_each_element(member, false,
+                       [=](std::size_t stored, std::size_t own) { out[stored] = to_float(values[own]); });
     };
     const Tensor& tensor = member.tensor;
     const std::size_t first = first_of(member, bank);
