@@ -1,14 +1,18 @@
 // Mixtures made of dense models: at first they compute the same, and what is asked for beyond that happens.
 #include "models/upcycling/upcycle.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "models/upcycling/units.h"
 #include "support/compare.h"
 #include "support/dense_folders.h"
 #include "support/error_message.h"
