@@ -17,8 +17,13 @@ Eigen::Index draw_below(Eigen::Index limit, Random& random) {
   return static_cast<Eigen::Index>(random.below(static_cast<std::uint64_t>(limit)));
 }
 
-// Signed distances of the rows from a random plane through the weighted middle of some of them.
+// Signed distances of the rows from a random plane through the weighted middle of some of them; or, where gates that
+// are steps want it, from a random row along one dimension.
 Eigen::VectorXd sides(const Eigen::MatrixXd& points, const Eigen::VectorXd& weights, Random& random) {
+  if (random.below(2) == 0) {
+    const Eigen::VectorXd along = points.row(draw_below(points.rows(), random)).transpose();
+    return (along.array() - along(draw_below(along.size(), random))) * (random.below(2) == 0 ? 1.0 : -1.0);
+  }
   Eigen::VectorXd direction(points.rows());
   for (double& value : direction) value = random.normal();
   const Eigen::VectorXd along = points.transpose() * direction;
