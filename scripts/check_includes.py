@@ -29,6 +29,7 @@ ALLOWED["models"] = ALLOWED["layers"] | {"layers", "formats", "text"}
 ALLOWED["report"] = {"base"}
 ALLOWED["training"] = ALLOWED["models"] | {"models", "report"}
 ALLOWED["inference"] = ALLOWED["models"] | {"models"}
+ALLOWED["inspection"] = ALLOWED["training"] | ALLOWED["inference"] | {"training", "inference"}
 
 # Of autograd, the pipeline's interfaces may see the tape only, and autograd of them the assignment only.
 NARROW = {("autograd", "witan"): {"witan/assignment.h"}, ("witan", "autograd"): {"autograd/tape.h", "autograd/tensor.h"}}

@@ -23,6 +23,8 @@ const FITS = {
   classes: ["model", "coefficients", "calibration", "search"],
 };
 
+const MODEL = ["model", "experts", "tokens", "together", "outputs", "super", "likeness", "weights"];
+
 const [witan] = process.argv.slice(2);
 if (!witan) {
   console.error("usage: node check.mjs WITAN");
@@ -146,6 +148,28 @@ try {
       const before = await curve.innerHTML();
       await page.locator("#routing .stepper button").last().press("Enter");
       expect((await curve.innerHTML()) !== before, `${where}: another router leaves the curves as they were`);
+    });
+  }
+  // A model of that kind, trained as little, and looked into; a folder's name may be markup too.
+  const run = join(folder, "<b>run");
+  execFileSync(
+    witan,
+    ["train", text, "--output", run, "--preset=tiny", "--tokenizer=bytes", "--steps=4", "--eval-steps=4"],
+    { stdio: ["ignore", "ignore", "ignore"] },
+  );
+  const model = join(folder, "model.html");
+  execFileSync(witan, ["inspect", run, "--data", text, "--tokens=2000", "--report", model], { stdio: ["ignore", "ignore", "ignore"] });
+  for (const [width, colorScheme] of [[390, "light"], [1440, "dark"]]) {
+    await withPage(browser, model, { viewport: { width, height: 900 }, colorScheme }, async (page, where) => {
+      await checkLayout(page, where, MODEL);
+      const pairs = page.locator("#likeness svg").first();
+      const before = await pairs.innerHTML();
+      await page.locator("#likeness .segments input").first().press("ArrowRight");
+      expect((await pairs.innerHTML()) !== before, `${where}: another measure leaves the pairs as they were`);
+      const matrix = page.locator("#weights svg").first();
+      const norms = await matrix.innerHTML();
+      await page.locator("#weights .segments").last().locator("input").first().press("ArrowRight");
+      expect((await matrix.innerHTML()) !== norms, `${where}: another quantity leaves the weights as they were`);
     });
   }
   // Two inputs and a category, whose names are markup.

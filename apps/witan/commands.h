@@ -12,6 +12,7 @@ namespace witan::cli {
 void add_train(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_inspect(CLI::App& app);
 void add_diff(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_report(CLI::App& app);

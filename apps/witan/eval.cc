@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "models/checkpoint_folder.h"
@@ -17,6 +16,7 @@
 #include "training/checkpoint.h"
 #include "training/evaluation.h"
 #include "witan/commands.h"
+#include "witan/evaluation_text.h"
 #include "witan/model_folder.h"
 #include "witan/run_data.h"
 #include "witan/scratch_folder.h"
@@ -39,28 +39,6 @@ struct EvalArguments {
   std::string analysis;  // a file to write; empty: none
 };
 
-TrainSettings run_settings(const fs::path& run) {
-  const fs::path file = run / "settings.json";
-  if (!fs::exists(file)) fail("{}: not a folder of `witan train`: settings.json is missing", run.string());
-  const nlohmann::json object = nlohmann::json::parse(read_text_file(file), nullptr, /*allow_exceptions=*/false);
-  if (object.is_discarded()) fail("{}: damaged: not valid JSON", file.string());
-  return settings_from_json(object);
-}
-
-std::int64_t sequence_length(const EvalArguments& arguments, const DecoderConfig& model) {
-  std::int64_t length = arguments.sequence_length;
-  if (length == 0) {
-    const bool run = fs::exists(fs::path(arguments.model) / "settings.json");
-    length = run ? run_settings(arguments.model).data.sequence_length : 256;
-    return std::min(length, model.max_position_embeddings);
-  }
-  if (length > model.max_position_embeddings) {
-    fail("witan eval: sequence_length={} exceeds the model's max_position_embeddings={}", length,
-         model.max_position_embeddings);
-  }
-  return length;
-}
-
 // What is held out depends on all of the text: were it not the same, the model might have been trained on it.
 void check_unchanged(const fs::path& run, const Corpus& corpus) {
   if (load_training_state(run / "checkpoint").content_key != corpus.content_key) {
@@ -77,15 +55,7 @@ Corpus read_text(const EvalArguments& arguments) {
     corpus.train_bytes = 0;
     return corpus;
   }
-  DataOptions options;
-  options.paths.assign(arguments.paths.begin(), arguments.paths.end());
-  options.lossy = arguments.lossy;
-  options.heldout_share = 0.0;
-  options.progress = stderr_progress();
-  Corpus corpus = read_corpus(options);
-  std::swap(corpus.train, corpus.heldout);
-  std::swap(corpus.train_bytes, corpus.heldout_bytes);
-  return corpus;
+  return read_evaluation_text(arguments.paths, arguments.lossy);
 }
 
 nlohmann::ordered_json loss_json(const DomainLoss& loss) {
@@ -110,7 +80,8 @@ void eval(const EvalArguments& arguments) {
   const fs::path folder = find_model_folder(arguments.model);
   const std::unique_ptr<Decoder> model = load_model(folder);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
-  const std::int64_t length = sequence_length(arguments, model->config());
+  const std::int64_t length =
+      evaluation_length("witan eval", arguments.model, arguments.sequence_length, model->config());
   const InterruptScope interrupts;
   const ScratchFolder scratch;
   const TokenizedCorpus tokens = tokenize_corpus(read_text(arguments), *tokenizer, scratch.path(), stderr_progress());

@@ -120,7 +120,7 @@ void write_results(Trainer& trainer, const RunFolder& folder, std::vector<Sample
   say("");
   fmt::print("{}", evaluation_table(evaluation, analysis.domains));
   if (!analysis.layers.empty()) {
-    const LayerAnalysis& layer = most_telling_layer(analysis);
+    const LayerAnalysis& layer = most_telling_layer(analysis.layers);
     say(fmt::format("\nwho serves what, layer {}:", layer.layer));
     fmt::print("{}", expert_table(layer, analysis.domains));
   }

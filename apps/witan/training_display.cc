@@ -110,11 +110,11 @@ std::string expert_table(const LayerAnalysis& layer, const std::vector<std::stri
   return table;
 }
 
-const LayerAnalysis& most_telling_layer(const Analysis& analysis) {
-  WITAN_ASSERT(!analysis.layers.empty());
-  return *std::max_element(
-      analysis.layers.begin(), analysis.layers.end(),
-      [](const LayerAnalysis& a, const LayerAnalysis& b) { return mutual_information(a) < mutual_information(b); });
+const LayerAnalysis& most_telling_layer(const std::vector<LayerAnalysis>& layers) {
+  WITAN_ASSERT(!layers.empty());
+  return *std::max_element(layers.begin(), layers.end(), [](const LayerAnalysis& a, const LayerAnalysis& b) {
+    return mutual_information(a) < mutual_information(b);
+  });
 }
 
 }  // namespace witan::cli

@@ -42,6 +42,6 @@ std::string evaluation_table(const Evaluation& evaluation, const std::vector<std
 // Which expert serves which domain, in percent of the domain's rows, for one layer.
 std::string expert_table(const LayerAnalysis& layer, const std::vector<std::string>& domains);
 // The layer whose experts tell the domains apart best: the largest mutual information of domain and expert.
-const LayerAnalysis& most_telling_layer(const Analysis& analysis);
+const LayerAnalysis& most_telling_layer(const std::vector<LayerAnalysis>& layers);
 
 }  // namespace witan::cli

@@ -54,7 +54,8 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   RowExperts experts;
   RoutingObserver observer;
   if (options.observed_layer) {
-    observer = [&experts, wanted = *options.observed_layer](std::int64_t layer, const Routing& routing) {
+    observer = [&experts, wanted = *options.observed_layer](std::int64_t layer, const Routing& routing,
+                                                            const Tensor& /*rows*/) {
       // Soft routing serves mixtures of rows: nobody served this one alone.
       if (layer == wanted && !routing.expert_rows.defined()) experts = experts_by_row(*routing.assignment).back();
     };

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "inference/row_experts.h"
+#include "dispatch/row_experts.h"
 #include "inference/sampler.h"
 #include "layers/kv_cache.h"
 #include "models/decoder.h"

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
-#include "inference/row_experts.h"
+#include "dispatch/row_experts.h"
 #include "routers/table.h"
 
 namespace witan {

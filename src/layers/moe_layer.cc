@@ -155,7 +155,7 @@ MoeOutput MoeLayer::forward(Tape& tape, const Tensor& rows, const RouterContext&
 
   Tensor log_normalizers;
   if (scores.defined()) log_normalizers = ops::log_sum_exp(tape, scores);
-  MoeOutput output{mixed, std::move(terms), measure_load(routing, log_normalizers, context), {}, {}};
+  MoeOutput output{mixed, std::move(terms), measure_load(routing, log_normalizers, context), {}, {}, rows};
   for (const std::unique_ptr<BalanceRule>& rule : balance_rules_) {
     const BalanceInput input{log_normalizers, routing, with_rows};
     if (rule->applies(input)) output.balance.push_back(rule->term(tape, input));
@@ -172,6 +172,11 @@ Tensor MoeLayer::mix(Tape& tape, const Tensor& rows, const Routing& routing, con
   const Tensor mixed = combine(tape, experts_->forward(tape, expert_rows, assignment),
                                masked_weights(tape, routing.combine_weights, context), assignment);
   return routing.spread ? routing.spread(tape, mixed) : mixed;
+}
+
+Tensor MoeLayer::expert_outputs(Tape& tape, const Tensor& rows, const Assignment& assignment) const {
+  if (experts_ == nullptr) fail("moe_layer: experts of one neuron each have no outputs by assignment");
+  return experts_->forward(tape, rows, assignment);
 }
 
 Tensor MoeLayer::shared_rows(Tape& tape, const Tensor& rows) const {

@@ -60,6 +60,7 @@ struct MoeOutput {
   MoeMetrics metrics;
   Routing routing;  // who went where
   Tensor scores;    // [T, E] of the gate; undefined without one
+  Tensor input;     // [T, D], the rows that were given, for whoever looks on
 };
 
 class MoeLayer {
@@ -70,6 +71,9 @@ class MoeLayer {
 
   // rows [T, D] -> [T, D]; a dropped row gets 0 (plus the shared experts' output, if there are any).
   MoeOutput forward(Tape& tape, const Tensor& rows, const RouterContext& context);
+  // What each expert says of its rows [T, D], not weighed: [num_assigned, D], entry by entry. Throws Error for single
+  // neurons, which serve no assignment.
+  Tensor expert_outputs(Tape& tape, const Tensor& rows, const Assignment& assignment) const;
   // "gate.weight" [E, D], "experts.gate_proj" [E, F, D], "shared_expert.up_proj", "shared_expert_gate.weight" [1, D]
   // ...
   std::vector<Parameter> parameters() const;

@@ -48,6 +48,7 @@ class TransformerBlock {
   std::vector<Parameter> buffers() const;
   // Null in a dense block.
   MoeLayer* moe() { return moe_.get(); }
+  const MoeLayer* moe() const { return moe_.get(); }
 
  private:
   // What a part adds to the residual stream.

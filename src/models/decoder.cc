@@ -182,9 +182,8 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
     if (layer_observer) layer_observer(layer, rows);
     if (tensor_observer) show_block(tensor_observer, layer, block, rows);
     if (!block.moe) continue;
-    if (observer) observer(layer, block.moe->routing);
-    block.moe->rows = Tensor();  // its memory serves the next layer
-    block.moe->scores = Tensor();
+    if (observer) observer(layer, block.moe->routing, block.moe->input);
+    block.moe->rows = block.moe->scores = block.moe->input = Tensor();  // their memory serves the next layer
     output.metrics.push_back(block.moe->metrics);
     output.moe_layers.push_back(layer);
     mixtures.push_back(std::move(*block.moe));
@@ -194,6 +193,10 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
   output.balance = combine_balance(tape, config_.moe, mixtures, row_context);
   if (cache != nullptr) cache->advance(ids);
   return output;
+}
+
+const MoeLayer* Decoder::mixture(std::int64_t layer) const {
+  return layers_.at(static_cast<std::size_t>(layer))->moe();
 }
 
 KvCache Decoder::make_cache() const {

@@ -22,6 +22,7 @@ struct ParameterCounts {
 
 struct BlockOptions;
 class KvCache;
+class MoeLayer;
 class Norm;
 class OutputMixture;
 class TransformerBlock;
@@ -36,8 +37,8 @@ struct DecoderOutput {
   std::vector<std::int64_t> moe_layers;  // index of the layer of each metrics entry
 };
 
-// Called per mixture layer with its routing, for analysis; may be empty.
-using RoutingObserver = std::function<void(std::int64_t layer, const Routing& routing)>;
+// Called per mixture layer with its routing and the rows [T, D] that it got, for analysis; may be empty.
+using RoutingObserver = std::function<void(std::int64_t layer, const Routing& routing, const Tensor& rows)>;
 
 // Called with the rows [T, D] that leave each layer, kEmbeddingLayer first; may be empty.
 constexpr std::int64_t kEmbeddingLayer = -1;
@@ -77,6 +78,8 @@ class Decoder {
   // of a layer in one tensor ("model.layers.0.mlp.experts.up_proj"). Buffers are saved but not optimised.
   std::vector<Parameter> parameters() const;
   std::vector<Parameter> buffers() const;
+  // Null for a layer without a mixture.
+  const MoeLayer* mixture(std::int64_t layer) const;
   // Before the first step of a new model, see Router::prepare: token_counts [vocab_size].
   void prepare_routers(std::span<const std::int64_t> token_counts);
   // Once per optimizer step, see Router::after_step.

@@ -101,6 +101,17 @@ Tensor EncoderDecoder::decode(std::span<const std::int32_t> ids, Translation& tr
   return decoded;
 }
 
+std::vector<EncoderDecoder::Mixture> EncoderDecoder::mixtures() const {
+  std::vector<Mixture> all;
+  for (const Stack* stack : {&encoder_, &decoder_}) {
+    for (std::size_t i = 0; i < stack->layers.size(); ++i) {
+      if (!stack->layers[i]->router().defined()) continue;
+      all.push_back({stack == &encoder_, static_cast<std::int64_t>(i), *stack->layers[i]});
+    }
+  }
+  return all;
+}
+
 Tensor EncoderDecoder::logits(const Tensor& decoded) const {
   Tape off;
   const float factor = config_.logits_multiplier;

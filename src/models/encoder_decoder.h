@@ -39,6 +39,13 @@ class EncoderDecoder {
   Tensor logits(const Tensor& decoded) const;
 
   const EncoderDecoderConfig& config() const { return config_; }
+  // The layers with a mixture, those of the encoder first.
+  struct Mixture {
+    bool encoder;
+    std::int64_t layer;
+    const EncoderDecoderBlock& block;
+  };
+  std::vector<Mixture> mixtures() const;
 
  private:
   struct Stack {

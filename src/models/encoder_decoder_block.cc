@@ -124,6 +124,10 @@ void EncoderDecoderBlock::show(const EncoderDecoderObserver& observer, const cha
   if (observer.tensors) observer.tensors(shown_prefix_ + part, tensor);
 }
 
+std::vector<Parameter> EncoderDecoderBlock::experts() const {
+  return router_.weight.defined() ? experts_->parameters() : std::vector<Parameter>();
+}
+
 float EncoderDecoderBlock::scale() const {
   if (config_.attention_scale > 0.0F) return config_.attention_scale;
   return static_cast<float>(1.0 / std::sqrt(static_cast<double>(stack_.head_dim)));

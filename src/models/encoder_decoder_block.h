@@ -7,11 +7,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "autograd/tensor.h"
 #include "layers/norm.h"
 #include "models/encoder_decoder_config.h"
 #include "models/tensor_observer.h"
+#include "witan/parameter.h"
 
 namespace witan {
 
@@ -51,6 +53,11 @@ class EncoderDecoderBlock {
   // rows [T, D] continue the cache, which is not advanced; bias [heads, T, cache length + T] or undefined -> [T, D].
   Tensor decode(const Tensor& rows, const Tensor& bias, KvCache& cache, const SourceMemory& source,
                 const EncoderDecoderObserver& observer) const;
+
+  // The experts of a mixture: "up_proj" [E, F, D], "down_proj" [E, D, F] and their biases. Empty when dense.
+  std::vector<Parameter> experts() const;
+  // [E, D], rounded as the router computes; undefined when dense.
+  const Tensor& router() const { return router_.weight; }
 
  private:
   struct Projection {

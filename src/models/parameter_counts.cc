@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "gates/table.h"
 #include "layers/parameters.h"
+#include "models/encoder_decoder_config.h"
 #include "routers/table.h"
 
 namespace witan {
@@ -93,7 +94,51 @@ double routing_parameters(const DecoderConfig& config) {
   return sum;
 }
 
+std::int64_t as_count(double count) { return static_cast<std::int64_t>(count); }
+
+std::int64_t norm_size(const EncoderDecoderConfig& config) { return config.hidden_size * (config.norm.bias ? 2 : 1); }
+
+LayerParameters stack_layer(const EncoderDecoderConfig& config, const StackConfig& stack, std::int64_t attentions) {
+  const std::int64_t hidden = config.hidden_size;
+  const std::int64_t width = stack.num_heads * stack.head_dim;
+  const std::int64_t biases = config.bias ? 3 * width + hidden : 0;
+  const std::int64_t network =
+      2 * hidden * stack.intermediate_size + (config.bias ? stack.intermediate_size + hidden : 0);
+  return {.attention = attentions * (4 * hidden * width + biases + norm_size(config)) + norm_size(config),
+          .expert = network,
+          .shared = 0,
+          .dense = network,
+          .routing = config.num_experts * (hidden + (config.router_bias ? 1 : 0))};
+}
+
 }  // namespace
+
+LayerParameters layer_parameters(const DecoderConfig& config) {
+  config.validate();
+  const Sizes sizes = sizes_of(config);
+  return {.attention = as_count(sizes.attention),
+          .expert = as_count(sizes.expert),
+          .shared = as_count(sizes.shared),
+          .dense = as_count(sizes.dense),
+          .routing = sizes.mixtures > 0.0 ? as_count(routing_parameters(config)) : 0};
+}
+
+std::int64_t parameters_outside_layers(const DecoderConfig& config) { return as_count(sizes_of(config).outside); }
+
+LayerParameters encoder_layer_parameters(const EncoderDecoderConfig& config) {
+  return stack_layer(config, config.encoder, 1);
+}
+
+LayerParameters decoder_layer_parameters(const EncoderDecoderConfig& config) {
+  return stack_layer(config, config.decoder, 2);
+}
+
+std::int64_t parameters_outside_layers(const EncoderDecoderConfig& config) {
+  const std::int64_t embeddings = config.vocab_size * config.hidden_size * (config.tie_word_embeddings ? 1 : 2);
+  const std::int64_t positions =
+      config.relative_attention_num_buckets * (config.encoder.num_heads + config.decoder.num_heads);
+  return embeddings + positions + 2 * norm_size(config);
+}
 
 double parameters_without_routing(const DecoderConfig& config) {
   return total(sizes_of(config), static_cast<double>(config.moe.num_experts));

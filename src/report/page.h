@@ -13,6 +13,8 @@ std::string_view report_template();
 std::string_view comparison_template();
 // web/dist/fit.html, likewise.
 std::string_view fit_template();
+// web/dist/inspect.html, likewise.
+std::string_view inspect_template();
 
 // JSON text that is safe inside <script>: the same value, but no byte of it can end the element or a line of script.
 std::string json_for_script(const nlohmann::json& data);

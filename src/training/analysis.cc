@@ -8,23 +8,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "dispatch/row_experts.h"
 
 namespace witan {
 namespace {
 
 constexpr std::int64_t kFewestMeetings = 4;  // of a token and an expert, below which a lift says nothing
-
-// "de", or "<0xE3>" for bytes that are no text of their own.
-std::string readable(const std::string& bytes) {
-  StreamDecoder decoder;
-  std::string text = decoder.push(bytes) + decoder.finish();
-  if (bytes.size() == 1 && text != bytes) {
-    constexpr char kDigits[] = "0123456789ABCDEF";
-    const auto byte = static_cast<unsigned char>(bytes.front());
-    return std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">";
-  }
-  return text;
-}
 
 std::vector<double> shares(const std::int64_t* counts, std::size_t size) {
   const auto total = static_cast<double>(std::accumulate(counts, counts + size, std::int64_t{0}));
@@ -36,15 +25,31 @@ std::vector<double> shares(const std::int64_t* counts, std::size_t size) {
   return result;
 }
 
-double entropy_of_rows(const Tensor& probabilities) {
+double entropy_of(std::span<const float> probabilities) {
   double sum = 0.0;
-  for (const float p : probabilities.values()) {
+  for (const float p : probabilities) {
     if (p > 0.0F) sum -= static_cast<double>(p) * std::log(static_cast<double>(p));
   }
   return sum;
 }
 
-nlohmann::ordered_json layer_json(const LayerAnalysis& layer) {
+// Adds to the upper half, diagonal included: [experts * experts].
+void count_together(const Assignment& assignment, std::vector<std::int64_t>& together) {
+  const auto experts = static_cast<std::size_t>(assignment.num_experts);
+  for (const RowExperts& row : experts_by_row(assignment)) {
+    for (const std::int32_t a : row.experts) {
+      for (const std::int32_t b : row.experts) {
+        if (a <= b) ++together[static_cast<std::size_t>(a) * experts + static_cast<std::size_t>(b)];
+      }
+    }
+  }
+}
+
+double mean_of(double sum, std::int64_t rows) { return rows > 0 ? sum / static_cast<double>(rows) : 0.0; }
+
+}  // namespace
+
+nlohmann::ordered_json layer_analysis_json(const LayerAnalysis& layer) {
   nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
   for (const std::vector<TokenAffinity>& expert : layer.top_tokens) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
@@ -53,11 +58,26 @@ nlohmann::ordered_json layer_json(const LayerAnalysis& layer) {
     }
     tokens.push_back(std::move(list));
   }
-  return {{"layer", layer.layer}, {"experts", layer.load.size()}, {"load_by_domain", layer.load_by_domain},
-          {"load", layer.load},   {"entropy", layer.entropy},     {"top_tokens", std::move(tokens)}};
+  return {{"layer", layer.layer},
+          {"experts", layer.load.size()},
+          {"load_by_domain", layer.load_by_domain},
+          {"load", layer.load},
+          {"entropy", layer.entropy},
+          {"entropy_by_domain", layer.entropy_by_domain},
+          {"top_tokens", std::move(tokens)}};
 }
 
-}  // namespace
+std::string readable_token(const Tokenizer& tokenizer, std::int32_t id) {
+  const std::string bytes = tokenizer.token_bytes(id);
+  StreamDecoder decoder;
+  std::string text = decoder.push(bytes) + decoder.finish();
+  if (bytes.size() == 1 && text != bytes) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    const auto byte = static_cast<unsigned char>(bytes.front());
+    return std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">";
+  }
+  return text;
+}
 
 RoutingCensus::RoutingCensus(std::int64_t num_experts, std::int64_t num_domains, std::int64_t vocab_size)
     : num_experts_(static_cast<std::size_t>(num_experts)),
@@ -65,13 +85,17 @@ RoutingCensus::RoutingCensus(std::int64_t num_experts, std::int64_t num_domains,
       vocab_size_(static_cast<std::size_t>(vocab_size)) {}
 
 WindowObserver RoutingCensus::observer() {
-  return [this](const WindowBatch& batch, std::int64_t layer, const Routing& routing) { add(batch, layer, routing); };
+  return [this](const WindowBatch& batch, std::int64_t layer, const Routing& routing, const Tensor& /*rows*/) {
+    add(batch, layer, routing);
+  };
 }
 
 void RoutingCensus::add(const WindowBatch& batch, std::int64_t layer, const Routing& routing) {
   LayerCounts& counts = layers_[layer];
   counts.by_domain.resize(num_domains_ * num_experts_);
   counts.by_token.resize(num_experts_ * vocab_size_);
+  counts.entropy_sum.resize(num_domains_);
+  counts.rows.resize(num_domains_);
   const Assignment& assignment = *routing.assignment;
   WITAN_ASSERT(static_cast<std::size_t>(assignment.num_experts) == num_experts_);
   // Experts of soft routing see mixtures of rows: no row is theirs.
@@ -82,8 +106,18 @@ void RoutingCensus::add(const WindowBatch& batch, std::int64_t layer, const Rout
       counts.by_token[expert * vocab_size_ + static_cast<std::size_t>(batch.inputs[r])] += 1;
     }
   }
-  if (routing.probabilities.defined()) counts.entropy_sum += entropy_of_rows(routing.probabilities);
-  counts.rows += static_cast<std::int64_t>(batch.inputs.size());
+  if (!routing.expert_rows.defined()) {
+    counts.together.resize(num_experts_ * num_experts_);
+    count_together(assignment, counts.together);
+  }
+  for (std::size_t row = 0; row < batch.domains.size(); ++row) {
+    const std::uint16_t domain = batch.domains[row];
+    counts.rows[domain] += 1;
+    if (!routing.probabilities.defined()) continue;
+    const Matrix probabilities = routing.probabilities.matrix();
+    counts.entropy_sum[domain] +=
+        entropy_of({probabilities.row(static_cast<std::int64_t>(row)), static_cast<std::size_t>(probabilities.cols)});
+  }
 }
 
 std::vector<std::vector<TokenAffinity>> RoutingCensus::top_tokens(const LayerCounts& counts, const Tokenizer& tokenizer,
@@ -115,7 +149,7 @@ std::vector<std::vector<TokenAffinity>> RoutingCensus::top_tokens(const LayerCou
     std::ranges::stable_sort(candidates, std::ranges::greater(), &Candidate::score);
     if (candidates.size() > limit) candidates.resize(limit);
     for (const Candidate& candidate : candidates) {
-      result[e].push_back({readable(tokenizer.token_bytes(static_cast<std::int32_t>(candidate.token))),
+      result[e].push_back({readable_token(tokenizer, static_cast<std::int32_t>(candidate.token)),
                            counts.by_token[e * vocab_size_ + candidate.token], candidate.lift});
     }
   }
@@ -134,7 +168,17 @@ std::vector<LayerAnalysis> RoutingCensus::finish(const Tokenizer& tokenizer, std
       for (std::size_t e = 0; e < num_experts_; ++e) load[e] += row[e];
     }
     analysis.load = shares(load.data(), num_experts_);
-    analysis.entropy = counts.rows > 0 ? counts.entropy_sum / static_cast<double>(counts.rows) : 0.0;
+    analysis.entropy = mean_of(std::accumulate(counts.entropy_sum.begin(), counts.entropy_sum.end(), 0.0),
+                               std::accumulate(counts.rows.begin(), counts.rows.end(), std::int64_t{0}));
+    for (std::size_t d = 0; d < num_domains_; ++d) {
+      analysis.entropy_by_domain.push_back(mean_of(counts.entropy_sum[d], counts.rows[d]));
+    }
+    for (std::size_t a = 0; a < num_experts_ && !counts.together.empty(); ++a) {
+      std::vector<std::int64_t>& row = analysis.together.emplace_back(num_experts_);
+      for (std::size_t b = 0; b < num_experts_; ++b) {
+        row[b] = counts.together[std::min(a, b) * num_experts_ + std::max(a, b)];
+      }
+    }
     analysis.top_tokens = top_tokens(counts, tokenizer, tokens_per_expert);
     result.push_back(std::move(analysis));
   }
@@ -144,7 +188,7 @@ std::vector<LayerAnalysis> RoutingCensus::finish(const Tokenizer& tokenizer, std
 void write_analysis(const std::filesystem::path& file, const Analysis& analysis) {
   nlohmann::ordered_json object = {{"domains", analysis.domains}};
   nlohmann::ordered_json& layers = object["layers"] = nlohmann::ordered_json::array();
-  for (const LayerAnalysis& layer : analysis.layers) layers.push_back(layer_json(layer));
+  for (const LayerAnalysis& layer : analysis.layers) layers.push_back(layer_analysis_json(layer));
   nlohmann::ordered_json& samples = object["samples"] = nlohmann::ordered_json::array();
   for (const Sample& sample : analysis.samples) {
     samples.push_back({{"domain", sample.domain}, {"prompt", sample.prompt}, {"text", sample.text}});

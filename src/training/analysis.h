@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,13 @@ struct TokenAffinity {
 
 struct LayerAnalysis {
   std::int64_t layer = 0;
-  std::vector<std::vector<double>> load_by_domain;     // [domain][expert], rows sum to 1 (0 for a domain without text)
-  std::vector<double> load;                            // [expert], sums to 1
-  double entropy = 0.0;                                // of the router's probabilities, mean over rows, nats
+  std::vector<std::vector<double>> load_by_domain;  // [domain][expert], rows sum to 1 (0 for a domain without text)
+  std::vector<double> load;                         // [expert], sums to 1
+  double entropy = 0.0;                             // of the router's probabilities, mean over rows, nats
+  std::vector<double> entropy_by_domain;            // [domain], the same; 0 for a domain without text
+  // [expert][expert], rows that both served; the diagonal holds the rows of each. Empty when experts serve no rows of
+  // their own (soft routing).
+  std::vector<std::vector<std::int64_t>> together;
   std::vector<std::vector<TokenAffinity>> top_tokens;  // [expert], the strongest first
 };
 
@@ -55,8 +60,9 @@ class RoutingCensus {
   struct LayerCounts {
     std::vector<std::int64_t> by_domain;  // [domains * experts]
     std::vector<std::int32_t> by_token;   // [experts * vocabulary]
-    double entropy_sum = 0.0;
-    std::int64_t rows = 0;
+    std::vector<std::int64_t> together;   // [experts * experts]; the lower half is left to symmetry
+    std::vector<double> entropy_sum;      // [domains]
+    std::vector<std::int64_t> rows;       // [domains]
   };
   void add(const WindowBatch& batch, std::int64_t layer, const Routing& routing);
   std::vector<std::vector<TokenAffinity>> top_tokens(const LayerCounts& counts, const Tokenizer& tokenizer,
@@ -68,6 +74,10 @@ class RoutingCensus {
   std::map<std::int64_t, LayerCounts> layers_;
 };
 
+// "de", or "<0xE3>" for bytes that are no text of their own; empty for a special token.
+std::string readable_token(const Tokenizer& tokenizer, std::int32_t id);
+// A layer as it stands in analysis.json: all but `together`, which grows with the square of the experts.
+nlohmann::ordered_json layer_analysis_json(const LayerAnalysis& layer);
 // analysis.json, whole or not at all.
 void write_analysis(const std::filesystem::path& file, const Analysis& analysis);
 

@@ -30,8 +30,8 @@ void add_batch(Decoder& model, const TokenStream& stream, std::span<const std::i
   context.token_ids = inputs;
   RoutingObserver layer_observer;
   if (observer) {
-    layer_observer = [&](std::int64_t layer, const Routing& routing) {
-      observer({inputs, input_domains}, layer, routing);
+    layer_observer = [&](std::int64_t layer, const Routing& routing, const Tensor& rows) {
+      observer({inputs, input_domains}, layer, routing, rows);
     };
   }
   Tape off;

@@ -27,12 +27,13 @@ struct Window {
 std::vector<Window> evaluation_windows(std::int64_t tokens, std::int64_t sequence, std::int64_t max_tokens);
 
 // Every window starts without context. Windows are run `batch` at a time. `observer` may be empty; it sees the routing
-// of each mixture layer, with the inputs of that batch: see WindowBatch.
+// of each mixture layer and the rows [T, D] that it got, with the inputs of that batch: see WindowBatch.
 struct WindowBatch {
   std::span<const std::int32_t> inputs;    // [rows]
   std::span<const std::uint16_t> domains;  // of the inputs, [rows]
 };
-using WindowObserver = std::function<void(const WindowBatch& batch, std::int64_t layer, const Routing& routing)>;
+using WindowObserver =
+    std::function<void(const WindowBatch& batch, std::int64_t layer, const Routing& routing, const Tensor& rows)>;
 
 struct EvaluationOptions {
   std::int64_t batch_size = 16;

@@ -119,6 +119,47 @@ class WholeRun(Case):
         self.assertEqual(page.returncode, 0, page.stderr)
         self.assertIn("</html>", (self.folder / "page.html").read_text())
 
+    def test_inspect_says_what_a_model_is_and_does(self):
+        self.assertEqual(self.train().returncode, 0)
+        run = self.folder / "run"
+        sizes = self.witan("inspect", run, "--json", self.folder / "sizes.json")
+        self.assertEqual(sizes.returncode, 0, sizes.stderr)
+        for text in ("mixtral", "decoder 0-1", "F32", "chat template"):
+            self.assertIn(text, sizes.stdout)
+        inventory = json.loads((self.folder / "sizes.json").read_text())
+        self.assertIsNone(inventory["weights"])
+        self.assertIsNone(inventory["text"])
+        self.assertEqual([layer["experts"] for layer in inventory["layers"]], [4, 4])
+        outside = inventory["parameters"]["outside"]
+        self.assertEqual(sum(layer["parameters"] for layer in inventory["layers"]) + outside,
+                         inventory["parameters"]["total"])
+        self.assertEqual(inventory["storage"]["bytes"], 4 * inventory["parameters"]["total"])
+
+        both = ("--json", self.folder / "model.json", "--report", self.folder / "model.html")
+        looked = self.witan("inspect", run, "--data", self.folder / "text", "--tokens=1500", "--sample-rows=40", *both)
+        self.assertEqual(looked.returncode, 0, looked.stderr)
+        for text in ("down_proj", "rank", "bits/byte", "most typical tokens", "super experts"):
+            self.assertIn(text, looked.stdout)
+        found = json.loads((self.folder / "model.json").read_text())
+        self.assertEqual([domain["name"] for domain in found["text"]["domains"]], ["de", "en", "log"])
+        self.assertLessEqual(found["text"]["tokens"], 1500)
+        self.assertEqual(len(found["weights"]), 2)
+        for layer in found["text"]["layers"]:
+            self.assertAlmostEqual(sum(layer["load"]), 1.0, places=6)
+            outputs = layer["outputs"]
+            self.assertEqual(sum(outputs["rows"]), 2 * found["text"]["tokens"])
+            self.assertEqual(outputs["sampled_rows"], 40)
+            self.assertLessEqual(abs(outputs["rank_correlation"]), 1.0)
+            for matrix in (layer["together"]["matrix"], outputs["cosine"]["matrix"]):
+                self.assertEqual([len(row) for row in matrix], [4] * 4)
+                self.assertEqual([matrix[e][e] for e in range(4)], [1] * 4)
+            # Two of four experts serve each token, so that each is served together with one other.
+            for e, row in enumerate(layer["together"]["matrix"]):
+                self.assertAlmostEqual(sum(row) - row[e], 1.0, places=3)
+        page = (self.folder / "model.html").read_text()
+        self.assertIn("</html>", page)
+        self.assertIn('"rank_correlation"', page)
+
     def wait_for_a_step(self, process):
         metrics = self.folder / "run" / "metrics.jsonl"
         deadline = time.monotonic() + 120
@@ -281,7 +322,8 @@ class WholeRun(Case):
     def test_help_names_every_command(self):
         result = self.witan("--help")
         self.assertEqual(result.returncode, 0)
-        for command in ("train", "generate", "eval", "diff", "convert", "report", "compare", "fit", "predict", "upcycle", "extract"):
+        for command in ("train", "generate", "eval", "inspect", "diff", "convert", "report", "compare", "fit", "predict", "upcycle",
+                        "extract"):
             self.assertIn(command, result.stdout)
             page = self.witan(command, "--help")
             self.assertEqual(page.returncode, 0)
@@ -707,6 +749,32 @@ class WrongInput(Case):
         (model / "config.json").unlink()
         self.refused("generate", model, "--prompt", "a", says=["config.json"])
         self.refused("generate", self.folder / "nothing", "--prompt", "a", says=["nothing"])
+
+    def test_inspect_of_what_cannot_be_looked_into(self):
+        self.refused("inspect", self.folder / "nothing", says=["nothing"])
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        model = self.folder / "run/model"
+        text = self.write("a.txt", varied(ENGLISH, 40))
+        self.refused("inspect", model, "--data", self.folder / "nowhere", says=["nowhere"])
+        self.refused("inspect", model, "--data", self.write("b.txt", b"\xff" * 50), says=["b.txt"])
+        self.refused("inspect", model, "--data", text, "--sequence-length=100000", says=["100000", "max_position_embeddings"])
+        self.refused("inspect", model, "--data", text, "--tokens=0", says=["tokens"], code=2)
+        self.refused("inspect", model, "--report", "/proc/witan.html", says=["/proc/witan.html"])
+        for name in ("tokenizer.json", "tokenizer.model"):
+            (model / name).unlink(missing_ok=True)
+        self.refused("inspect", model, "--data", text, says=["tokenizer"])
+        self.assertEqual(self.witan("inspect", model).returncode, 0)
+
+        weights = model / "model.safetensors"
+        whole = weights.read_bytes()
+        weights.write_bytes(whole[: len(whole) // 2])
+        self.refused("inspect", model, says=["model.safetensors"])
+        weights.write_bytes(whole)
+        config = json.loads((model / "config.json").read_text())
+        for change, says in (({"model_type": "llamma"}, ["llamma", "mixtral"]),
+                             ({"num_hidden_layers": 40}, ["but the files hold"])):
+            (model / "config.json").write_text(json.dumps({**config, **change}))
+            self.refused("inspect", model, says=says)
 
     def test_resume_of_what_is_no_run(self):
         self.refused("train", "--resume", self.folder, says=[str(self.folder)])

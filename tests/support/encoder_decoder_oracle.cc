@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <map>
 
-#include "inference/row_experts.h"
+#include "dispatch/row_experts.h"
 #include "models/encoder_decoder.h"
 #include "support/oracle_section.h"
 

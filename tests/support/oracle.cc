@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "inference/row_experts.h"
+#include "dispatch/row_experts.h"
 #include "layers/kv_cache.h"
 #include "models/checkpoint_folder.h"
 #include "models/encoder_decoder_folder.h"
@@ -50,7 +50,7 @@ class DecoderOracle {
     Section all_rows("logits_all_first_prompt", tolerance_);
     std::vector<std::vector<RowExperts>> routed;
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
-      const RoutingObserver observer = [&](std::int64_t, const Routing& routing) {
+      const RoutingObserver observer = [&](std::int64_t, const Routing& routing, const Tensor&) {
         if (i == 0) routed.push_back(experts_by_row(*routing.assignment));
       };
       Tape off;

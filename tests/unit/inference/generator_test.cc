@@ -167,7 +167,7 @@ TEST_F(GeneratorTest, ReportsTheExpertsOfEachToken) {
   ids.insert(ids.end(), result.ids.begin(), result.ids.end());
   Tape off;
   std::vector<RowExperts> rows;
-  model_.forward(off, ids, 1, 15, {}, nullptr, [&](std::int64_t layer, const Routing& routing) {
+  model_.forward(off, ids, 1, 15, {}, nullptr, [&](std::int64_t layer, const Routing& routing, const Tensor&) {
     EXPECT_EQ(layer, 1);
     rows = experts_by_row(*routing.assignment);
   });

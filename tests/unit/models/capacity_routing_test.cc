@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "inference/row_experts.h"
+#include "dispatch/row_experts.h"
 #include "support/error_message.h"
 
 namespace witan {

@@ -241,7 +241,7 @@ TEST(DecoderTestOfOutput, SaysWhichLayersRoutedAndHow) {
   Tape off;
   const DecoderOutput output = model.forward(
       off, ids, 2, 5, {}, nullptr,
-      [&](std::int64_t layer, const Routing& routing) {
+      [&](std::int64_t layer, const Routing& routing, const Tensor&) {
         observed.push_back(layer);
         EXPECT_EQ(routing.assignment->num_assigned(), 20);
       },

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -41,7 +42,7 @@ TEST(AnalysisTest, CountsDomainsAndTokens) {
   // Domain 0: six 'a', all to expert 0. Domain 1: two 'a' and four 'b', all to expert 1. Domain 2 has no text.
   const std::vector<std::int32_t> inputs = {a, a, a, a, a, a, a, a, b, b, b, b};
   const std::vector<std::uint16_t> domains = {0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1};
-  census.observer()({inputs, domains}, 5, routing({0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1}, 2));
+  census.observer()({inputs, domains}, 5, routing({0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1}, 2), {});
   const std::vector<LayerAnalysis> layers = census.finish(*tokenizer);
 
   ASSERT_EQ(layers.size(), 1U);
@@ -59,6 +60,36 @@ TEST(AnalysisTest, CountsDomainsAndTokens) {
   EXPECT_DOUBLE_EQ(layer.top_tokens[1][0].lift, (4.0 / 6.0) / (4.0 / 12.0));
 }
 
+TEST(AnalysisTest, CountsWhoServedTogetherAndEntropyByDomain) {
+  const auto tokenizer = make_byte_tokenizer();
+  RoutingCensus census(3, 3, tokenizer->vocab_size());
+  // Rows 0 to 3 go to {0, 1}, {0, 1}, {0, 2} and nobody.
+  auto assignment = std::make_shared<Assignment>();
+  assignment->num_rows = 4;
+  assignment->num_experts = 3;
+  assignment->expert_offsets = {0, 3, 5, 6};
+  assignment->row_indices = {0, 1, 2, 0, 1, 2};
+  assignment->combine_weights.resize(6, 0.5F);
+  assignment->choice_ranks = {0, 0, 0, 1, 1, 1};
+  assignment->validate();
+  Routing routing;
+  routing.assignment = assignment;
+  constexpr std::array kProbabilities = {0.5F, 0.5F, 0.0F, 1.0F, 0.0F, 0.0F, 0.5F, 0.25F, 0.25F, 0.0F, 0.0F, 1.0F};
+  routing.probabilities = Tensor::from({4, 3}, kProbabilities);
+  const std::vector<std::int32_t> inputs = {1, 2, 3, 4};
+  const std::vector<std::uint16_t> domains = {0, 0, 2, 2};
+  census.observer()({inputs, domains}, 1, routing, {});
+  census.observer()({inputs, domains}, 1, routing, {});
+  const std::vector<LayerAnalysis> layers = census.finish(*tokenizer);
+  EXPECT_EQ(layers[0].together, (std::vector<std::vector<std::int64_t>>{{6, 4, 2}, {4, 4, 0}, {2, 0, 2}}));
+  const double two = std::log(2.0);
+  ASSERT_EQ(layers[0].entropy_by_domain.size(), 3U);
+  EXPECT_NEAR(layers[0].entropy_by_domain[0], two / 2.0, 1e-6);
+  EXPECT_EQ(layers[0].entropy_by_domain[1], 0.0) << "a domain without text";
+  EXPECT_NEAR(layers[0].entropy_by_domain[2], 1.5 * two / 2.0, 1e-6);
+  EXPECT_NEAR(layers[0].entropy, (two + 1.5 * two) / 4.0, 1e-6);
+}
+
 TEST(AnalysisTest, KeepsTheStrongestTokens) {
   const auto tokenizer = make_byte_tokenizer();
   RoutingCensus census(2, 1, tokenizer->vocab_size());
@@ -71,7 +102,7 @@ TEST(AnalysisTest, KeepsTheStrongestTokens) {
     }
   }
   const std::vector<std::uint16_t> domains(inputs.size(), 0);
-  census.observer()({inputs, domains}, 0, routing(experts, 2));
+  census.observer()({inputs, domains}, 0, routing(experts, 2), {});
   const auto layers = census.finish(*tokenizer, 2);
   ASSERT_EQ(layers[0].top_tokens[0].size(), 2U);
   EXPECT_EQ(layers[0].top_tokens[0][0].token, "c");
@@ -85,7 +116,7 @@ TEST(AnalysisTest, BytesThatAreNoTextAreNamed) {
   RoutingCensus census(2, 1, tokenizer->vocab_size());
   const std::vector<std::int32_t> inputs = {euro[0], euro[0], euro[0], euro[0], euro[1], euro[1], euro[1], euro[1]};
   const std::vector<std::uint16_t> domains(8, 0);
-  census.observer()({inputs, domains}, 0, routing({0, 0, 0, 0, 1, 1, 1, 1}, 2));
+  census.observer()({inputs, domains}, 0, routing({0, 0, 0, 0, 1, 1, 1, 1}, 2), {});
   EXPECT_EQ(census.finish(*tokenizer)[0].top_tokens[0][0].token, "<0xE2>");
 }
 
@@ -97,6 +128,8 @@ TEST(AnalysisTest, FileHoldsWhatTheReportReads) {
                              .load_by_domain = {{0.25, 0.75}},
                              .load = {0.25, 0.75},
                              .entropy = 0.5,
+                             .entropy_by_domain = {0.5},
+                             .together = {{2, 1}, {1, 6}},
                              .top_tokens = {{{"und", 7, 3.5}}, {}}});
   analysis.samples.push_back({"de", "Es war", " einmal"});
   write_analysis(root / "analysis.json", analysis);
@@ -104,6 +137,8 @@ TEST(AnalysisTest, FileHoldsWhatTheReportReads) {
   EXPECT_EQ(object["domains"], nlohmann::json({"de"}));
   EXPECT_EQ(object["layers"][0]["experts"], 2);
   EXPECT_EQ(object["layers"][0]["load_by_domain"][0][1], 0.75);
+  EXPECT_EQ(object["layers"][0]["entropy_by_domain"], nlohmann::json({0.5}));
+  EXPECT_FALSE(object["layers"][0].contains("together")) << "it grows with the square of the experts";
   EXPECT_EQ(object["layers"][0]["top_tokens"][0][0]["token"], "und");
   EXPECT_EQ(object["layers"][0]["top_tokens"][0][0]["lift"], 3.5);
   EXPECT_EQ(object["samples"][0]["prompt"], "Es war");

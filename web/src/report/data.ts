@@ -1,5 +1,6 @@
 // The data of a report as src/report/ writes it into the page, and questions about it that several sections ask.
 // Lists along time have one entry per point; null where a quantity was not finite.
+import type { Analysed, LayerAnalysis } from "../analysis/data.ts";
 import { Shared } from "../state.ts";
 
 type Curve = (number | null)[];
@@ -43,21 +44,6 @@ export interface LayerCurves {
   mean_z?: Curve;
 }
 
-export interface TopToken {
-  token: string;
-  count: number | null;
-  lift: number | null;
-}
-
-export interface LayerAnalysis {
-  layer: number;
-  experts: number;
-  load: number[];
-  load_by_domain: number[][]; // domains × experts: share of the domain's rows
-  entropy: number | null;
-  top_tokens: TopToken[][];
-}
-
 export interface Analysis {
   domains: string[];
   layers: LayerAnalysis[];
@@ -86,7 +72,7 @@ export interface Report {
 export const last = (curve: Curve | undefined) => curve?.filter((value) => value !== null).pop() ?? null;
 export const first = (curve: Curve | undefined) => curve?.find((value) => value !== null) ?? null;
 
-export class Run {
+export class Run implements Analysed {
   readonly domains: string[];
   // Index into the layers that have a mixture, shared by every picture of one layer.
   readonly layer: Shared<number>;
@@ -129,18 +115,4 @@ export class Run {
   get bitsPerByte(): number | null {
     return this.finalEvaluation?.bits_per_byte ?? last(this.report.steps.bits_per_byte);
   }
-}
-
-// The share of an expert's work that each domain would have if all domains were of one size.
-export function composition(layer: LayerAnalysis, expert: number): number[] {
-  const shares = layer.load_by_domain.map((domain) => domain[expert]);
-  const sum = shares.reduce((a, b) => a + b, 0);
-  return shares.map((share) => (sum > 0 ? share / sum : 0));
-}
-
-// The domain that an expert serves most, and how much of it.
-export function favourite(layer: LayerAnalysis, expert: number): { domain: number; share: number } {
-  const parts = composition(layer, expert);
-  const share = Math.max(...parts);
-  return { domain: parts.indexOf(share), share };
 }

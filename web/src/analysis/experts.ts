@@ -1,11 +1,11 @@
 // Which expert serves which kind of text: over all layers at once, and one layer with its numbers.
-import { heatMap, picture, ratioLegend, seats, type Cell, type Seat } from "../../charts.ts";
+import { heatMap, picture, ratioLegend, seats, type Cell, type Seat } from "../charts.ts";
 import { interpolateLab } from "d3-interpolate";
-import { h } from "../../dom.ts";
-import { list, percent, times } from "../../format.ts";
-import { figure, grid, legend, stepper, textOf, type Section } from "../../layout.ts";
-import { colours, type Colours } from "../../theme.ts";
-import { composition, favourite, type LayerAnalysis, type Run } from "../data.ts";
+import { h } from "../dom.ts";
+import { list, percent, times } from "../format.ts";
+import { figure, grid, legend, stepper, textOf, type Section } from "../layout.ts";
+import { colours, type Colours } from "../theme.ts";
+import { composition, favourite, type LayerAnalysis, type Analysed } from "./data.ts";
 
 // The two pictures fit beside each other up to so many experts.
 const MOST_BESIDE = 9;
@@ -18,7 +18,7 @@ const KEEN = 2;
 const layerName = (layer: { layer: number }) => `layer ${layer.layer}`;
 
 // Grey for an expert that serves all domains alike, the full colour of a domain for one that serves it alone.
-function seatColour(run: Run, theme: Colours, layer: LayerAnalysis, expert: number): string {
+function seatColour(run: Analysed, theme: Colours, layer: LayerAnalysis, expert: number): string {
   if (run.domains.length < 2 || layer.load_by_domain.length < 2) return theme.accent;
   const { domain, share } = favourite(layer, expert);
   const fair = 1 / layer.load_by_domain.length;
@@ -26,7 +26,7 @@ function seatColour(run: Run, theme: Colours, layer: LayerAnalysis, expert: numb
   return interpolateLab(theme.scheme === "light" ? "#c9ced6" : "#4b5461", theme.category(domain))(Math.min(1, strength));
 }
 
-function seatTitle(run: Run, layer: LayerAnalysis, expert: number): string {
+function seatTitle(run: Analysed, layer: LayerAnalysis, expert: number): string {
   const parts = composition(layer, expert)
     .map((share, domain) => ({ share, name: run.domains[domain] }))
     .sort((a, b) => b.share - a.share)
@@ -38,7 +38,7 @@ function seatTitle(run: Run, layer: LayerAnalysis, expert: number): string {
   ].join("\n");
 }
 
-function council(run: Run): HTMLElement {
+function council(run: Analysed): HTMLElement {
   const layers = run.analysed;
   const experts = Math.max(...layers.map((layer) => layer.experts));
   const several = run.domains.length > 1;
@@ -74,13 +74,13 @@ function council(run: Run): HTMLElement {
   }
   return figure({
     title: "All experts at a glance",
-    note: `Each circle is an expert; its area is the load it carries on held-out text, the thin ring a fair share.${several ? " Its colour is the domain it serves most, the stronger the more it keeps to that one (as if all domains were of one size)." : ""} Click a circle to choose its layer.`,
+    note: `Each circle is an expert; its area is the load it carries on this text, the thin ring a fair share.${several ? " Its colour is the domain it serves most, the stronger the more it keeps to that one (as if all domains were of one size)." : ""} Click a circle to choose its layer.`,
     content: [key, drawn],
     wide: experts > MOST_BESIDE,
   });
 }
 
-function byDomain(run: Run): HTMLElement {
+function byDomain(run: Analysed): HTMLElement {
   const layers = run.analysed;
   const current = () => layers[Math.min(run.layer.get(), layers.length - 1)];
   const drawn = picture("Share of each domain that goes to each expert of the chosen layer", (width, theme) => {
@@ -125,13 +125,14 @@ function byDomain(run: Run): HTMLElement {
 }
 
 // The layer whose experts keep most to one domain.
-function mostSpecialised(run: Run): LayerAnalysis {
+function mostSpecialised(run: Analysed): LayerAnalysis {
   const score = (layer: LayerAnalysis) =>
     layer.load.reduce((sum, load, expert) => sum + load * favourite(layer, expert).share, 0);
   return run.analysed.reduce((best, layer) => (score(layer) > score(best) ? layer : best));
 }
 
-export function experts(run: Run): Section | null {
+// `intro` says on which text.
+export function experts(run: Analysed, intro: string): Section | null {
   const layers = run.analysed.filter((layer) => layer.load.length > 0);
   if (layers.length === 0) return null;
   const several = run.domains.length > 1 && layers.every((layer) => layer.load_by_domain.length > 1);
@@ -153,7 +154,7 @@ export function experts(run: Run): Section | null {
   return {
     id: "experts",
     title: "Who does what",
-    intro: `The work of the experts on held-out text, once training was over. ${findings.join(" ")}`,
+    intro: `${intro} ${findings.join(" ")}`,
     content: [
       h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer)),
       grid(council(run), several ? byDomain(run) : null),

@@ -1,5 +1,5 @@
 // From compressed rows by expert to lists by row.
-#include "inference/row_experts.h"
+#include "dispatch/row_experts.h"
 
 #include <algorithm>
 #include <tuple>

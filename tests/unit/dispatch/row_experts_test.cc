@@ -1,5 +1,5 @@
 // Assignments by rows.
-#include "inference/row_experts.h"
+#include "dispatch/row_experts.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
 // The tokens that each expert of the chosen layer likes most.
-import { h } from "../../dom.ts";
-import { percent, times, visible, whole } from "../../format.ts";
-import { stepper, type Section } from "../../layout.ts";
-import { colours } from "../../theme.ts";
-import { favourite, type LayerAnalysis, type Run, type TopToken } from "../data.ts";
+import { h } from "../dom.ts";
+import { percent, times, visible, whole } from "../format.ts";
+import { stepper, type Section } from "../layout.ts";
+import { colours } from "../theme.ts";
+import { favourite, type LayerAnalysis, type Analysed, type TopToken } from "./data.ts";
 
 // What is typed to find a token: spaces for the stand-ins too.
 const searchText = (token: string) => token.replaceAll("▁", " ").toLowerCase();
@@ -28,7 +28,7 @@ function chip({ token, count, lift }: TopToken, most: number): HTMLElement {
   );
 }
 
-function card(run: Run, layer: LayerAnalysis, expert: number, most: number): HTMLElement {
+function card(run: Analysed, layer: LayerAnalysis, expert: number, most: number): HTMLElement {
   const several = layer.load_by_domain.length > 1;
   const { domain, share } = several ? favourite(layer, expert) : { domain: 0, share: 0 };
   const tokens = layer.top_tokens[expert];
@@ -50,7 +50,7 @@ function card(run: Run, layer: LayerAnalysis, expert: number, most: number): HTM
   );
 }
 
-export function tokens(run: Run): Section | null {
+export function tokens(run: Analysed): Section | null {
   const layers = run.analysed;
   if (!layers.some((layer) => layer.top_tokens.some((list) => list.length > 0))) return null;
   const place = h("div", { class: "token-grid" });

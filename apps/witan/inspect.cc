@@ -1,0 +1,169 @@
+// `witan inspect`: what a model is, and what its experts do.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "base/parallel.h"
+#include "inference/plan.h"
+#include "inspection/inspection.h"
+#include "inspection/inspection_json.h"
+#include "models/checkpoint_folder.h"
+#include "models/encoder_decoder_folder.h"
+#include "report/page.h"
+#include "witan/commands.h"
+#include "witan/evaluation_text.h"
+#include "witan/inspect_table.h"
+#include "witan/model_folder.h"
+#include "witan/options.h"
+#include "witan/scratch_folder.h"
+#include "witan/training_display.h"
+
+namespace witan::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct InspectArguments {
+  std::string folder;
+  std::vector<std::string> data;
+  bool weights = false;
+  std::int64_t tokens = 16384;
+  std::int64_t sample_rows = 256;
+  std::int64_t batch_size = 8;
+  std::int64_t sequence_length = 0;
+  bool lossy = false;
+  std::string tokenizer;
+  std::int64_t threads = 0;
+  std::string json;
+  std::string report;
+
+  Fields fields() {
+    constexpr std::int64_t kMany = std::int64_t{1} << 40;
+    Fields fields("inspect");
+    fields
+        .flag("weights", weights,
+              "Look at the experts' weights too: norms, ranks, outliers, similarity; --data does so anyway")
+        .integer("tokens", tokens, 1, kMany, "With --data: tokens to read, in sequences spread evenly over the text")
+        .integer("sample_rows", sample_rows, 0, kMany,
+                 "With --data: tokens of each layer that every expert is asked about, for what the router passed over")
+        .integer("batch_size", batch_size, 1, 1 << 20, "With --data: sequences at a time")
+        .integer("sequence_length", sequence_length, 0, 1 << 20,
+                 "With --data: tokens per sequence; 0: as in training, else 256")
+        .flag("lossy", lossy, "With --data: replace invalid UTF-8 by U+FFFD instead of refusing the file")
+        .text("tokenizer", tokenizer,
+              "With --data: a tokenizer.json, or a folder with a tokenizer; else the model's own")
+        .integer("threads", threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores")
+        .text("json", json, "Where to write every number")
+        .text("report", report, "Where to write a page to look at, such as model.html");
+    return fields;
+  }
+};
+
+// Before weights are loaded, as f32: losses and statistics ask for them.
+void require_room(const Inventory& inventory) {
+  const std::int64_t needed = inventory.parameters.total * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t available = available_memory();
+  if (available < 0 || needed <= available) return;
+  fail("inspect: the weights take {} of memory as f32, {} are free; without --data and --weights nothing is loaded",
+       size_text(static_cast<double>(needed)), size_text(static_cast<double>(available)));
+}
+
+std::vector<WeightStatistics> look_at_weights(const std::vector<ExpertBank>& banks) {
+  Progress progress("weights", static_cast<std::int64_t>(banks.size()), stderr_progress(), "layers");
+  std::vector<WeightStatistics> weights = weight_statistics(banks, [&](std::int64_t done) {
+    progress.update(done);
+    throw_if_interrupted();
+  });
+  progress.finish();
+  return weights;
+}
+
+std::unique_ptr<Tokenizer> wanted_tokenizer(const InspectArguments& arguments, const fs::path& model) {
+  if (arguments.tokenizer.empty()) return load_tokenizer(model);
+  return fs::is_regular_file(arguments.tokenizer) ? load_tokenizer_json(arguments.tokenizer)
+                                                  : load_tokenizer(arguments.tokenizer);
+}
+
+TextInspection look_at_text(const InspectArguments& arguments, Decoder& model, const Tokenizer& tokenizer) {
+  const std::int64_t length =
+      evaluation_length("witan inspect", arguments.folder, arguments.sequence_length, model.config());
+  const ScratchFolder scratch;
+  const TokenizedCorpus tokens = tokenize_corpus(read_evaluation_text(arguments.data, arguments.lossy), tokenizer,
+                                                 scratch.path(), stderr_progress());
+  const auto stream = static_cast<std::int64_t>(tokens.heldout->tokens().size());
+  Progress progress("read", std::min(arguments.tokens, stream - 1), stderr_progress(), "k tokens", 1e3);
+  const EvaluationOptions options{arguments.batch_size, length, arguments.tokens, [&](std::int64_t done) {
+                                    progress.update(done);
+                                    throw_if_interrupted();
+                                  }};
+  TextInspection text = inspect_text(model, tokenizer, tokens, options, arguments.sample_rows);
+  progress.finish();
+  return text;
+}
+
+void inspect(const InspectArguments& arguments) {
+  if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
+  const fs::path folder = find_model_folder(arguments.folder);
+  Inspection inspection;
+  inspection.inventory = take_inventory(folder);
+  if (folder != fs::path(arguments.folder)) inspection.inventory.name = folder_name(arguments.folder);
+  const bool with_text = !arguments.data.empty();
+  if (with_text && inspection.inventory.encoder_decoder) {
+    fail(
+        "inspect: {} is an encoder-decoder, whose experts see pairs of source and output; --data is for decoders. "
+        "--weights looks at its experts",
+        inspection.inventory.architecture);
+  }
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (with_text) tokenizer = wanted_tokenizer(arguments, folder);
+  fmt::print("{}", inventory_table(inspection.inventory));
+  std::fflush(stdout);
+
+  const InterruptScope interrupts;
+  if (with_text || arguments.weights) {
+    require_room(inspection.inventory);
+    if (inspection.inventory.encoder_decoder) {
+      inspection.weights = look_at_weights(expert_banks(*load_encoder_decoder(folder)));
+    } else {
+      const std::unique_ptr<Decoder> model = load_model(folder);
+      inspection.weights = look_at_weights(expert_banks(*model));
+      if (with_text) inspection.text = look_at_text(arguments, *model, *tokenizer);
+    }
+    fmt::print("{}", weights_table(inspection.weights));
+    if (inspection.text) fmt::print("{}", text_table(*inspection.text, *tokenizer));
+  }
+  if (arguments.json.empty() && arguments.report.empty()) return;
+  const nlohmann::ordered_json json = inspection_json(inspection, tokenizer.get());
+  if (!arguments.json.empty()) write_file(arguments.json, json.dump(1) + "\n");
+  if (arguments.report.empty()) return;
+  write_file(arguments.report, fill_page(inspect_template(), nlohmann::json(json)));
+  fmt::print("page: {}\n", arguments.report);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  const auto arguments = std::make_shared<InspectArguments>();
+  CLI::App* command =
+      app.add_subcommand("inspect", "Look into a model: its sizes, and what its experts do with a text");
+  command->add_option("folder", arguments->folder, "A model's folder, or what `witan train --output` wrote")
+      ->required()
+      ->type_name("FOLDER");
+  command
+      ->add_option("--data", arguments->data,
+                   "Text to watch the experts on: files and folders of .txt and .jsonl, also .gz; each file or top "
+                   "folder is a domain")
+      ->type_name("FILE");
+  bind_fields(*command, "Options", arguments->fields());
+  command->callback([arguments] { inspect(*arguments); });
+}
+
+}  // namespace witan::cli
