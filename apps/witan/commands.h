@@ -21,5 +21,6 @@ void add_fit(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_upcycle(CLI::App& app);
 void add_extract(CLI::App& app);
+void add_join(CLI::App& app);
 
 }  // namespace witan::cli

@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
   const std::vector<void (*)(CLI::App&)> commands = {
       witan::cli::add_train,   witan::cli::add_generate, witan::cli::add_eval,    witan::cli::add_diff,
       witan::cli::add_convert, witan::cli::add_report,   witan::cli::add_compare, witan::cli::add_fit,
-      witan::cli::add_predict, witan::cli::add_upcycle,  witan::cli::add_extract, witan::cli::add_inspect};
+      witan::cli::add_predict, witan::cli::add_upcycle,  witan::cli::add_extract, witan::cli::add_join,
+      witan::cli::add_inspect};
   for (const auto add_command : commands) add_command(app);
   return witan::cli::run(app, {argv + 1, argv + argc});
 }

@@ -323,7 +323,7 @@ class WholeRun(Case):
         result = self.witan("--help")
         self.assertEqual(result.returncode, 0)
         for command in ("train", "generate", "eval", "inspect", "diff", "convert", "report", "compare", "fit", "predict", "upcycle",
-                        "extract"):
+                        "extract", "join"):
             self.assertIn(command, result.stdout)
             page = self.witan(command, "--help")
             self.assertEqual(page.returncode, 0)
@@ -617,6 +617,20 @@ class Upcycling(Case):
         self.assertEqual(result.returncode, 0, result.stderr)
         for text in ("not compute exactly", "not divided by their sum", "hold some of the 2 shards", "noise of 0.1", "drawn anew"):
             self.assertIn(text, result.stdout)
+
+    def test_fine_tunes_joined(self):
+        dense = self.dense()
+        prompts = [self.write("en.txt", ENGLISH), self.write("de.txt", GERMAN + "\n")]
+        joined = self.folder / "joined"
+        result = self.witan("join", dense, dense, "--output", joined, "--prompts", *prompts)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertAlmostEqual(self.loss(joined), self.loss(dense), places=5)
+        out = self.folder / "out"
+        self.refused("join", dense, dense, "--output", out, "--prompts", prompts[0], says=["1 files of prompts for 2 models"])
+        self.refused("join", dense, "--output", out, "--router=zero", says=["at least two"])
+        self.refused("join", dense, joined, "--output", out, "--router=zero", says=["not a dense model"])
+        self.refused("join", dense, dense, "--output", joined, "--router=zero", says=["exists"])
+        self.assertFalse(out.exists())
 
     def test_wrong_inputs(self):
         dense = self.dense()
