@@ -28,6 +28,10 @@ EFFECTS = {
         "top_k:weighting=sigmoid_topk_norm,router_aux_loss_coef=0.01",
         "loss_free:bias_update_rate=0.01",
     ],
+    "Not of a paper: the experts' output twice as large, which hash, Switch's relatives and shared experts bring along": [
+        "top_k:weighting=sigmoid_topk_norm,router_aux_loss_coef=0.01",
+        "top_k:weighting=sigmoid_topk_norm,router_aux_loss_coef=0.01,routed_scaling_factor=2",
+    ],
     "Variance of the gate's initial weights, x1 against x0.1 (Fedus et al. 2021: the smaller is better)": [
         "switch:router_init_scale=1",
         "switch:router_init_scale=0.1",

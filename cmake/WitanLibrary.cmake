@@ -2,9 +2,10 @@
 
 # witan_library(kernels base PRIVATE_LIBS PkgConfig::HWY) makes witan_kernels from src/kernels/**/*.cc on top of witan_base.
 # HOT: what it computes decides the speed of whole runs, so it is optimised as far as the compiler goes.
+# COLD: it only directs what others compute, and is optimised less, which takes less time.
 # APART <expression>: sources that no unity build may join with others.
 function(witan_library folder)
-  cmake_parse_arguments(ARG "HOT" "" "PRIVATE_LIBS;APART" ${ARGN})
+  cmake_parse_arguments(ARG "HOT;COLD" "" "PRIVATE_LIBS;APART" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   set(target witan_${folder})
   if(sources)
@@ -13,6 +14,8 @@ function(witan_library folder)
     target_link_libraries(${target} PRIVATE ${ARG_PRIVATE_LIBS})
     if(ARG_HOT)
       target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O3>)
+    elseif(ARG_COLD)
+      target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
     endif()
     if(ARG_APART)
       list(FILTER sources INCLUDE REGEX ${ARG_APART})
