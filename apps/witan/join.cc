@@ -76,6 +76,7 @@ std::vector<LayerDirections> directions_of(const JoinCommand& command, DenseMode
          command.prompts.size(), models.size());
   }
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(models.front()->folder());
+  const InterruptScope interrupts;
   std::vector<LayerDirections> directions;
   for (std::size_t i = 0; i < models.size(); ++i) {
     throw_if_interrupted();
@@ -88,7 +89,6 @@ std::vector<LayerDirections> directions_of(const JoinCommand& command, DenseMode
 }
 
 void join(const JoinCommand& command) {
-  const InterruptScope interrupts;
   std::vector<std::unique_ptr<DenseModel>> models;
   for (const std::string& folder : command.models) {
     models.push_back(std::make_unique<DenseModel>(find_model_folder(folder)));
