@@ -28,7 +28,7 @@ EFFECTS = {
         "top_k:weighting=sigmoid_topk_norm,router_aux_loss_coef=0.01",
         "loss_free:bias_update_rate=0.01",
     ],
-    "Not of a paper: the experts' output twice as large, which hash, Switch's relatives and shared experts bring along": [
+    "Not of a paper: the experts' output twice as large, which a hash and shared experts bring along": [
         "top_k:weighting=sigmoid_topk_norm,router_aux_loss_coef=0.01",
         "top_k:weighting=sigmoid_topk_norm,router_aux_loss_coef=0.01,routed_scaling_factor=2",
     ],
