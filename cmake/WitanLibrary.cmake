@@ -3,9 +3,9 @@
 # witan_library(kernels base PRIVATE_LIBS PkgConfig::HWY) makes witan_kernels from src/kernels/**/*.cc on top of witan_base.
 # HOT: what it computes decides the speed of whole runs, so it is optimised as far as the compiler goes.
 # COLD: it only directs what others compute, and is optimised less, which takes less time.
-# APART <expression>: sources that no unity build may join with others.
+# APART: no unity build may join its sources.
 function(witan_library folder)
-  cmake_parse_arguments(ARG "HOT;COLD" "" "PRIVATE_LIBS;APART" ${ARGN})
+  cmake_parse_arguments(ARG "HOT;COLD;APART" "" "PRIVATE_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   set(target witan_${folder})
   if(sources)
@@ -18,8 +18,7 @@ function(witan_library folder)
       target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
     endif()
     if(ARG_APART)
-      list(FILTER sources INCLUDE REGEX ${ARG_APART})
-      set_source_files_properties(${sources} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
     endif()
   else()
     add_library(${target} INTERFACE)

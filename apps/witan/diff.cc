@@ -14,13 +14,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/number_list.h"
 #include "base/parallel.h"
 #include "formats/safetensors.h"
 #include "inference/dump_file.h"
 #include "inference/tensor_comparison.h"
 #include "models/checkpoint_folder.h"
 #include "models/encoder_decoder_folder.h"
+#include "models/released_files.h"
 #include "text/tokenizer.h"
 #include "witan/commands.h"
 #include "witan/model_folder.h"
@@ -81,22 +81,12 @@ std::vector<std::int32_t> default_tokens(const std::vector<fs::path>& folders) {
   return tokens;
 }
 
-std::vector<std::int32_t> parse_tokens(const std::string& text) {
-  std::vector<std::int32_t> tokens;
-  for (const std::int64_t id : parse_integers("diff: --tokens", text)) {
-    if (id < 0 || id >= (std::int64_t{1} << 31)) fail("diff: --tokens: {} is no token id", id);
-    tokens.push_back(static_cast<std::int32_t>(id));
-  }
-  if (tokens.empty()) fail("diff: --tokens is empty, expected ids such as 1,2,3");
-  return tokens;
-}
-
 // A file's own tokens count before all, since nothing else can be compared with it.
 Sample choose_sample(const DiffCommand& command, const std::vector<fs::path>& folders,
                      const std::vector<const TensorDump*>& files) {
   std::optional<std::vector<std::int32_t>> asked;
   if (!command.tokens.empty() && command.has_prompt) fail("diff: --prompt and --tokens are both given, expected one");
-  if (!command.tokens.empty()) asked = parse_tokens(command.tokens);
+  if (!command.tokens.empty()) asked = parse_token_ids("diff: --tokens", command.tokens);
   if (command.has_prompt) {
     if (folders.empty()) fail("diff: --prompt is for a model folder; both sides are files");
     asked = load_tokenizer(folders.front())->encode_with_special(command.prompt);
@@ -155,11 +145,9 @@ TensorComparison compare_passes(const DiffCommand& command) {
   return compare_dumps(*a, *b, command.tolerance);
 }
 
-bool is_choice(const TensorDifference& tensor) { return tensor.name.ends_with(".topk_index"); }
-
 std::string place_text(const TensorDifference& tensor) {
   if (!tensor.other_shape.empty()) return fmt::format("shape {} and {}", shape_text(tensor.shape), tensor.other_shape);
-  if (is_choice(tensor)) {
+  if (tensor.choices) {
     if (tensor.rows_chosen_otherwise == 0) return "the same choices";
     return fmt::format("{} of {} tokens choose otherwise, the first is {}", tensor.rows_chosen_otherwise,
                        tensor.shape[0], tensor.first_row);
@@ -168,26 +156,19 @@ std::string place_text(const TensorDifference& tensor) {
   return fmt::format("at {}: {:.9g} and {:.9g}", index_text(tensor.shape, tensor.index), tensor.a, tensor.b);
 }
 
-std::string some_names(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 4;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i > 0 ? ", " : "") + names[i];
-  return names.size() > kShown ? fmt::format("{} and {} more", text, names.size() - kShown) : text;
-}
-
 void print_comparison(const DiffCommand& command, const TensorComparison& comparison) {
   std::size_t width = 6;
   for (const TensorDifference& tensor : comparison.tensors) width = std::max(width, tensor.name.size());
   fmt::print("  {:<{}}  {:>10}  {:>10}\n", "tensor", width, "absolute", "relative");
   for (const TensorDifference& tensor : comparison.tensors) {
-    const bool numbers = tensor.other_shape.empty() && !is_choice(tensor);
+    const bool numbers = tensor.other_shape.empty() && !tensor.choices;
     fmt::print("{} {:<{}}  {:>10}  {:>10}  {}\n", tensor.beyond ? '*' : ' ', tensor.name, width,
                numbers ? fmt::format("{:.3g}", tensor.absolute) : "",
                numbers ? fmt::format("{:.3g}", tensor.relative) : "", place_text(tensor));
   }
   for (const auto& [side, names] :
        {std::pair{&command.a, &comparison.only_a}, std::pair{&command.b, &comparison.only_b}}) {
-    if (!names->empty()) fmt::print("only in {}: {}\n", *side, some_names(*names));
+    if (!names->empty()) fmt::print("only in {}: {}\n", *side, some_of(*names));
   }
 }
 
@@ -206,7 +187,7 @@ nlohmann::ordered_json comparison_json(const DiffCommand& command, const TensorC
     nlohmann::ordered_json entry = {{"name", tensor.name}, {"shape", tensor.shape}, {"beyond", tensor.beyond}};
     if (!tensor.other_shape.empty()) {
       entry["other_shape"] = tensor.other_shape;
-    } else if (is_choice(tensor)) {
+    } else if (tensor.choices) {
       entry["tokens_choosing_otherwise"] = tensor.rows_chosen_otherwise;
       if (tensor.first_row >= 0) entry["first_token"] = tensor.first_row;
     } else {
@@ -237,8 +218,8 @@ bool compare(const DiffCommand& command) {
       command.weights ? compare_weights(find_model_folder(command.a), find_model_folder(command.b), command.tolerance)
                       : compare_passes(command);
   if (comparison.tensors.empty()) {
-    fail("diff: no tensor has the same name on both sides: {} has {}, {} has {}", command.a,
-         some_names(comparison.only_a), command.b, some_names(comparison.only_b));
+    fail("diff: no tensor has the same name on both sides: {} has {}, {} has {}", command.a, some_of(comparison.only_a),
+         command.b, some_of(comparison.only_b));
   }
   const TensorDifference* const first = comparison.first_beyond();
   const bool complete = !models || (comparison.only_a.empty() && comparison.only_b.empty());

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/json.h"
 #include "witan/training_display.h"
 
 namespace witan::cli {
@@ -15,9 +15,7 @@ namespace fs = std::filesystem;
 TrainSettings run_settings(const fs::path& run) {
   const fs::path file = run / "settings.json";
   if (!fs::exists(file)) fail("{}: not a folder of `witan train`: settings.json is missing", run.string());
-  const nlohmann::json object = nlohmann::json::parse(read_text_file(file), nullptr, /*allow_exceptions=*/false);
-  if (object.is_discarded()) fail("{}: damaged: not valid JSON", file.string());
-  return settings_from_json(object);
+  return settings_from_json(read_json_object(file));
 }
 
 Corpus read_evaluation_text(const std::vector<std::string>& paths, bool lossy) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "witan/commands.h"
 #include "witan/model_folder.h"
 #include "witan/model_writing.h"
@@ -31,12 +32,11 @@ void extract(const ExtractCommand& command) {
   fmt::print("mixture: {}\n", model_text(mixture.config()));
   fmt::print("dense:   {}, intermediate_size {}, {} on disk\n", model_text(plan.config), plan.config.intermediate_size,
              size_text(static_cast<double>(bytes)));
-  print_notes(plan.notes);
-  std::fflush(stdout);
-  write_with_progress(bytes, [&](const WriteListener& listener) {
+  for (const std::string& note : plan.notes) fmt::print("note: {}\n", note);
+  const InterruptScope interrupts;
+  write_with_progress(command.output, bytes, [&](const WriteListener& listener) {
     write_extracted(mixture, plan, command.options, command.output, listener);
   });
-  fmt::print("model:   {}\n", command.output);
 }
 
 }  // namespace

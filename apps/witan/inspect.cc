@@ -134,8 +134,9 @@ void inspect(const InspectArguments& arguments) {
       inspection.weights = look_at_weights(expert_banks(*load_encoder_decoder(folder)));
     } else {
       const std::unique_ptr<Decoder> model = load_model(folder);
-      inspection.weights = look_at_weights(expert_banks(*model));
+      // The text first, since what is wrong with it should not be told after minutes of statistics.
       if (with_text) inspection.text = look_at_text(arguments, *model, *tokenizer);
+      inspection.weights = look_at_weights(expert_banks(*model));
     }
     fmt::print("{}", weights_table(inspection.weights));
     if (inspection.text) fmt::print("{}", text_table(*inspection.text, *tokenizer));

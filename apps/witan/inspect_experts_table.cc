@@ -43,8 +43,6 @@ Extent over_pairs(std::span<const double> values, std::size_t experts) {
   return extent;
 }
 
-std::string known_or_dash(bool known, const std::string& text) { return known ? text : "-"; }
-
 std::string routing_table(const TextInspection& text) {
   std::string table =
       fmt::format("\n{:<6} {:>8} {:>8} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n", "layer", "entropy", "busiest",
@@ -54,10 +52,11 @@ std::string routing_table(const TextInspection& text) {
   for (const LayerAnalysis& layer : text.layers) {
     const std::size_t experts = layer.load.size();
     const auto found = std::ranges::find(text.outputs, layer.layer, &LayerOutputs::layer);
-    const bool known = found != text.outputs.end() && found->sampled_rows > 0;
+    const LayerOutputs* outputs = found == text.outputs.end() ? nullptr : &*found;
+    const LayerOutputs* sample = outputs != nullptr && outputs->sampled_rows > 0 ? outputs : nullptr;
     Extent norms;
-    for (std::size_t e = 0; found != text.outputs.end() && e < experts; ++e) {
-      if (found->experts[e].rows > 0) norms.add(found->experts[e].norm);
+    for (std::size_t e = 0; outputs != nullptr && e < experts; ++e) {
+      if (outputs->experts[e].rows > 0) norms.add(outputs->experts[e].norm);
     }
     double share = -1.0;
     std::string pair = "-";
@@ -73,13 +72,11 @@ std::string routing_table(const TextInspection& text) {
         "{:<6} {:>8.3f} {:>8.2f} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n", layer.layer, layer.entropy,
         layer.load.empty() ? 0.0 : *std::ranges::max_element(layer.load) * static_cast<double>(experts),
         std::ranges::count(layer.load, 0.0),
-        known_or_dash(norms.count > 0, fmt::format("{:.2g}..{:.2g}", norms.low, norms.high)),
-        known_or_dash(known && found->rank_correlation.has_value(),
-                      known ? fmt::format("{:.2f}", found->rank_correlation.value_or(0.0)) : ""),
-        known_or_dash(known, known ? fmt::format("{:.0f} %", 100.0 * found->largest_chosen) : ""),
-        known_or_dash(known, known ? fmt::format("{:.0f} %", 100.0 * found->chosen_by_chance) : ""),
-        known_or_dash(known && experts > 1,
-                      known ? fmt::format("{:.2f}", over_pairs(found->cosine, experts).mean()) : ""),
+        norms.count > 0 ? fmt::format("{:.2g}..{:.2g}", norms.low, norms.high) : "-",
+        sample != nullptr && sample->rank_correlation ? fmt::format("{:.2f}", *sample->rank_correlation) : "-",
+        sample != nullptr ? fmt::format("{:.0f} %", 100.0 * sample->largest_chosen) : "-",
+        sample != nullptr ? fmt::format("{:.0f} %", 100.0 * sample->chosen_by_chance) : "-",
+        sample != nullptr && experts > 1 ? fmt::format("{:.2f}", over_pairs(sample->cosine, experts).mean()) : "-",
         share > 0.0 ? pair : "-");
   }
   return table +

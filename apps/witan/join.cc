@@ -76,10 +76,8 @@ std::vector<LayerDirections> directions_of(const JoinCommand& command, DenseMode
          command.prompts.size(), models.size());
   }
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(models.front()->folder());
-  const InterruptScope interrupts;
   std::vector<LayerDirections> directions;
   for (std::size_t i = 0; i < models.size(); ++i) {
-    throw_if_interrupted();
     const std::vector<std::vector<std::int32_t>> prompts = read_prompts(command.prompts[i], *tokenizer);
     fmt::print("expert {}: {}, {} prompts\n", i, models[i]->folder().string(), prompts.size());
     std::fflush(stdout);
@@ -96,14 +94,13 @@ void join(const JoinCommand& command) {
   const UpcyclePlan plan = plan_join(models, command.options);
   check_tokenizers(models);
   if (fs::exists(command.output)) fail("{}: exists; choose another folder", command.output);
+  const InterruptScope interrupts;
   const std::vector<LayerDirections> directions = directions_of(command, models);
   const std::int64_t bytes = stored_bytes(joined_parameters(models, plan, command.options));
   fmt::print("mixture: {}, {} on disk\n", model_text(plan.config), size_text(static_cast<double>(bytes)));
-  std::fflush(stdout);
-  write_with_progress(bytes, [&](const WriteListener& listener) {
+  write_with_progress(command.output, bytes, [&](const WriteListener& listener) {
     write_joined(models, plan, command.options, directions, command.output, listener);
   });
-  fmt::print("model:   {}\n", command.output);
 }
 
 }  // namespace

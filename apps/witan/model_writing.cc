@@ -14,12 +14,9 @@ std::string model_text(const DecoderConfig& config) {
   return fmt::format("{}, {}", config.model_type, counts_text(count_parameters(config)));
 }
 
-void print_notes(const std::vector<std::string>& notes) {
-  for (const std::string& note : notes) fmt::print("note: {}\n", note);
-}
-
-void write_with_progress(std::int64_t bytes, const std::function<void(const WriteListener&)>& write) {
-  const InterruptScope interrupts;
+void write_with_progress(const std::string& output, std::int64_t bytes,
+                         const std::function<void(const WriteListener&)>& write) {
+  std::fflush(stdout);  // what was said so far stands above the progress
   const ByteUnit unit = byte_unit(bytes);
   Progress progress("write", bytes, stderr_progress(), unit.name, unit.bytes);
   write([&](std::int64_t written) {
@@ -27,6 +24,7 @@ void write_with_progress(std::int64_t bytes, const std::function<void(const Writ
     throw_if_interrupted();
   });
   progress.finish();
+  fmt::print("model:   {}\n", output);
 }
 
 }  // namespace witan::cli

@@ -3,9 +3,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "models/upcycling/model_writer.h"
 
@@ -17,11 +15,9 @@ namespace witan::cli {
 
 // "mixtral, 1.2 M parameters, 0.6 M of them active per token": model_type and sizes of a config.
 std::string model_text(const DecoderConfig& config);
-// One line each, "note: ...", to standard output.
-void print_notes(const std::vector<std::string>& notes);
-
-// Calls write(listener) with a listener that shows progress through `bytes` bytes on stderr; Ctrl-C stops the writing,
-// of which nothing stays.
-void write_with_progress(std::int64_t bytes, const std::function<void(const WriteListener&)>& write);
+// Calls write(listener) with a listener that shows progress through `bytes` bytes on stderr, and then says that
+// `output` is the model. Where the caller has an InterruptScope, Ctrl-C stops the writing, of which nothing stays.
+void write_with_progress(const std::string& output, std::int64_t bytes,
+                         const std::function<void(const WriteListener&)>& write);
 
 }  // namespace witan::cli

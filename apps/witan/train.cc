@@ -71,9 +71,8 @@ void require_memory(const TrainSettings& settings) {
   if (available < 0 || needed <= available) return;
   fail(
       "witan train: the run takes about {} of memory, {} are free. Smaller --batch-size or --sequence-length (with "
-      "more "
-      "--gradient-accumulation-steps), fewer --num-experts or layers, or a smaller --preset need less; --dry-run says "
-      "how much",
+      "more --gradient-accumulation-steps), fewer --num-experts or layers, or a smaller --preset need less; --dry-run "
+      "says how much",
       size_text(static_cast<double>(needed)), size_text(static_cast<double>(available)));
 }
 

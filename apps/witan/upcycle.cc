@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/interrupt.h"
 #include "witan/commands.h"
 #include "witan/model_folder.h"
 #include "witan/model_writing.h"
@@ -41,12 +42,11 @@ void upcycle(const UpcycleCommand& command) {
              plan.config.num_moe_layers(), plan.config.num_hidden_layers, plan.config.moe.moe_intermediate_size,
              size_text(static_cast<double>(bytes)));
   print_step_zero(plan);
-  std::fflush(stdout);
   if (command.dry_run) return;
-  write_with_progress(bytes, [&](const WriteListener& listener) {
+  const InterruptScope interrupts;
+  write_with_progress(command.output, bytes, [&](const WriteListener& listener) {
     write_upcycled(dense, plan, command.options, command.output, listener);
   });
-  fmt::print("model:   {}\n", command.output);
 }
 
 }  // namespace

@@ -102,6 +102,7 @@ class Reader {
         options_(options),
         separator_(options.separator == '\0' ? guess_separator(text, options.decimal) : options.separator) {
     table_.source = source;
+    table_.decimal = options.decimal;
     if (separator_ == options.decimal) {
       fail("{}: '{}' cannot both separate columns and be the decimal point", source, separator_);
     }

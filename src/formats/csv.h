@@ -25,6 +25,7 @@ struct CsvColumn {
 
 struct CsvTable {
   std::string source;  // the file, for messages
+  char decimal = '.';  // what its numbers were read with
   std::vector<CsvColumn> columns;
   std::int64_t rows = 0;
   std::vector<std::int64_t> lines;  // where each row begins in the file; empty when row r stands in line r + 2

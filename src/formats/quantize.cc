@@ -35,10 +35,11 @@ unsigned to_e2m1(float value) {
 ScaledBlocks to_scaled_blocks(std::span<const float> matrix, std::int64_t rows, std::int64_t cols,
                               std::int64_t block_rows, std::int64_t block_cols) {
   WITAN_ASSERT(static_cast<std::int64_t>(matrix.size()) == rows * cols && block_rows > 0 && block_cols > 0);
-  const std::int64_t down = (rows + block_rows - 1) / block_rows;
-  const std::int64_t across = (cols + block_cols - 1) / block_cols;
+  const std::int64_t down = num_blocks(rows, block_rows);
+  const std::int64_t across = num_blocks(cols, block_cols);
   ScaledBlocks result{PooledVector<std::byte>(matrix.size()),
                       PooledVector<float>(static_cast<std::size_t>(down * across))};
+  if (matrix.empty()) return result;  // of rows without columns there may be more than can be counted through
   parallel_for(down, 1, [&](std::int64_t begin, std::int64_t end) {
     PooledVector<float> scaled(static_cast<std::size_t>(cols));
     for (std::int64_t block_row = begin; block_row < end; ++block_row) {

@@ -9,6 +9,9 @@
 
 namespace witan {
 
+// How many blocks cover `size` values: the last may be cut. No sum that overflows for the sizes that a file promises.
+constexpr std::int64_t num_blocks(std::int64_t size, std::int64_t block) { return size / block + (size % block != 0); }
+
 // DeepSeek-V3's layout (DeepSeek-AI 2024, section 3.3): a scale per block of block_rows x block_cols, those at the
 // edges cut, so that the block's largest magnitude becomes the largest F8_E4M3 number, 448. A value is
 // values[i] * scales[its block].

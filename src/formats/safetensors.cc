@@ -27,8 +27,6 @@ static_assert(std::endian::native == std::endian::little, "safetensors are littl
 
 constexpr const char* kMetadataKey = "__metadata__";
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the limit of the reference implementation
-constexpr const char* kSingleFile = "model.safetensors";
-constexpr const char* kIndexFile = "model.safetensors.index.json";
 
 std::string shown(const Json& value) {
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -185,12 +183,12 @@ SafetensorsReader::SafetensorsReader(const fs::path& file_or_folder) : path_(fil
     } else {
       content_ = open(path_);
     }
-  } else if (fs::exists(path_ / kSingleFile, error)) {
-    content_ = open(path_ / kSingleFile);
-  } else if (fs::exists(path_ / kIndexFile, error)) {
-    read_shards(path_ / kIndexFile);
+  } else if (fs::exists(path_ / kWeightsFile, error)) {
+    content_ = open(path_ / kWeightsFile);
+  } else if (fs::exists(path_ / kWeightsIndexFile, error)) {
+    read_shards(path_ / kWeightsIndexFile);
   } else {
-    fail("{}: no weights: looked for {} and {}", path_.string(), kSingleFile, kIndexFile);
+    fail("{}: no weights: looked for {} and {}", path_.string(), kWeightsFile, kWeightsIndexFile);
   }
 }
 

@@ -16,6 +16,10 @@
 
 namespace witan {
 
+// What a model's folder calls its weights: in one file, or the index of several.
+inline constexpr const char* kWeightsFile = "model.safetensors";
+inline constexpr const char* kWeightsIndexFile = "model.safetensors.index.json";
+
 struct StoredTensor {
   DType dtype = DType::kF32;
   std::vector<std::int64_t> shape;   // the number of elements fits std::int64_t

@@ -30,7 +30,7 @@ void write_sharded_safetensors(const std::filesystem::path& folder, std::span<co
   }
   shards.push_back(tensors.subspan(first));
   if (shards.size() == 1) {
-    write_safetensors(folder / "model.safetensors", tensors);
+    write_safetensors(folder / kWeightsFile, tensors);
     return;
   }
   nlohmann::json places = nlohmann::json::object();
@@ -40,7 +40,7 @@ void write_sharded_safetensors(const std::filesystem::path& folder, std::span<co
     for (const TensorToStore& tensor : shards[i]) places[tensor.name] = name;
   }
   const nlohmann::json index = {{"metadata", {{"total_size", total}}}, {"weight_map", places}};
-  write_file(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+  write_file(folder / kWeightsIndexFile, index.dump(2) + "\n");
 }
 
 }  // namespace witan

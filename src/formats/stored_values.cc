@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/pool.h"
+#include "formats/quantize.h"
 
 namespace witan {
 namespace {
@@ -122,10 +123,11 @@ void StoredValues::scale_blocks(const std::string& name, const StoredTensor& sto
   }
   const std::int64_t rows = stored.shape[0];
   const std::int64_t cols = stored.shape[1];
-  const std::int64_t across = (cols + block_cols_ - 1) / block_cols_;
-  const std::vector<std::int64_t> expected = {(rows + block_rows_ - 1) / block_rows_, across};
+  const std::int64_t across = num_blocks(cols, block_cols_);
+  const std::vector<std::int64_t> expected = {num_blocks(rows, block_rows_), across};
   PooledVector<float> scales(static_cast<std::size_t>(expected[0] * expected[1]));
   reader_.read_f32(scale_name, expected, scales);
+  if (out.empty()) return;  // of rows without columns there may be more than can be counted through
   parallel_for(rows, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const float* row_scales = scales.data() + row / block_rows_ * across;

@@ -33,12 +33,7 @@ std::vector<std::int32_t> tokens_of(const std::map<std::string, std::string>& me
                                     const std::string& file) {
   const auto found = metadata.find(key);
   if (found == metadata.end()) return {};
-  std::vector<std::int32_t> tokens;
-  for (const std::int64_t id : parse_integers(fmt::format("{}: {}", file, key), found->second)) {
-    if (id < 0 || id > std::numeric_limits<std::int32_t>::max()) fail("{}: {}: {} is no token id", file, key, id);
-    tokens.push_back(static_cast<std::int32_t>(id));
-  }
-  return tokens;
+  return parse_token_ids(fmt::format("{}: {}", file, key), found->second);
 }
 
 template <class Integer>
@@ -139,16 +134,9 @@ class ExpectedFile {
         fail("{}: router: expected objects with the name of a layer", file_);
       }
       const std::string name = layer["layer"].get<std::string>();
-      const std::size_t digit = name.find_first_of("0123456789");
-      if (digit == std::string::npos) fail("{}: router: '{}' names no layer", file_, name);
-      const std::string number = name.substr(digit, name.find_first_not_of("0123456789", digit) - digit);
-      const bool encoder = name.find("encoder.") != std::string::npos;
-      const std::string prefix = fmt::format("{}layers.{}.moe.",
-                                             !has_sides ? ""
-                                             : encoder  ? "encoder."
-                                                        : "decoder.",
-                                             number);
-      for (const auto& [key, part] : {std::pair{"experts", "topk_index"}, std::pair{"weights", "topk_weight"}}) {
+      const std::string prefix = mixture_prefix(name, has_sides);
+      if (prefix.empty()) fail("{}: router: '{}' names no layer", file_, name);
+      for (const auto& [key, part] : {std::pair{"experts", ".topk_index"}, std::pair{"weights", ".topk_weight"}}) {
         if (layer.contains(key)) add_matrix(dump, prefix + part, layer[key]);
       }
     }
@@ -159,6 +147,15 @@ class ExpectedFile {
 };
 
 }  // namespace
+
+std::vector<std::int32_t> parse_token_ids(const std::string& where, const std::string& text) {
+  std::vector<std::int32_t> tokens;
+  for (const std::int64_t id : parse_integers(where, text)) {
+    if (id < 0 || id > std::numeric_limits<std::int32_t>::max()) fail("{}: {} is no token id", where, id);
+    tokens.push_back(static_cast<std::int32_t>(id));
+  }
+  return tokens;
+}
 
 void write_dump(const std::filesystem::path& file, const TensorDump& dump) {
   std::vector<TensorToStore> tensors;

@@ -2,7 +2,10 @@
 // implementation says of a tiny checkpoint in an expected.json (tests/golden/checkpoints/README.md).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "inference/tensor_dump.h"
 
@@ -15,5 +18,8 @@ void write_dump(const std::filesystem::path& file, const TensorDump& dump);
 // its order; or a .json file: of the first prompt "logits", and of every mixture the choices and their weights. Of a
 // decoder these are found by the number of their layer. Throws Error for files of another form.
 TensorDump read_dump(const std::filesystem::path& file);
+
+// The ids of tokens from "1,2,3". Throws Error beginning with `where`.
+std::vector<std::int32_t> parse_token_ids(const std::string& where, const std::string& text);
 
 }  // namespace witan

@@ -122,7 +122,7 @@ Tensor Generator::feed(std::span<const std::int32_t> ids, std::int64_t chunk, Kv
     if (done > 0) throw_if_interrupted();
     const auto piece = ids.subspan(done, std::min(ids.size() - done, static_cast<std::size_t>(chunk)));
     Tape off;
-    hidden = model_.forward(off, piece, 1, static_cast<std::int64_t>(piece.size()), {}, &cache, observer).hidden;
+    hidden = model_.forward(off, piece, 1, static_cast<std::int64_t>(piece.size()), {}, &cache, {observer}).hidden;
   }
   return Tensor::from({1, hidden.cols()}, hidden.values().last(static_cast<std::size_t>(hidden.cols())));
 }

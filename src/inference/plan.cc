@@ -6,19 +6,28 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "base/parallel.h"
-#include "models/encoder_decoder_counts.h"
 #include "models/parameter_counts.h"
 
 namespace witan {
 namespace {
 
-constexpr auto kFloatBytes = static_cast<std::int64_t>(sizeof(float));
+constexpr double kPair = 2.0 * sizeof(float);  // bytes of a key and a value
+
+// Their product times `each`. The product of allowed sizes exceeds 64 bits; 4.6 EB, of which two still add up, are more
+// than any machine has.
+std::int64_t bytes_of(std::initializer_list<std::int64_t> sizes, double each) {
+  constexpr double kMostBytes = 4.6e18;
+  double bytes = each;
+  for (const std::int64_t size : sizes) bytes *= static_cast<double>(size);
+  return static_cast<std::int64_t>(std::min(bytes, kMostBytes));
+}
 
 // The number in a file that holds nothing else, such as a control group's limit; -1: none ("max", no file).
 std::int64_t number_in(const std::string& path) {
@@ -42,13 +51,12 @@ std::int64_t available_to_system() {
 RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision weights) {
   RunPlan plan;
   plan.parameters = count_parameters(config);
-  const std::int64_t weight_bytes = weights == Precision::kBF16 ? sizeof(BFloat16) : kFloatBytes;
-  plan.weight_bytes = plan.parameters.total * weight_bytes;
-  plan.cache_bytes =
-      2 * config.num_hidden_layers * config.key_heads() * config.dim_per_head() * positions * kFloatBytes;
+  const double weight_bytes = weights == Precision::kBF16 ? sizeof(BFloat16) : sizeof(float);
+  plan.weight_bytes = bytes_of({plan.parameters.total}, weight_bytes);
+  plan.cache_bytes = bytes_of({config.num_hidden_layers, config.key_heads(), config.dim_per_head(), positions}, kPair);
   // Of an embedding one row is read; a head of its own is read whole.
   const std::int64_t embedding = config.tie_word_embeddings ? 0 : config.vocab_size * config.hidden_size;
-  plan.bytes_per_token = (plan.parameters.active - embedding) * weight_bytes;
+  plan.bytes_per_token = bytes_of({plan.parameters.active - embedding}, weight_bytes);
   return plan;
 }
 
@@ -58,10 +66,11 @@ RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positio
   const StackConfig& decoder = config.decoder;
   RunPlan plan;
   plan.parameters = counts.all;
-  plan.weight_bytes = counts.all.total * kFloatBytes;
-  plan.cache_bytes = 2 * decoder.num_layers() * decoder.num_heads * decoder.head_dim *
-                     (source_positions + outputs * output_positions) * kFloatBytes;
-  plan.bytes_per_token = counts.output_token * kFloatBytes;
+  plan.weight_bytes = bytes_of({counts.all.total}, sizeof(float));
+  plan.cache_bytes = bytes_of(
+      {decoder.num_layers(), decoder.num_heads, decoder.head_dim, source_positions + outputs * output_positions},
+      kPair);
+  plan.bytes_per_token = bytes_of({counts.output_token}, sizeof(float));
   return plan;
 }
 

@@ -9,8 +9,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "formats/safetensors.h"
-#include "formats/stored_values.h"
 #include "models/released_files.h"
 
 namespace witan {
@@ -70,6 +68,7 @@ bool are_rows(const DumpedTensor& a, const DumpedTensor& b) {
 }
 
 void compare_choices(const DumpedTensor& a, const DumpedTensor& b, TensorDifference& result) {
+  result.choices = true;
   for (std::int64_t row = 0; row < a.shape[0]; ++row) {
     if (choices_of(a, row) == choices_of(b, row)) continue;
     if (result.rows_chosen_otherwise++ == 0) result.first_row = row;
@@ -139,50 +138,27 @@ TensorDifference compare_tensors(const TensorDump& dump_a, const TensorDump& dum
   return result;
 }
 
-// A folder's tensors as numbers.
-class WeightsFolder {
- public:
-  explicit WeightsFolder(const std::filesystem::path& folder)
-      : reader_(folder),
-        values_(naming(folder / kConfigFile, [&] { return stored_values(read_config_file(folder), reader_); })) {}
-
-  std::vector<std::string> names() const { return values_.names(); }
-  bool is_packed(const std::string& name) const { return values_.is_mxfp4(name); }
-  bool is_number(const std::string& name) const { return values_.is_number(name); }
-  std::vector<std::int64_t> shape(const std::string& name) const { return values_.shape(name); }
-  std::span<const std::byte> bytes(const std::string& name) const { return reader_.tensor(name).bytes; }
-  PooledVector<float> read(const std::string& name) const {
-    const std::vector<std::int64_t> dimensions = shape(name);
-    std::int64_t count = 1;
-    for (const std::int64_t size : dimensions) count *= size;
-    PooledVector<float> out(static_cast<std::size_t>(count));
-    values_.read(name, dimensions, 0, 1, out);
-    return out;
-  }
-
- private:
-  SafetensorsReader reader_;
-  StoredValues values_;
-};
-
-TensorDifference compare_weight(const WeightsFolder& a, const WeightsFolder& b, const std::string& name,
+TensorDifference compare_weight(const WeightFiles& files_a, const WeightFiles& files_b, const std::string& name,
                                 double tolerance) {
+  const StoredValues& a = files_a.values();
+  const StoredValues& b = files_b.values();
   TensorDifference result{.name = name, .shape = a.shape(name)};
   if (!a.is_number(name) || !b.is_number(name)) {  // integers, booleans: the same or not
-    result.beyond = a.is_number(name) != b.is_number(name) || !std::ranges::equal(a.bytes(name), b.bytes(name));
+    result.beyond = a.is_number(name) != b.is_number(name) ||
+                    !std::ranges::equal(files_a.reader().tensor(name).bytes, files_b.reader().tensor(name).bytes);
     if (result.beyond) result.absolute = result.relative = std::numeric_limits<double>::infinity();
     return result;
   }
   std::vector<std::int64_t> other = b.shape(name);
-  const bool turn = a.is_packed(name) != b.is_packed(name) && other.size() >= 2;
+  const bool turn = a.is_mxfp4(name) != b.is_mxfp4(name) && other.size() >= 2;
   if (turn) std::swap(other[other.size() - 2], other.back());
   if (result.shape != other) {
     result.other_shape = shape_text(b.shape(name));
     result.beyond = true;
     return result;
   }
-  const PooledVector<float> first = a.read(name);
-  PooledVector<float> second = b.read(name);
+  const PooledVector<float> first = files_a.read(name);
+  PooledVector<float> second = files_b.read(name);
   if (turn) second = with_last_two_exchanged(b.shape(name), second);
   compare_values(first, second, tolerance, result);
   return result;
@@ -234,12 +210,12 @@ TensorComparison compare_dumps(const TensorDump& a, const TensorDump& b, double 
 }
 
 TensorComparison compare_weights(const std::filesystem::path& a, const std::filesystem::path& b, double tolerance) {
-  const WeightsFolder first(a);
-  const WeightsFolder second(b);
+  const WeightFiles first(a, read_config_file(a));
+  const WeightFiles second(b, read_config_file(b));
   TensorComparison comparison;
   std::vector<std::string> both;
-  const std::vector<std::string> names_a = first.names();
-  const std::vector<std::string> names_b = second.names();
+  const std::vector<std::string> names_a = first.values().names();
+  const std::vector<std::string> names_b = second.values().names();
   std::ranges::set_intersection(names_a, names_b, std::back_inserter(both));
   std::ranges::set_difference(names_a, names_b, std::back_inserter(comparison.only_a));
   std::ranges::set_difference(names_b, names_a, std::back_inserter(comparison.only_b));

@@ -21,7 +21,9 @@ struct TensorDifference {
   std::int64_t index = -1;  // -1: no difference
   double a = 0.0;
   double b = 0.0;
-  // Of choices (".topk_index"), which are compared as sets: how many rows chose otherwise, and the first of them.
+  // Of choices (".topk_index" [rows, k]), which are compared as sets: how many rows chose otherwise, and the first of
+  // them.
+  bool choices = false;
   std::int64_t rows_chosen_otherwise = 0;
   std::int64_t first_row = -1;
   std::string other_shape = {};  // of b, when it does not fit; then nothing above is known

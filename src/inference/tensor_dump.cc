@@ -93,15 +93,6 @@ class Keeper {
   std::vector<DumpedTensor> tensors_;
 };
 
-// "encoder.block.1.layer.1.mlp.router" -> "encoder.layers.1.moe": the names of routers carry side and layer.
-std::string mixture_prefix(std::string_view router) {
-  const bool encoder = router.find("encoder.") != std::string_view::npos;
-  const std::size_t digit = router.find_first_of("0123456789");
-  WITAN_ASSERT(digit != std::string_view::npos);
-  std::string_view rest = router.substr(digit);
-  return fmt::format("{}.layers.{}.moe", encoder ? "encoder" : "decoder", take_number(rest));
-}
-
 }  // namespace
 
 const DumpedTensor* TensorDump::find(std::string_view name) const {
@@ -164,7 +155,7 @@ TensorDump dump_pass(Decoder& model, std::span<const std::int32_t> ids, const st
   };
   Tape off;
   const Tensor hidden =
-      model.forward(off, ids, 1, static_cast<std::int64_t>(ids.size()), {}, nullptr, routing, {}, tensors).hidden;
+      model.forward(off, ids, 1, static_cast<std::int64_t>(ids.size()), {}, nullptr, {routing, tensors}).hidden;
   if (std::ranges::find(names, "logits") != names.end()) keeper.keep("logits", model.logits(hidden));
   return {model.config().model_type, {ids.begin(), ids.end()}, {}, keeper.take()};
 }
@@ -174,12 +165,22 @@ TensorDump dump_pass(const EncoderDecoder& model, std::span<const std::int32_t> 
   Keeper keeper(names);
   const EncoderDecoderObserver observer{
       .mixtures = [&](const std::string& router,
-                      const Assignment& seen) { keeper.keep_choices(mixture_prefix(router), seen); },
+                      const Assignment& seen) { keeper.keep_choices(mixture_prefix(router, true), seen); },
       .tensors = [&](const std::string& name, const Tensor& tensor) { keeper.keep(name, tensor); }};
   Translation translation = model.start(model.encode(ids, observer));
   const Tensor decoded = model.decode(output_ids, translation, observer);
   if (std::ranges::find(names, "logits") != names.end()) keeper.keep("logits", model.logits(decoded));
   return {model.config().model_type, {ids.begin(), ids.end()}, {output_ids.begin(), output_ids.end()}, keeper.take()};
+}
+
+std::string mixture_prefix(std::string_view name, bool has_sides) {
+  const std::size_t digit = name.find_first_of("0123456789");
+  if (digit == std::string_view::npos) return {};
+  std::string_view rest = name.substr(digit);
+  const std::int64_t layer = take_number(rest);
+  if (layer < 0) return {};  // of too many digits
+  const bool encoder = name.find("encoder.") != std::string_view::npos;
+  return fmt::format("{}layers.{}.moe", !has_sides ? "" : encoder ? "encoder." : "decoder.", layer);
 }
 
 std::vector<std::int64_t> graph_position(std::string_view name) {

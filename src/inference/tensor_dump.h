@@ -45,6 +45,11 @@ TensorDump dump_pass(Decoder& model, std::span<const std::int32_t> ids, const st
 TensorDump dump_pass(const EncoderDecoder& model, std::span<const std::int32_t> ids,
                      std::span<const std::int32_t> output_ids, const std::vector<std::string>& names);
 
+// "encoder.block.1.layer.1.mlp.router" -> "encoder.layers.1.moe", or of a decoder alone (has_sides = false)
+// "layers.1.moe": what names of a mixture begin with, from a name that says its side and the number of its layer in any
+// other way. Empty when there is no number.
+std::string mixture_prefix(std::string_view name, bool has_sides);
+
 // Where a name stands in the graph, as a key that sorts: also for names of other implementations' dumps, of which the
 // unknown ones come last.
 std::vector<std::int64_t> graph_position(std::string_view name);

@@ -16,7 +16,6 @@
 #include "models/arch/architecture.h"
 #include "models/arch/encoder_decoder_architecture.h"
 #include "models/checkpoint_folder.h"
-#include "models/encoder_decoder_counts.h"
 #include "models/encoder_decoder_folder.h"
 #include "models/parameter_counts.h"
 #include "models/released_files.h"
@@ -185,9 +184,9 @@ void read_headers(const fs::path& folder, Inventory& inventory) {
     inventory.notes.emplace_back("the folder holds no weights (*.safetensors)");
     return;
   }
-  const nlohmann::json json = read_config_file(folder);
-  const SafetensorsReader reader(folder);
-  const StoredValues values = naming(folder / kConfigFile, [&] { return stored_values(json, reader); });
+  const WeightFiles files(folder, read_config_file(folder));
+  const SafetensorsReader& reader = files.reader();
+  const StoredValues& values = files.values();
   inventory.storage = storage_of(reader, values);
   double stored = values.count();
   for (const auto& [name, tensor] : reader.tensors()) {

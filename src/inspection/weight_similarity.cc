@@ -119,17 +119,18 @@ WeightSimilarity weight_similarity(const ExpertBank& bank, double most_work) {
   if (experts < 2 || seekers < std::min(kFewestNeurons, neurons)) return result;
   result.matched_neurons = seekers;
   result.matched_by_chance = largest_by_chance(static_cast<double>(neurons), width);
-  result.matched.assign(static_cast<std::size_t>(experts * experts), 1.0);
+  result.matched.assign(static_cast<std::size_t>(experts * experts), 0.0);
   std::vector<float> scratch;
+  // All neurons of an expert are gathered once, whoever seeks among them: with few seekers that is most of the work.
   for (std::int64_t a = 0; a < experts; ++a) {
-    const Neurons of_a = neurons_of(bank, a, neurons);
-    const Neurons seeking_a = neurons_of(bank, a, seekers);
-    for (std::int64_t b = a + 1; b < experts; ++b) {
-      const Neurons of_b = neurons_of(bank, b, neurons);
-      const double there = best_matches(seeking_a, of_b, scratch);
-      const double back = best_matches(neurons_of(bank, b, seekers), of_a, scratch);
-      result.matched[at(a, b, experts)] = result.matched[at(b, a, experts)] = 0.5 * (there + back);
+    const Neurons found = neurons_of(bank, a, neurons);
+    for (std::int64_t b = 0; b < experts; ++b) {
+      if (b == a) continue;
+      const double half = 0.5 * best_matches(neurons_of(bank, b, seekers), found, scratch);
+      result.matched[at(a, b, experts)] += half;
+      result.matched[at(b, a, experts)] += half;
     }
+    result.matched[at(a, a, experts)] = 1.0;
   }
   return result;
 }

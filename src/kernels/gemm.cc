@@ -4,6 +4,8 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
+#include <iterator>
+#include <vector>
 
 #include "base/error.h"
 #include "kernels/isa.h"
@@ -71,7 +73,7 @@ void gemm(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c) {
   product.cols = b.rows;
   product.depth = a.cols;
   product.left = {a.data, a.stride, Factor::Layout::kSideMajor, nullptr};
-  product.right[0] = {nullptr, b.stride, Factor::Layout::kSideMajor, nullptr, b.data};
+  product.right[0] = {.stride = b.stride, .bf16 = b.data};
   product.result[0] = c;
   run_products({&product, 1});
 }
@@ -92,16 +94,11 @@ void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, 
 }
 
 void gemm_reference(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c) {
-  WITAN_ASSERT(c.rows == a.rows && c.cols == b.rows && a.cols == b.cols);
-  for (std::int64_t i = 0; i < c.rows; ++i) {
-    for (std::int64_t j = 0; j < c.cols; ++j) {
-      double sum = 0.0;
-      for (std::int64_t p = 0; p < a.cols; ++p) {
-        sum += static_cast<double>(a(i, p)) * static_cast<double>(to_float(b(j, p)));
-      }
-      c(i, j) = static_cast<float>(sum);
-    }
+  std::vector<float> wide;
+  for (std::int64_t row = 0; row < b.rows; ++row) {
+    std::transform(b.row(row), b.row(row) + b.cols, std::back_inserter(wide), [](BFloat16 v) { return to_float(v); });
   }
+  gemm_reference(Op::kPlain, Op::kTransposed, a, {wide.data(), b.rows, b.cols}, 0.0F, c);
 }
 
 }  // namespace witan::kernels

@@ -40,14 +40,15 @@ constexpr int kLeftWidth = 4;
 constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32()));
 constexpr int kRightWidth = kTileVectors * kLanes;
 
-// Four elements, as f32.
-HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(const float* from) {
-  return hn::LoadU(hn::CappedTag<float, 4>(), from);
+// As many elements as D has lanes, as f32.
+template <class D>
+HWY_INLINE hn::Vec<D> load_f32(D d, const float* from) {
+  return hn::LoadU(d, from);
 }
-HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> load_four(const BFloat16* from) {
-  const hn::CappedTag<float, 4> d;
-  const hn::RebindToUnsigned<decltype(d)> wide;
-  const hn::Rebind<std::uint16_t, decltype(d)> narrow;
+template <class D>
+HWY_INLINE hn::Vec<D> load_f32(D d, const BFloat16* from) {
+  const hn::RebindToUnsigned<D> wide;
+  const hn::Rebind<std::uint16_t, D> narrow;
   const auto halves = hn::LoadU(narrow, reinterpret_cast<const std::uint16_t*>(from));
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, halves)));
 }
@@ -67,16 +68,17 @@ HWY_INLINE void pack_transposed(const Row& row, std::int64_t count, std::int64_t
   for (; k + 4 <= depth; k += 4) {
     for (int first = 0; first < kWidth; first += kLanes) {
       const auto load = [&](int i) HWY_ATTR {
+        const hn::CappedTag<float, 4> d4;
         const auto* r = rows + first + i;
 #if HWY_TARGET == HWY_AVX3
         const hn::Half<F32> d8;
-        const auto low = hn::Combine(d8, load_four(r[4] + k), load_four(r[0] + k));
-        const auto high = hn::Combine(d8, load_four(r[12] + k), load_four(r[8] + k));
+        const auto low = hn::Combine(d8, load_f32(d4, r[4] + k), load_f32(d4, r[0] + k));
+        const auto high = hn::Combine(d8, load_f32(d4, r[12] + k), load_f32(d4, r[8] + k));
         return hn::Combine(d, high, low);
 #elif HWY_TARGET == HWY_AVX2
-        return hn::Combine(d, load_four(r[4] + k), load_four(r[0] + k));
+        return hn::Combine(d, load_f32(d4, r[4] + k), load_f32(d4, r[0] + k));
 #else
-        return load_four(r[0] + k);
+        return load_f32(d4, r[0] + k);
 #endif
       };
       const auto v0 = load(0);

@@ -21,15 +21,14 @@ namespace witan::kernels::HWY_NAMESPACE {
 template <int kWidth>
 HWY_INLINE void pack(const Factor& factor, std::int64_t sides, std::int64_t side, std::int64_t count,
                      std::int64_t first_depth, std::int64_t depth, float* HWY_RESTRICT packed) {
-  const auto row = [&factor](std::int64_t j) { return factor.rows == nullptr ? j : std::int64_t{factor.rows[j]}; };
   if (factor.bf16 != nullptr) {
-    const auto at = [&](std::int64_t i) { return factor.bf16 + row(side + i) * factor.stride + first_depth; };
+    const auto at = [&](std::int64_t i) { return factor.bf16 + factor.row(side + i) * factor.stride + first_depth; };
     pack_transposed<kWidth>(at, count, depth, packed);
   } else if (factor.layout == Factor::Layout::kSideMajor) {
-    const auto at = [&](std::int64_t i) { return factor.data + row(side + i) * factor.stride + first_depth; };
+    const auto at = [&](std::int64_t i) { return factor.data + factor.row(side + i) * factor.stride + first_depth; };
     pack_transposed<kWidth>(at, count, depth, packed);
   } else {
-    const auto at = [&](std::int64_t k) { return factor.data + row(first_depth + k) * factor.stride + side; };
+    const auto at = [&](std::int64_t k) { return factor.data + factor.row(first_depth + k) * factor.stride + side; };
     pack_copied<kWidth>(at, count, sides - side, depth, packed);
   }
 }
@@ -105,8 +104,7 @@ Fetch fetch_of(const Source& source, const char** rows) {
   const char* const begin =
       brief ? reinterpret_cast<const char*>(factor.bf16) : reinterpret_cast<const char*>(factor.data);
   for (std::int64_t j = 0; j < count; ++j) {
-    const std::int64_t row = factor.rows == nullptr ? first_row + j : std::int64_t{factor.rows[first_row + j]};
-    rows[j] = begin + (row * factor.stride + offset) * size;
+    rows[j] = begin + (factor.row(first_row + j) * factor.stride + offset) * size;
   }
   const auto lines = static_cast<std::uint64_t>((length * size + kLineBytes - 1) / kLineBytes);
   const int shift = std::bit_width(lines - 1);
@@ -228,22 +226,16 @@ template <int kRows>
 void few_rows(const Product& product, const ProductPiece& piece, std::size_t output, std::int64_t column,
               std::int64_t sides) {
   const F32 d;
-  const hn::RebindToUnsigned<F32> wide;
-  const hn::Rebind<std::uint16_t, F32> narrow;
   using V = hn::Vec<F32>;
   const Factor& left = product.left;
   const Factor& right = product.right[output];
   const float* x[kRows];
-  for (std::int64_t r = 0; r < kRows; ++r) {
-    const std::int64_t row = piece.first_row + r;
-    x[r] = left.data + (left.rows == nullptr ? row : std::int64_t{left.rows[row]}) * left.stride;
-  }
+  for (std::int64_t r = 0; r < kRows; ++r) x[r] = left.data + left.row(piece.first_row + r) * left.stride;
   const BFloat16* weights[kColumnsAtOnce];
   V sums[kRows][kColumnsAtOnce];
 #pragma GCC unroll 4
   for (int j = 0; j < kColumnsAtOnce; ++j) {
-    const std::int64_t at = column + std::min<std::int64_t>(j, sides - 1);
-    weights[j] = right.bf16 + (right.rows == nullptr ? at : std::int64_t{right.rows[at]}) * right.stride;
+    weights[j] = right.bf16 + right.row(column + std::min<std::int64_t>(j, sides - 1)) * right.stride;
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) sums[r][j] = hn::Zero(d);
   }
@@ -251,10 +243,7 @@ void few_rows(const Product& product, const ProductPiece& piece, std::size_t out
   for (; k + kLanes <= product.depth; k += kLanes) {
     V columns[kColumnsAtOnce];
 #pragma GCC unroll 4
-    for (int j = 0; j < kColumnsAtOnce; ++j) {
-      const auto halves = hn::LoadU(narrow, reinterpret_cast<const std::uint16_t*>(weights[j] + k));
-      columns[j] = hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, halves)));
-    }
+    for (int j = 0; j < kColumnsAtOnce; ++j) columns[j] = load_f32(d, weights[j] + k);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
       const V row = hn::LoadU(d, x[r] + k);
@@ -491,9 +480,7 @@ void run_products(std::span<const Product> products, const std::function<void(co
 void run_products_reference(std::span<const Product> products) {
   const auto element = [](const Factor& factor, std::int64_t i, std::int64_t k) {
     const bool side_major = factor.layout == Factor::Layout::kSideMajor;
-    const std::int64_t row = side_major ? i : k;
-    const std::int64_t at = factor.rows == nullptr ? row : factor.rows[row];
-    const std::int64_t offset = at * factor.stride + (side_major ? k : i);
+    const std::int64_t offset = factor.row(side_major ? i : k) * factor.stride + (side_major ? k : i);
     return static_cast<double>(factor.bf16 != nullptr ? to_float(factor.bf16[offset]) : factor.data[offset]);
   };
   for (const Product& product : products) {

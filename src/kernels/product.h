@@ -23,8 +23,10 @@ struct Factor {
   const float* data = nullptr;
   std::int64_t stride = 0;
   Layout layout = Layout::kSideMajor;
-  const std::int32_t* rows = nullptr;  // row(j) = rows[j], or j when null
+  const std::int32_t* rows = nullptr;  // null: all in order
   const BFloat16* bf16 = nullptr;      // in place of data: the elements of a right operand that is kSideMajor
+
+  std::int64_t row(std::int64_t j) const { return rows == nullptr ? j : std::int64_t{rows[j]}; }
 };
 
 // One result, or two that share their left operand.

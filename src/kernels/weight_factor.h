@@ -7,13 +7,8 @@
 namespace witan::kernels {
 
 inline Factor weight_of(const WeightBank<const float>& bank, std::int64_t expert) {
-  Factor factor{nullptr, bank.in, Factor::Layout::kSideMajor, nullptr};
-  if (bank.bf16 != nullptr) {
-    factor.bf16 = bank.bf16_of(expert).data;
-  } else {
-    factor.data = bank.of(expert).data;
-  }
-  return factor;
+  if (bank.bf16 != nullptr) return {.stride = bank.in, .bf16 = bank.bf16_of(expert).data};
+  return {.data = bank.of(expert).data, .stride = bank.in};
 }
 
 }  // namespace witan::kernels

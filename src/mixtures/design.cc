@@ -50,28 +50,40 @@ NamedColumn design_values(const CsvTable& table, const DesignColumn& column, con
   return result;
 }
 
-constexpr const char* kDecimalComma = "numbers with a decimal comma are read with --decimal ,";
+// A number, but with the decimal point that the table was not read with.
+bool has_other_decimal(const CsvTable& table, const std::string& text) {
+  return !is_csv_number(text, table.decimal) && is_csv_number(text, table.decimal == ',' ? '.' : ',');
+}
 
-bool has_decimal_comma(const std::string& text) { return !is_csv_number(text, '.') && is_csv_number(text, ','); }
+const char* advice_on_decimals(const CsvTable& table) {
+  return table.decimal == ',' ? "numbers with a decimal point are read with --decimal ."
+                              : "numbers with a decimal comma are read with --decimal ,";
+}
 
-// Refuses a text column that was meant to be numbers: with decimal commas, or numbers but for a few values of many.
+// Refuses a text column that was meant to be numbers: with other decimals, or numbers but for a few values of many.
 void check_category(const CsvTable& table, const CsvColumn& column) {
   constexpr std::size_t kManyLevels = 30;
   std::size_t numbers = 0;
-  std::size_t commas = 0;
+  std::vector<std::size_t> others;  // levels with the other decimal point
   std::size_t odd = 0;
   for (std::size_t i = 0; i < column.levels.size(); ++i) {
-    if (is_csv_number(column.levels[i], '.')) {
+    if (is_csv_number(column.levels[i], table.decimal)) {
       ++numbers;
-    } else if (has_decimal_comma(column.levels[i])) {
-      ++commas;
+    } else if (has_other_decimal(table, column.levels[i])) {
+      others.push_back(i);
     } else {
       odd = i;
     }
   }
-  if (commas > 0 && commas + numbers == column.levels.size())
-    fail("{}: column '{}' has text such as '{}'; {}", table.source, column.name, column.levels.front(), kDecimalComma);
+  if (!others.empty() && others.size() + numbers == column.levels.size()) {
+    fail("{}: column '{}' has text such as '{}'; {}", table.source, column.name, column.levels[others.front()],
+         advice_on_decimals(table));
+  }
   if (column.levels.size() <= kManyLevels || 20 * numbers < 19 * column.levels.size()) return;
+  if (numbers == column.levels.size()) {  // a piece of a larger table
+    fail("{}: column '{}' has numbers, and text elsewhere; correct that, or write NA where a value is missing",
+         table.source, column.name);
+  }
   const auto at = std::find(column.codes.begin(), column.codes.end(), static_cast<std::int32_t>(odd));
   const std::string where = at == column.codes.end() ? fmt::format("{}: column '{}'", table.source, column.name)
                                                      : place(table, at - column.codes.begin(), column.name);
@@ -194,11 +206,13 @@ std::vector<std::string> classes_of(const CsvTable& table, const CsvColumn& colu
 
 // For a target that should be numbers: names the first value that is none.
 [[noreturn]] void fail_for_text(const CsvTable& table, const CsvColumn& column, const std::vector<std::int64_t>& rows) {
-  const auto odd = std::find_if(rows.begin(), rows.end(),
-                                [&](std::int64_t row) { return !is_csv_number(class_text(column, row), '.'); });
+  const auto odd = std::find_if(rows.begin(), rows.end(), [&](std::int64_t row) {
+    return !is_csv_number(class_text(column, row), table.decimal);
+  });
   const std::int64_t row = odd == rows.end() ? rows.front() : *odd;
   const std::string text = class_text(column, row);
-  if (has_decimal_comma(text)) fail("{}: '{}' is no number; {}", place(table, row, column.name), text, kDecimalComma);
+  if (has_other_decimal(table, text))
+    fail("{}: '{}' is no number; {}", place(table, row, column.name), text, advice_on_decimals(table));
   fail("{}: '{}' is no number, and this family needs one (families of classes: logistic, multinomial)",
        place(table, row, column.name), text);
 }

@@ -12,6 +12,10 @@
 
 namespace witan::mixtures {
 
+// Where densities that would be 0 stop: far below any of standardised data, and far from overflow when rows are added
+// up.
+constexpr double kLeastLogDensity = -1e290;
+
 // A parameter that is not linear, in the user's units: "sigma", "nu".
 struct ShapeValue {
   std::string name;

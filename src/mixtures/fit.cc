@@ -38,7 +38,7 @@ constexpr int kShakes = 30;         // of a maximum with kinks, among many other
 
 // Starts are cheap on few rows, and with more experts fewer of them lead to the highest maximum.
 int restarts_for(std::int64_t rows, const FitOptions& options) {
-  if (has_network_gate(options) || has_network_experts(options)) return kNetworkStarts;
+  if (has_networks(options)) return kNetworkStarts;
   if (options.experts == 1) return 1;
   const bool few = options.experts == 2;
   if (rows > 20'000) return 15;
@@ -89,8 +89,7 @@ class Runs {
       : options_(options),
         model_(make_model(frame, options)),
         router_(make_router(options.router, static_cast<std::uint64_t>(options.seed))),
-        // Fewer records than this decide nothing about a regression.
-        least_mass_(model_->num_experts() > 1 ? static_cast<double>(frame.expert_input_names().size()) + 2.0 : 0.0) {}
+        least_records_(least_records(*model_, frame)) {}
 
   bool is_network() const { return mixtures::is_network(*model_); }
   bool smooth() const { return model_->experts().smooth(); }
@@ -128,8 +127,7 @@ class Runs {
         std::min<std::int64_t>(options_.max_iterations, newton ? kEmBeforeNewton : std::numeric_limits<int>::max()));
     const double tolerance = newton ? std::max(kToleranceBeforeNewton, options_.tolerance) : options_.tolerance;
     if (options_.training == "em") {
-      Weights weights(prepared.data().count(), model_->num_experts());
-      expectation_step(*model_, prepared.data(), *router_, weights);
+      Weights weights = weights_at(candidate, prepared);
       candidate.history.clear();
       climb(candidate, prepared, weights, iterations, tolerance);
     } else {
@@ -161,13 +159,12 @@ class Runs {
   // on from there until no move is left.
   void search(Candidate& candidate, const Prepared& prepared, int tries, const std::function<void(int)>& report) {
     const Eigen::MatrixXd points = start_points(prepared.data(), prepared.frame().target_kind);
-    Weights weights(prepared.data().count(), model_->num_experts());
+    Weights here = weights_at(candidate, prepared);
     for (int move = 0; move < tries; ++move) {
       report(move);
       Random random(static_cast<std::uint64_t>(options_.seed), 0x6d76ULL + static_cast<std::uint64_t>(move));
       model_->set_parameters(candidate.parameters);
-      expectation_step(*model_, prepared.data(), *router_, weights);
-      weights = moved(weights, points, !options_.tree.empty(), random);
+      Weights weights = moved(here, points, !options_.tree.empty(), random);
       Candidate there;
       there.restart.number = candidate.restart.number;
       there.restart.start = "moved";
@@ -181,7 +178,9 @@ class Runs {
       }
       if (!there.sound() || gain() < kSameMaximum * (1.0 + std::fabs(candidate.restart.objective))) continue;
       finish(there, prepared);
-      if (there.sound() && gain() > 0.0) candidate = std::move(there);
+      if (!there.sound() || !(gain() > 0.0)) continue;
+      candidate = std::move(there);
+      here = weights_at(candidate, prepared);
     }
   }
 
@@ -211,6 +210,14 @@ class Runs {
   }
 
  private:
+  // Case weights times responsibilities at the candidate's parameters, where the model is left.
+  Weights weights_at(const Candidate& candidate, const Prepared& prepared) {
+    Weights weights(prepared.data().count(), model_->num_experts());
+    model_->set_parameters(candidate.parameters);
+    expectation_step(*model_, prepared.data(), *router_, weights);
+    return weights;
+  }
+
   void follow_gradient(Candidate& candidate, const Prepared& prepared, int iterations, double tolerance,
                        std::int64_t epochs) {
     GradientOptions gradient;
@@ -237,7 +244,7 @@ class Runs {
     EmOptions em;
     em.max_iterations = max_iterations;
     em.tolerance = tolerance;
-    em.least_mass = least_mass_ * prepared.total_weight() / static_cast<double>(prepared.data().count());
+    em.least_mass = least_records_ * prepared.total_weight() / static_cast<double>(prepared.data().count());
     const EmRun run = run_em(*model_, prepared.data(), *router_, em, weights);
     candidate.parameters = model_->parameters();
     candidate.restart.objective = run.objective();
@@ -257,12 +264,12 @@ class Runs {
   // Densities with kinks have a maximum near every few rows. From case weights that are moved a little, EM arrives at
   // others nearby; the highest is kept.
   void shake(Candidate& candidate, const Prepared& prepared) {
-    Weights weights(prepared.data().count(), model_->num_experts());
+    Weights here = weights_at(candidate, prepared);
     for (int shake = 0; shake < kShakes; ++shake) {
       Random random(static_cast<std::uint64_t>(options_.seed), 0x5a4eULL + static_cast<std::uint64_t>(shake));
       const double size = std::pow(0.5, shake % 5);
       model_->set_parameters(candidate.parameters);
-      expectation_step(*model_, prepared.data(), *router_, weights);
+      Weights weights = here;
       for (Eigen::Index n = 0; n < weights.rows(); ++n) {
         weights.row(n) *= std::pow(-std::log(random.uniform_open()), size);  // Rubin's Bayesian bootstrap at size 1
       }
@@ -273,22 +280,21 @@ class Runs {
       candidate.restart.objective = moved.restart.objective;
       candidate.restart.iterations = moved.restart.iterations;
       candidate.history.push_back(moved.restart.objective);
+      here = weights_at(candidate, prepared);
     }
     model_->set_parameters(candidate.parameters);
   }
 
   void judge(Candidate& candidate) const {
     candidate.reason = degenerate_reason(*model_);
-    if (candidate.reason.empty() && candidate.starved) {
-      candidate.reason = fmt::format("an expert is left with fewer than {:.0f} records", least_mass_);
-    }
+    if (candidate.reason.empty() && candidate.starved) candidate.reason = starved_reason(least_records_);
     candidate.restart.degenerate = !candidate.reason.empty();
   }
 
   const FitOptions& options_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Router> router_;
-  double least_mass_;
+  double least_records_;
 };
 
 // Brings the best of the ranked candidates to a maximum each. Runs that end at a maximum which another one ended at
@@ -387,6 +393,14 @@ std::string degenerate_reason(const Model& model) {
   return {};
 }
 
+double least_records(const Model& model, const Frame& frame) {
+  return model.num_experts() > 1 ? static_cast<double>(frame.expert_input_names().size()) + 2.0 : 0.0;
+}
+
+std::string starved_reason(double least) {
+  return fmt::format("an expert is left with fewer than {:.0f} records", least);
+}
+
 std::string no_polish_reason(const Model& model, const FitOptions& options) {
   if (is_network(model)) return "networks: no Hessian";
   if (!options.polish) return "not asked for";
@@ -463,7 +477,7 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
   };
   {
     const Prepared part =
-        whole ? prepared.subsample(0, 0) : prepared.subsample(kSubsampleRows, static_cast<std::uint64_t>(options.seed));
+        whole ? Prepared() : prepared.subsample(kSubsampleRows, static_cast<std::uint64_t>(options.seed));
     const Prepared& used = whole ? prepared : part;
     const int iterations = static_cast<int>(std::min<std::int64_t>(options.max_iterations, kShortIterations));
     const double scale = prepared.total_weight() / used.total_weight();

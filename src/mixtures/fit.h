@@ -72,6 +72,10 @@ void summarize(Fit& fit, const RowSource& rows);
 
 // Why a model is degenerate ("expert 2: its variance reached the floor"); empty where it is sound.
 std::string degenerate_reason(const Model& model);
+// Fewer records than this decide nothing about an expert's regression; 0 where it has no rivals. A model with an expert
+// of fewer is degenerate too, for the reason that starved_reason says.
+double least_records(const Model& model, const Frame& frame);
+std::string starved_reason(double least);
 
 // Why polish() is not to be run on this model, or would prove nothing: "the router is not the exact posterior". Empty
 // where a certificate can be had. One rule, of fits in memory and of streams.

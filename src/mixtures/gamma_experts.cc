@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "kernels/columns.h"
+#include "mixtures/backtracking.h"
 #include "mixtures/distributions.h"
 #include "mixtures/least_squares.h"
 
@@ -19,14 +20,13 @@ constexpr int kMeanSteps = 3;
 constexpr int kMeanHalvings = 30;
 constexpr int kShapeSteps = 20;
 constexpr double kSmallestShape = 1e-6;
-constexpr double kLeastLogGamma = -1e290;
 
 // A target that underflowed to 0 when it was scaled counts as the least number above 0.
 double safe_log(double y) { return std::log(std::max(y, std::numeric_limits<double>::min())); }
 
 double log_gamma_density(double log_mean, double shape, double normalizer, double log_y) {
   const double u = log_y - log_mean;
-  return std::max(normalizer - log_y - shape * (std::expm1(u) - u), kLeastLogGamma);
+  return std::max(normalizer - log_y - shape * (std::expm1(u) - u), kLeastLogDensity);
 }
 
 // sum_n h_n (-log mu_n - y_n / mu_n), what the coefficients of the mean are chosen by.
@@ -95,20 +95,11 @@ void GammaExperts::fit_mean(int expert, const Rows& rows, const double* weights)
         out[i] = weights[begin + i] > 0.0 ? rows.targets[0][begin + i] * std::exp(-out[i]) - 1.0 : 0.0;
     });
     const LeastSquares fitted = weighted_least_squares({rows.count, rows.inputs, {working.data()}}, weights);
-    if (fitted.rank_deficient) note_ = "rank-deficient least squares: the smallest of the best coefficients was taken";
+    if (fitted.rank_deficient) note_ = kRankDeficientNote;
     const Eigen::VectorXd direction = fitted.coefficients.col(0);
     if (!direction.allFinite()) return;
-    bool climbed = false;
-    double length = 1.0;
-    for (int halving = 0; halving < kMeanHalvings && !climbed; ++halving, length *= 0.5) {
-      const Eigen::VectorXd candidate = b + length * direction;
-      const double reached = mean_objective(rows, weights, candidate);
-      if (!(reached >= value)) continue;
-      b = candidate;
-      value = reached;
-      climbed = true;
-    }
-    if (!climbed) return;
+    const auto objective = [&](const Eigen::VectorXd& at) { return mean_objective(rows, weights, at); };
+    if (!climb_by_halving(objective, direction, kMeanHalvings, b, value)) return;
   }
 }
 
@@ -178,7 +169,7 @@ double GammaExperts::cdf(int /*expert*/, const double* heads, int /*output*/, do
 }
 
 double GammaExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
-  if (targets[0] < 0.0) return kLeastLogGamma;
+  if (targets[0] < 0.0) return kLeastLogDensity;
   const double shape = std::exp(heads[1]);
   return log_gamma_density(heads[0], shape, gamma_normalizer(shape)[0], safe_log(targets[0]));
 }

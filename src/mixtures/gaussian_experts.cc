@@ -12,9 +12,6 @@
 namespace witan::mixtures {
 namespace {
 
-// Far below any density of standardised data, and far from overflow when rows are added up.
-constexpr double kLeastLogDensity = -1e290;
-
 // E|Z| of a normal variable with this mean and standard deviation.
 double mean_absolute(double mean, double deviation) {
   const double z = mean / deviation;
@@ -97,7 +94,7 @@ void GaussianExperts::fit(const Rows& rows, const Weights& weights) {
     const double mass = weights.col(k).sum();
     if (!(mass > 0.0)) continue;
     const LeastSquares fitted = weighted_least_squares(rows, h);
-    if (fitted.rank_deficient) note_ = "rank-deficient least squares: the smallest of the best coefficients was taken";
+    if (fitted.rank_deficient) note_ = kRankDeficientNote;
     for (std::size_t d = 0; d < outputs_; ++d) {
       const auto column = fitted.coefficients.col(static_cast<Eigen::Index>(d));
       std::copy(column.begin(), column.end(), coefficients(heads_of(k)[d]));

@@ -7,6 +7,7 @@
 #include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
+
 LeastSquares weighted_least_squares(const Rows& rows, const double* weights) {
   const auto inputs = static_cast<std::int64_t>(rows.inputs.size());
   const auto targets = static_cast<std::int64_t>(rows.targets.size());

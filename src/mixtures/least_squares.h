@@ -12,6 +12,10 @@ struct LeastSquares {
   bool rank_deficient = false;   // then the coefficients are the smallest of the best
 };
 
+// The note of experts to whom that happened.
+constexpr const char* kRankDeficientNote =
+    "rank-deficient least squares: the smallest of the best coefficients was taken";
+
 // Minimises sum_n weights_n |y_n - B'x_n|^2.
 LeastSquares weighted_least_squares(const Rows& rows, const double* weights);
 

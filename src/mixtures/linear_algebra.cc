@@ -1,3 +1,4 @@
+// Eigen's decompositions, behind plain functions.
 #include "mixtures/linear_algebra.h"
 
 #include <Eigen/Cholesky>

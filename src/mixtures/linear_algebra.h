@@ -1,6 +1,7 @@
+// Decompositions of small dense matrices in double. linear_algebra.cc is the only file of the folder that instantiates
+// Eigen's: each costs seconds of compilation wherever it is named.
 #pragma once
-// Decompositions of small dense matrices in double. The only file of the folder that instantiates Eigen's: each costs
-// seconds of compilation wherever it is named.
+
 #include <Eigen/Core>
 
 namespace witan::mixtures {

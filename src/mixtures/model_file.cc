@@ -136,7 +136,7 @@ FittedModel read_fields(const Json& json, const std::string& where) {
   const auto experts = static_cast<double>(fitted.options.experts);
   const bool classes = fitted.frame.target_kind == TargetKind::kClass;
   const double outputs = static_cast<double>(classes ? fitted.frame.classes.size() : fitted.frame.targets.size());
-  const bool networks = has_network_gate(fitted.options) || has_network_experts(fitted.options);
+  const bool networks = has_networks(fitted.options);
   const double least = networks ? least_network_parameters(fitted.options)
                                 : (experts - 1.0) * static_cast<double>(fitted.options.gate == "gaussian"
                                                                             ? 1

@@ -85,6 +85,9 @@ class Chain : public Network {
   explicit Chain(std::vector<std::unique_ptr<Network>> parts)
       : Network(parts.front()->inputs(), parts.back()->outputs()), parts_(std::move(parts)) {
     for (std::size_t i = 1; i < parts_.size(); ++i) WITAN_ASSERT(parts_[i - 1]->outputs() == parts_[i]->inputs());
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      if (parts_[i]->balanced()) to_balance_ = i + 1;
+    }
   }
 
   Eigen::Index size() const override {
@@ -123,14 +126,16 @@ class Chain : public Network {
     return d;
   }
 
+  bool balanced() const override { return to_balance_ > 0; }
   void balance(const double* parameters, const Matrix& x, double margin) override {
     Matrix y = x;
-    for (const auto& part : parts_) {
+    for (std::size_t i = 0; i < to_balance_; ++i) {
       std::any kept;
-      const Matrix next = part->forward(parameters, y, kept);  // as the rows were served, before anything is closed
-      part->balance(parameters, y, margin);
-      y = next;
-      parameters += part->size();
+      Matrix next;  // as the rows were served, before anything is closed
+      if (i + 1 < to_balance_) next = parts_[i]->forward(parameters, y, kept);
+      parts_[i]->balance(parameters, y, margin);
+      y = std::move(next);
+      parameters += parts_[i]->size();
     }
   }
   void lift_balance() override {
@@ -139,6 +144,7 @@ class Chain : public Network {
 
  private:
   std::vector<std::unique_ptr<Network>> parts_;
+  std::size_t to_balance_ = 0;  // parts up to the last one that balance() is for
 };
 
 class Blend : public Network {
@@ -200,6 +206,7 @@ class Blend : public Network {
     return d + gate_->backward(parameters, all.gate, logits, gradient);
   }
 
+  bool balanced() const override { return balanced_; }
   void balance(const double* parameters, const Matrix& x, double margin) override {
     if (!balanced_) return;
     std::any kept;

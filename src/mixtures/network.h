@@ -37,7 +37,9 @@ class Network {
 
   // Trains the gates of blends within bounds (Eigen, Ranzato & Sutskever 2013, section 3): adds what each of them gave
   // its experts at the rows x to running totals, and from then on gives nothing to an expert whose total exceeds the
-  // mean of its blend by more than `margin` rows; the others share it. Only blends that were made to be balanced.
+  // mean of its blend by more than `margin` rows; the others share it. Only blends that were made to be balanced, and
+  // chains of them: elsewhere it does nothing, and balanced() is false.
+  virtual bool balanced() const { return false; }
   virtual void balance(const double* /*parameters*/, const Eigen::MatrixXd& /*x*/, double /*margin*/) {}
   // Ends that: totals are forgotten, and every expert is served again.
   virtual void lift_balance() {}

@@ -76,6 +76,10 @@ void NetworkExperts::add_gradient(const Rows& rows, std::int64_t begin, std::int
     std::vector<double> hessian(numbers.size() * numbers.size());
     for (std::int64_t n = 0; n < count; ++n) {
       const double h = weights[static_cast<std::size_t>(k)][n];
+      if (h == 0.0) {  // derivatives far from all experts may be infinite
+        predictors.col(n).setZero();
+        continue;
+      }
       family_->derivatives(k, heads.col(n).data(), targets.col(n).data(), of_heads.data(), hessian.data());
       Eigen::Index linear = 0;
       for (std::size_t i = 0; i < numbers.size(); ++i) {
@@ -98,9 +102,10 @@ void NetworkExperts::initialize(Random& random) {
 }
 
 void NetworkExperts::balance(const Rows& rows, std::int64_t begin, std::int64_t count, double margin) {
-  const Eigen::MatrixXd x = matrix_of(rows.inputs, begin, count);
-  for (std::size_t k = 0; k < networks_.size(); ++k)
-    networks_[k]->balance(network_parameters(static_cast<int>(k)), x, margin);
+  for (std::size_t k = 0; k < networks_.size(); ++k) {
+    if (!networks_[k]->balanced()) continue;
+    networks_[k]->balance(network_parameters(static_cast<int>(k)), matrix_of(rows.inputs, begin, count), margin);
+  }
 }
 
 void NetworkExperts::lift_balance() {

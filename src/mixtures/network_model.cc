@@ -66,6 +66,7 @@ bool has_network_gate(const FitOptions& options) {
 bool has_network_experts(const FitOptions& options) {
   return !options.expert_hidden.empty() || blends(options) || !options.stack.empty();
 }
+bool has_networks(const FitOptions& options) { return has_network_gate(options) || has_network_experts(options); }
 
 std::vector<int> parse_hidden(const std::string& field, const std::string& text) {
   std::vector<int> sizes;

@@ -12,9 +12,10 @@
 
 namespace witan::mixtures {
 
-// Whether the options ask for a network anywhere.
+// Whether the options ask for a network: as the gate, as experts, or anywhere.
 bool has_network_gate(const FitOptions& options);
 bool has_network_experts(const FitOptions& options);
+bool has_networks(const FitOptions& options);
 
 // "16,8" -> {16, 8}; empty: none. Throws Error naming the field for anything but sizes from 1 to 4096.
 std::vector<int> parse_hidden(const std::string& field, const std::string& text);

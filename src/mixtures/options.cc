@@ -79,7 +79,7 @@ void FitOptions::validate() {
   if (has_network_experts(*this) && shared_variance && combine == "densities" && experts > 1) {
     fail("fit.shared_variance: experts that are networks have variances of their own");
   }
-  if (has_network_gate(*this) || has_network_experts(*this)) training = "gradient";
+  if (has_networks(*this)) training = "gradient";
   if (training == "gradient" && (router != "posterior" || sigma_convention != "ml")) {
     fail("fit.training: training=gradient climbs the likelihood: it needs router=posterior and sigma_convention=ml");
   }

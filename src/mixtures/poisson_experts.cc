@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "kernels/columns.h"
+#include "mixtures/backtracking.h"
 #include "mixtures/distributions.h"
 #include "mixtures/least_squares.h"
 #include "mixtures/linear_algebra.h"
@@ -15,7 +16,6 @@ namespace {
 
 constexpr int kPoissonNewtonSteps = 3;
 constexpr int kPoissonHalvings = 30;
-constexpr double kLeastLogProbability = -1e290;
 
 }  // namespace
 
@@ -35,7 +35,7 @@ void PoissonExperts::log_density(const Rows& rows, std::int64_t begin, std::int6
     kernels::linear_combination(x, coefficients(heads_of(k)[0]), count, density);
     for (std::int64_t i = 0; i < count; ++i) {
       density[i] = std::max(y[i] * density[i] - std::exp(density[i]) - log_factorial[static_cast<std::size_t>(i)],
-                            kLeastLogProbability);
+                            kLeastLogDensity);
     }
   }
 }
@@ -92,17 +92,8 @@ void PoissonExperts::fit(const Rows& rows, const Weights& weights) {
       bool rank_deficient = false;
       const Eigen::VectorXd direction = solve_symmetric(information, gradient, rank_deficient);
       if (!direction.allFinite()) break;
-      double length = 1.0;
-      bool climbed = false;
-      for (int halving = 0; halving < kPoissonHalvings && !climbed; ++halving, length *= 0.5) {
-        const Eigen::VectorXd candidate = b + length * direction;
-        const double reached = objective(rows, h, candidate);
-        if (!(reached >= value)) continue;
-        b = candidate;
-        value = reached;
-        climbed = true;
-      }
-      if (!climbed) break;
+      const auto objective_at = [&](const Eigen::VectorXd& at) { return objective(rows, h, at); };
+      if (!climb_by_halving(objective_at, direction, kPoissonHalvings, b, value)) break;
     }
   }
 }
@@ -122,7 +113,7 @@ double PoissonExperts::cdf(int /*expert*/, const double* heads, int /*output*/, 
 }
 
 double PoissonExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
-  return std::max(targets[0] * heads[0] - std::exp(heads[0]) - std::lgamma(targets[0] + 1.0), kLeastLogProbability);
+  return std::max(targets[0] * heads[0] - std::exp(heads[0]) - std::lgamma(targets[0] + 1.0), kLeastLogDensity);
 }
 
 void PoissonExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {

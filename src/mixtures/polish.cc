@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "base/interrupt.h"
 #include "mixtures/derivatives.h"
 #include "mixtures/linear_algebra.h"
@@ -130,10 +131,7 @@ bool climb(Objective& objective, Eigen::VectorXd step, Eigen::VectorXd& at) {
 Certificate polish(Model& model, const RowSource& rows, int max_steps) {
   Certificate certificate;
   Eigen::VectorXd at = model.parameters();
-  if (at.size() > kMaxPolishedParameters) {
-    certificate.reason = fmt::format("{} parameters exceed {}: no Hessian", at.size(), kMaxPolishedParameters);
-    return certificate;
-  }
+  WITAN_ASSERT(at.size() <= kMaxPolishedParameters);
   Objective objective(model, rows);
   objective.differentiate(at);
   Curvature curvature(objective);

@@ -9,7 +9,7 @@
 
 namespace witan::mixtures {
 
-// Beyond, a Hessian and its eigenvectors take too long: polish computes nothing and says so.
+// Beyond, a Hessian and its eigenvectors take too long: polish is not to be called (no_polish_reason in fit.h).
 constexpr Eigen::Index kMaxPolishedParameters = 1200;
 
 struct Certificate {

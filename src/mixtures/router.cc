@@ -19,7 +19,6 @@ class PosteriorRouter : public Router {
              double* contributions) const override {
     kernels::column_softmax(columns, count, contributions);
   }
-  bool exact_posterior() const override { return true; }
 };
 
 class HardRouter : public Router {

@@ -25,8 +25,6 @@ class Router {
   virtual void begin_iteration(int /*iteration*/) {}
   // Whether EM climbs `contributions`, so that it can be told when it has arrived.
   virtual bool monotone() const { return true; }
-  // Whether the contributions are the log-likelihood, so that its gradient vanishes where EM arrives.
-  virtual bool exact_posterior() const { return false; }
 };
 
 // "posterior": h = w f / sum w f (Dempster, Laird & Rubin 1977); climbs the log-likelihood.

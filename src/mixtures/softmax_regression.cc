@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/columns.h"
+#include "mixtures/backtracking.h"
 #include "mixtures/linear_algebra.h"
 
 namespace witan::mixtures {
@@ -158,21 +159,6 @@ class Problem {
   const Eigen::MatrixXd& penalty_;
 };
 
-// Moves v along the step, halved until the objective does not fall. False when it always does.
-bool climb(const Problem& problem, const Eigen::VectorXd& step, Eigen::VectorXd& v, double& value) {
-  double length = 1.0;
-  for (int halving = 0; halving < kMaxNewtonHalvings; ++halving, length *= 0.5) {
-    const Eigen::VectorXd candidate = v + length * step;
-    const double reached = problem.value(candidate);
-    if (reached >= value) {
-      v = candidate;
-      value = reached;
-      return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 double maximize_softmax(const Rows& rows, int classes, const ClassMasses& masses, const Eigen::MatrixXd& penalty,
@@ -181,6 +167,10 @@ double maximize_softmax(const Rows& rows, int classes, const ClassMasses& masses
   const Problem problem(rows, classes, masses, penalty);
   Eigen::VectorXd v = coefficients;
   double value = problem.value(v);
+  const auto climb = [&](const Eigen::VectorXd& step) {
+    const auto objective = [&](const Eigen::VectorXd& at) { return problem.value(at); };
+    return climb_by_halving(objective, step, kMaxNewtonHalvings, v, value);
+  };
   Eigen::VectorXd gradient;
   Eigen::MatrixXd information;
   for (int step = 0; step < max_steps; ++step) {
@@ -190,12 +180,12 @@ double maximize_softmax(const Rows& rows, int classes, const ClassMasses& masses
     Eigen::VectorXd newton;
     if (solve_positive_definite(information, gradient, newton) && newton.allFinite()) {
       if (gradient.dot(newton) < threshold) break;
-      climbed = climb(problem, newton, v, value);
+      climbed = climb(newton);
     }
     if (!climbed) {
       Eigen::VectorXd bounded;
       if (!solve_positive_definite(problem.information_bound(), gradient, bounded)) break;
-      if (gradient.dot(bounded) < threshold || !climb(problem, bounded, v, value)) break;
+      if (gradient.dot(bounded) < threshold || !climb(bounded)) break;
     }
   }
   coefficients = v;

@@ -21,7 +21,7 @@ constexpr std::size_t kMostCandidates = 3;
 class OnlineEm {
  public:
   // The model stands at `at`, fitted to `start`, which counts as the batches before the first.
-  OnlineEm(Model& model, const Router& router, Eigen::VectorXd at, const Data& start, double total_weight,
+  OnlineEm(Model& model, Router& router, Eigen::VectorXd at, const Data& start, double total_weight,
            std::int64_t batch_rows)
       : model_(model),
         router_(router),
@@ -69,6 +69,7 @@ class OnlineEm {
   }
 
   void step(const Data& batch) {
+    router_.begin_iteration(static_cast<int>(batches_));
     const Derivatives scores = score_products(model_, batch, router_);
     batches_ += 1.0;
     information_ += (scores.hessian / batch.total_weight - information_) / batches_;
@@ -92,7 +93,7 @@ class OnlineEm {
   }
 
   Model& model_;
-  const Router& router_;
+  Router& router_;
   Eigen::VectorXd at_;
   Eigen::VectorXd lower_;
   Eigen::VectorXd upper_;
@@ -152,7 +153,7 @@ StreamedFit fit_stream(const TableStream& table, FitOptions options, const Strea
     if (stream.stage) stream.stage(text);
   };
   const bool is_all = table.rows() <= stream.start_rows;
-  if (!is_all && (has_network_gate(options) || has_network_experts(options))) {
+  if (!is_all && has_networks(options)) {
     fail("fit.stream: networks are trained on tables in memory; leave --stream out, or the networks");
   }
   if (!is_all && options.sigma_convention != "ml") {
@@ -206,22 +207,19 @@ StreamedFit fit_stream(const TableStream& table, FitOptions options, const Strea
   if (fit.certificate.reason.empty()) {
     stage("Newton's method on the whole table");
     fit.certificate = polish(model, rows, kNewtonSteps);
-    std::vector<Place> polished = {{model.parameters()}};
-    compare(model, *router, rows, polished);
-    model.set_parameters(polished.front().parameters);
-    history.push_back(polished.front().objective);
   }
   stage("summing up");
   summarize(fit, rows);
   fit.degenerate_reason = degenerate_reason(model);
-  const double least = static_cast<double>(fit.frame.expert_input_names().size()) + 2.0;
+  const double least = least_records(model, fit.frame);
   const double records = *std::min_element(fit.sizes.begin(), fit.sizes.end());
   if (fit.degenerate_reason.empty() && records < least * total_weight / static_cast<double>(table.scales().rows))
-    fit.degenerate_reason = fmt::format("an expert is left with fewer than {:.0f} records", least);
+    fit.degenerate_reason = starved_reason(least);
   fit.degenerate = !fit.degenerate_reason.empty();
   // From standardised targets to the user's, as the likelihood goes.
   const double shift = total_weight * fit.frame.log_density_shift(model.gate().joint());
   for (double& value : history) value += shift;
+  if (fit.certificate.has_hessian) history.push_back(fit.joint_log_likelihood - model.penalty_value());
   fit.objective = history.back();
   fit.converged = fit.certificate.maximum;
   fit.monotone = std::is_sorted(history.begin(), history.end());

@@ -112,7 +112,7 @@ void StudentTExperts::fit_location(int expert, const Rows& rows, const double* w
     }
   });
   const LeastSquares fitted = weighted_least_squares(rows, scaled.data());
-  if (fitted.rank_deficient) note_ = "rank-deficient least squares: the smallest of the best coefficients was taken";
+  if (fitted.rank_deficient) note_ = kRankDeficientNote;
   for (std::size_t d = 0; d < outputs_; ++d) {
     const auto column = fitted.coefficients.col(static_cast<Eigen::Index>(d));
     std::copy(column.begin(), column.end(), coefficients(heads_of(expert)[d]));

@@ -60,13 +60,16 @@ void append_row(CsvTable& to, const CsvTable& from, std::int64_t row) {
 
 TableStream::TableStream(const std::filesystem::path& path, DesignRequest request, std::function<void(double)> progress,
                          CsvOptions csv)
-    : request_(std::move(request)), progress_(std::move(progress)), stream_(path, kCsvPieceBytes, std::move(csv)) {
+    : request_(std::move(request)),
+      progress_(std::move(progress)),
+      source_(path.string()),
+      stream_(path, kCsvPieceBytes, std::move(csv)) {
   schema_ = scan_csv(stream_, [&](std::int64_t bytes) {
     throw_if_interrupted();
     if (progress_)
       progress_(static_cast<double>(bytes) / static_cast<double>(std::max<std::int64_t>(1, stream_.bytes())));
   });
-  if (schema_.rows == 0) fail("{}: no rows", path.string());
+  if (schema_.rows == 0) fail("{}: no rows", source_);
   if (request_.target == TargetKind::kClass) find_classes();
   measure();
 }
@@ -91,20 +94,22 @@ void TableStream::each(const std::function<void(Sample&)>& body) const {
 
 void TableStream::find_classes() {
   for (const std::string& name : request_.formula.targets) {
+    const auto fail_for_many = [&] {
+      fail("{}: the target '{}' has more than {} different values; as a class it may not", source_, name,
+           CsvSchema::kMostLevels);
+    };
+    if (schema_.crowded.contains(name)) fail_for_many();
+    if (schema_.text_columns.contains(name)) {
+      request_.classes = schema_.levels.at(name);
+      continue;
+    }
     std::set<double> numbers;
-    std::set<std::string> texts;
     each_table([&](CsvTable& piece) {
-      const CsvColumn& column = piece.find(name);
-      texts.insert(column.levels.begin(), column.levels.end());
-      for (const double value : column.numbers) {
+      for (const double value : piece.find(name).numbers) {
         if (!std::isnan(value)) numbers.insert(value);
       }
-      if (numbers.size() > CsvSchema::kMostLevels || texts.size() > CsvSchema::kMostLevels) {
-        fail("{}: the target '{}' has more than {} different values; as a class it may not", piece.source, name,
-             CsvSchema::kMostLevels);
-      }
+      if (numbers.size() > CsvSchema::kMostLevels) fail_for_many();
     });
-    request_.classes.assign(texts.begin(), texts.end());
     for (const double value : numbers) request_.classes.push_back(fmt::format("{}", value));
   }
 }
@@ -115,6 +120,12 @@ void TableStream::measure() {
   request_.piece = true;
   each_table([&](CsvTable& piece) {
     BuiltDesign built = build_design(piece, request_);
+    for (const Category& category : built.design.categories) {
+      if (schema_.crowded.contains(category.column)) {
+        fail("{}: column '{}': more than {} different texts; as a category it may have no more", source_,
+             category.column, CsvSchema::kMostLevels);
+      }
+    }
     dropped_ += built.dropped;
     Sample& sample = built.sample;
     drop_weightless(sample);
@@ -139,6 +150,7 @@ CsvTable TableStream::draw(std::int64_t count, std::uint64_t seed) const {
   each_table([&](CsvTable& piece) {
     if (drawn.columns.empty()) {
       drawn.source = piece.source;
+      drawn.decimal = piece.decimal;
       for (const CsvColumn& column : piece.columns)
         drawn.columns.push_back({column.name, column.numeric, {}, {}, column.levels, 0});
     }

@@ -39,6 +39,7 @@ class TableStream {
 
   DesignRequest request_;
   std::function<void(double)> progress_;
+  std::string source_;  // for messages
   mutable CsvStream stream_;
   CsvSchema schema_;
   KnownScales scales_;

@@ -10,8 +10,6 @@
 namespace witan {
 namespace {
 
-constexpr const char* kWeightsFile = "model.safetensors";
-
 std::vector<Parameter> stored_parameters(const Decoder& model) {
   std::vector<Parameter> all = model.parameters();
   const std::vector<Parameter> buffers = model.buffers();

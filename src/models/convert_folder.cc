@@ -14,7 +14,6 @@
 #include "base/suggest.h"
 #include "formats/quantize.h"
 #include "formats/sharded_safetensors.h"
-#include "formats/stored_values.h"
 #include "models/released_files.h"
 
 namespace witan {
@@ -49,56 +48,64 @@ bool is_linear(std::string_view name, std::size_t rank) {
   return !name.ends_with("gate.weight");
 }
 
-// The numbers of one folder, and the one tensor that was read last: a quantized tensor and its scales come in turn.
+// The numbers of one folder.
 class Source {
  public:
   explicit Source(const std::filesystem::path& folder)
       : config_(read_config_file(folder)),
-        reader_(folder),
-        values_(naming(folder / kConfigFile, [&] { return stored_values(config_, reader_); })) {}
+        files_(folder, config_),
+        is_gpt_oss_(naming(folder / kConfigFile, [&] { return model_type_of(config_); }) == "gpt_oss") {}
 
   const nlohmann::json& config() const { return config_; }
-  const SafetensorsReader& reader() const { return reader_; }
-  const StoredValues& values() const { return values_; }
-  bool is_gpt_oss() const { return model_type_of(config_) == "gpt_oss"; }
+  const SafetensorsReader& reader() const { return files_.reader(); }
+  const StoredValues& values() const { return files_.values(); }
+  bool is_gpt_oss() const { return is_gpt_oss_; }
 
   bool is_quantized(const std::string& name) const {
-    return values_.is_mxfp4(name) || reader_.tensor(name).dtype == DType::kF8E4M3;
+    return values().is_mxfp4(name) || reader().tensor(name).dtype == DType::kF8E4M3;
   }
   // Experts that gpt_oss stores in one tensor, [E, in, out], or packed as [E, out, in].
   bool is_turned(const std::string& name) const {
-    return is_gpt_oss() && name.find(".mlp.experts.") != std::string::npos && values_.shape(name).size() == 3;
+    return is_gpt_oss_ && name.find(".mlp.experts.") != std::string::npos && values().shape(name).size() == 3;
   }
   // Of the numbers, as plain floats of this model are stored.
   std::vector<std::int64_t> shape(const std::string& name) const {
-    std::vector<std::int64_t> shape = values_.shape(name);
-    if (values_.is_mxfp4(name) && is_turned(name)) std::swap(shape[1], shape[2]);
+    std::vector<std::int64_t> shape = values().shape(name);
+    if (values().is_mxfp4(name) && is_turned(name)) std::swap(shape[1], shape[2]);
     return shape;
   }
   // In the order of shape(), or with `packed` in that of packed experts.
-  const PooledVector<float>& read(const std::string& name, bool packed) {
-    if (name == read_name_ && packed == read_packed_) return read_;
-    const std::vector<std::int64_t> stored = values_.shape(name);
-    std::size_t count = 1;
-    for (const std::int64_t size : stored) count *= static_cast<std::size_t>(size);
-    read_.resize(count);
-    values_.read(name, stored, 0, 1, read_);
-    for (const float value : read_) {
+  PooledVector<float> read(const std::string& name, bool packed) const {
+    PooledVector<float> numbers = files_.read(name);
+    for (const float value : numbers) {
       if (!std::isfinite(value)) fail("tensor '{}': {} is no number that can be converted", name, value);
     }
-    if (is_turned(name) && values_.is_mxfp4(name) != packed) read_ = with_last_two_exchanged(stored, read_);
-    read_name_ = name;
-    read_packed_ = packed;
-    return read_;
+    if (is_turned(name) && values().is_mxfp4(name) != packed) {
+      return with_last_two_exchanged(values().shape(name), numbers);
+    }
+    return numbers;
   }
 
  private:
   nlohmann::json config_;
-  SafetensorsReader reader_;
-  StoredValues values_;
-  std::string read_name_;
-  bool read_packed_ = false;
-  PooledVector<float> read_;
+  WeightFiles files_;
+  bool is_gpt_oss_;
+};
+
+// What was quantized last: its values and its scales are two tensors, written one after the other.
+template <class Blocks>
+class Latest {
+ public:
+  template <class Make>
+  const Blocks& of(const std::string& name, const Make& make) {
+    if (name != name_) blocks_ = make();
+    name_ = name;
+    return blocks_;
+  }
+
+ private:
+  std::string name_;
+  Blocks blocks_;
 };
 
 template <class Values>
@@ -116,7 +123,7 @@ void require_f16(const std::string& name, std::span<const float> values) {
 
 class Converter {
  public:
-  Converter(Source& source, const ConvertOptions& options) : source_(source), plain_(find_plain(options.dtype)) {
+  Converter(const Source& source, const ConvertOptions& options) : source_(source), plain_(find_plain(options.dtype)) {
     f8_ = options.dtype == kF8;
     mxfp4_ = options.dtype == kMxfp4;
     if (!plain_ && !f8_ && !mxfp4_) {
@@ -192,21 +199,22 @@ class Converter {
   void add_plain(const std::string& name, const std::vector<std::int64_t>& shape, DType dtype) {
     TensorToStore tensor{name, shape, {}, dtype};
     tensor.fill = [this, name, dtype](std::span<float> out) {
-      const PooledVector<float>& values = source_.read(name, false);
+      const PooledVector<float> values = source_.read(name, false);
       if (dtype == DType::kF16) require_f16(name, values);
       std::ranges::copy(values, out.begin());
     };
     tensors_.push_back(std::move(tensor));
   }
   void add_scaled(const std::string& name, const std::vector<std::int64_t>& shape) {
-    const auto scaled = [this, name, shape] {
-      return to_scaled_blocks(source_.read(name, false), shape[0], shape[1], kBlock, kBlock);
+    const auto scaled = [this, name, shape]() -> const ScaledBlocks& {
+      return scaled_.of(
+          name, [&] { return to_scaled_blocks(source_.read(name, false), shape[0], shape[1], kBlock, kBlock); });
     };
     TensorToStore values{name, shape, {}, DType::kF8E4M3};
     values.fill_bytes = [scaled](std::span<std::byte> out) { copy_bytes(scaled().values, out); };
     tensors_.push_back(std::move(values));
     TensorToStore scales{
-        name + "_scale_inv", {(shape[0] + kBlock - 1) / kBlock, (shape[1] + kBlock - 1) / kBlock}, {}, DType::kF32};
+        name + "_scale_inv", {num_blocks(shape[0], kBlock), num_blocks(shape[1], kBlock)}, {}, DType::kF32};
     scales.fill = [scaled](std::span<float> out) { std::ranges::copy(scaled().scales, out.begin()); };
     tensors_.push_back(std::move(scales));
     ++size_.quantized;
@@ -217,7 +225,9 @@ class Converter {
       fail("tensor '{}': shape {} for mxfp4, expected a width of the input that is a multiple of {}", name,
            shape_text(shape), kValues);
     }
-    const auto packed = [this, name] { return to_mxfp4(source_.read(name, true)); };
+    const auto packed = [this, name]() -> const Mxfp4Blocks& {
+      return packed_.of(name, [&] { return to_mxfp4(source_.read(name, true)); });
+    };
     TensorToStore blocks{name + "_blocks", {shape[0], shape[2], shape[1] / kValues, kValues / 2}, {}, DType::kU8};
     blocks.fill_bytes = [packed](std::span<std::byte> out) { copy_bytes(packed().blocks, out); };
     tensors_.push_back(std::move(blocks));
@@ -227,7 +237,9 @@ class Converter {
     ++size_.quantized;
   }
 
-  Source& source_;
+  const Source& source_;
+  Latest<ScaledBlocks> scaled_;
+  Latest<Mxfp4Blocks> packed_;
   std::optional<PlainName> plain_;
   bool f8_ = false;
   bool mxfp4_ = false;
@@ -235,11 +247,6 @@ class Converter {
   std::vector<TensorToStore> tensors_;
   std::vector<std::string> plain_modules_;  // matrices that F8 leaves as they are
 };
-
-bool holds_weights(const std::filesystem::path& file) {
-  const std::string name = file.filename().string();
-  return name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json");
-}
 
 }  // namespace
 
@@ -254,14 +261,11 @@ std::vector<std::string> convert_dtypes() {
 ConvertedSize convert_folder(const std::filesystem::path& from, const std::filesystem::path& to,
                              const ConvertOptions& options) {
   if (options.shard_bytes < 1) fail("convert: shard_size={} is below 1", options.shard_bytes);
-  Source source(from);
-  const Converter converter(source, options);
+  const Source source(from);
+  Converter converter(source, options);
   naming(from, [&] { write_sharded_safetensors(to, converter.tensors(), options.shard_bytes); });
   write_file(to / kConfigFile, converter.config().dump(2) + "\n");
-  for (const auto& entry : std::filesystem::directory_iterator(from)) {
-    if (!entry.is_regular_file() || holds_weights(entry.path()) || entry.path().filename() == kConfigFile) continue;
-    std::filesystem::copy_file(entry.path(), to / entry.path().filename());
-  }
+  copy_companions(from, to);
   return converter.size();
 }
 

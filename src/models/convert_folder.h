@@ -27,8 +27,8 @@ struct ConvertedSize {
 };
 
 // Fills the existing folder `to` (the caller makes it atomic): config.json says how the weights are stored, and the
-// other files are copied. Throws Error: `from` is no model's folder, an unknown dtype, mxfp4 for another model than
-// gpt_oss, a weight that is no number, or one too large for F16.
+// other files come along (copy_companions). Throws Error: `from` is no model's folder, an unknown dtype, mxfp4 for
+// another model than gpt_oss, a weight that is no number, or one too large for F16.
 ConvertedSize convert_folder(const std::filesystem::path& from, const std::filesystem::path& to,
                              const ConvertOptions& options);
 

@@ -80,8 +80,7 @@ std::unique_ptr<Decoder> Decoder::with_zeros(const DecoderConfig& config, Precis
   return std::unique_ptr<Decoder>(new Decoder(config, 0, weights, false));
 }
 
-Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, Precision weights, bool draw)
-    : config_(config), weights_(weights) {
+Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, Precision weights, bool draw) : config_(config) {
   config_.validate();
   const Precision outside = embedding_precision(config_, weights);
   embedding_ = weight_tensor({config_.vocab_size, config_.hidden_size}, outside);
@@ -93,14 +92,14 @@ Decoder::Decoder(const DecoderConfig& config, std::uint64_t seed, Precision weig
   }
   for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     Random random = named_stream(seed, fmt::format("model.layers.{}.router", layer));
-    layers_.push_back(std::make_unique<TransformerBlock>(block_options(layer), random));
+    layers_.push_back(std::make_unique<TransformerBlock>(block_options(layer, weights), random));
   }
   if (draw) initialize_weights(parameters(), config_, seed);
 }
 
 Decoder::~Decoder() = default;
 
-BlockOptions Decoder::block_options(std::int64_t layer) const {
+BlockOptions Decoder::block_options(std::int64_t layer, Precision weights) const {
   BlockOptions options;
   options.attention = {.hidden_size = config_.hidden_size,
                        .heads = config_.num_attention_heads,
@@ -124,13 +123,13 @@ BlockOptions Decoder::block_options(std::int64_t layer) const {
     const auto width = static_cast<double>(config_.qk_nope_head_dim + config_.qk_rope_head_dim);
     options.attention.scale = static_cast<float>(1.0 / std::sqrt(width));
   }
-  options.attention.weights = weights_;
+  options.attention.weights = weights;
   options.norm = norm_options(config_);
   options.post_norm = config_.post_norm;
   options.residual_multiplier = static_cast<float>(config_.residual_multiplier);
   options.mixture = config_.is_moe_layer(layer);
   options.moe = config_.mixture_options();
-  options.moe.weights = weights_;
+  options.moe.weights = weights;
   options.moe.initializer_range = 0.0;  // initialize_weights draws them, under the names of the whole model
   options.intermediate_size = config_.intermediate_size;
   options.mlp_gated = config_.dense_is_gated();
@@ -152,8 +151,7 @@ std::shared_ptr<const ops::RopeTable> Decoder::rope_table(std::int64_t first, st
 }
 
 DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
-                               const RouterContext& context, KvCache* cache, const RoutingObserver& observer,
-                               const LayerObserver& layer_observer, const TensorObserver& tensor_observer) {
+                               const RouterContext& context, KvCache* cache, const DecoderObserver& observer) {
   check_pass(config_, ids, batch, sequence, cache);
   RouterContext row_context = context;
   if (row_context.rows_per_sequence == 0) row_context.rows_per_sequence = sequence;
@@ -173,23 +171,21 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
   if (config_.embedding_multiplier != 1.0) {
     rows = ops::scale(tape, rows, static_cast<float>(config_.embedding_multiplier));
   }
-  if (layer_observer) layer_observer(kEmbeddingLayer, rows);
-  if (tensor_observer) tensor_observer("embedding", rows);
+  if (observer.tensors) observer.tensors("embedding", rows);
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const auto layer = static_cast<std::int64_t>(i);
     BlockOutput block = layers_[i]->forward(tape, rows, layout, layer, row_context);
     rows = std::move(block.rows);
-    if (layer_observer) layer_observer(layer, rows);
-    if (tensor_observer) show_block(tensor_observer, layer, block, rows);
+    if (observer.tensors) show_block(observer.tensors, layer, block, rows);
     if (!block.moe) continue;
-    if (observer) observer(layer, block.moe->routing, block.moe->input);
+    if (observer.mixtures) observer.mixtures(layer, block.moe->routing, block.moe->input);
     block.moe->rows = block.moe->scores = block.moe->input = Tensor();  // their memory serves the next layer
     output.metrics.push_back(block.moe->metrics);
     output.moe_layers.push_back(layer);
     mixtures.push_back(std::move(*block.moe));
   }
   output.hidden = final_norm_->forward(tape, rows);
-  if (tensor_observer) tensor_observer("final_norm", output.hidden);
+  if (observer.tensors) observer.tensors("final_norm", output.hidden);
   output.balance = combine_balance(tape, config_.moe, mixtures, row_context);
   if (cache != nullptr) cache->advance(ids);
   return output;

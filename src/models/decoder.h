@@ -37,12 +37,14 @@ struct DecoderOutput {
   std::vector<std::int64_t> moe_layers;  // index of the layer of each metrics entry
 };
 
-// Called per mixture layer with its routing and the rows [T, D] that it got, for analysis; may be empty.
+// Called per mixture layer with its routing and the rows [T, D] that it got.
 using RoutingObserver = std::function<void(std::int64_t layer, const Routing& routing, const Tensor& rows)>;
 
-// Called with the rows [T, D] that leave each layer, kEmbeddingLayer first; may be empty.
-constexpr std::int64_t kEmbeddingLayer = -1;
-using LayerObserver = std::function<void(std::int64_t layer, const Tensor& rows)>;
+// Who looks on; each may be empty.
+struct DecoderObserver {
+  RoutingObserver mixtures = {};
+  TensorObserver tensors = {};
+};
 
 class Decoder {
  public:
@@ -60,8 +62,7 @@ class Decoder {
   // holds and are added to it; an Error leaves it as it was. Throws Error for ids outside the vocabulary and for more
   // positions than max_positions().
   DecoderOutput forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
-                        const RouterContext& context, KvCache* cache = nullptr, const RoutingObserver& observer = {},
-                        const LayerObserver& layer_observer = {}, const TensorObserver& tensor_observer = {});
+                        const RouterContext& context, KvCache* cache = nullptr, const DecoderObserver& observer = {});
   // An empty cache for one sequence of this model.
   KvCache make_cache() const;
   // Output projection [vocab_size, hidden_size]: the embedding when tied.
@@ -88,7 +89,7 @@ class Decoder {
 
  private:
   Decoder(const DecoderConfig& config, std::uint64_t seed, Precision weights, bool draw);
-  BlockOptions block_options(std::int64_t layer) const;
+  BlockOptions block_options(std::int64_t layer, Precision weights) const;
   // RoPE's angles for the positions first .. first + count - 1 of a sequence that has `length` positions.
   std::shared_ptr<const ops::RopeTable> rope_table(std::int64_t first, std::int64_t count, std::int64_t length);
   // Head and hidden rows whose product has the logits' scale and bias.
@@ -99,7 +100,6 @@ class Decoder {
   Output output(Tape& tape, const Tensor& hidden) const;
 
   DecoderConfig config_;
-  Precision weights_;
   std::shared_ptr<const ops::RopeTable> rope_;  // of the last pass
   std::int64_t rope_length_ = 0;                // that it was made for
   Tensor embedding_;

@@ -97,10 +97,9 @@ std::unique_ptr<EncoderDecoder> load_encoder_decoder(const std::filesystem::path
   const EncoderDecoderDescription description = describe_encoder_decoder(folder);
   const EncoderDecoderConfig& config = description.config;
   EncoderDecoderNames names = description.names;
-  const SafetensorsReader reader(folder);
-  const StoredValues values = naming(folder / kConfigFile, [&] { return stored_values(description.json, reader); });
+  const WeightFiles files(folder, description.json);
   return naming(folder, [&] {
-    NamedTensors tensors(reader, values);
+    NamedTensors tensors(files);
     const std::vector<std::string> places = embedding_places(names, config.tie_word_embeddings);
     const auto place = std::ranges::find_if(places, [&](const auto& name) { return tensors.contains(name); });
     if (place != places.end()) names.embedding = *place;

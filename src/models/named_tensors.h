@@ -8,14 +8,14 @@
 #include <string>
 
 #include "autograd/tensor.h"
-#include "formats/stored_values.h"
+#include "models/released_files.h"
 
 namespace witan {
 
 class NamedTensors {
  public:
-  // `values` and its reader must outlive this.
-  NamedTensors(const SafetensorsReader& reader, const StoredValues& values) : reader_(reader), values_(values) {}
+  // `files` must outlive this.
+  explicit NamedTensors(const WeightFiles& files) : reader_(files.reader()), values_(files.values()) {}
 
   bool contains(const std::string& name) const { return values_.contains(name); }
   // Throws Error naming the tensor when it is missing or of another shape.

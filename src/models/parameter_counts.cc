@@ -1,5 +1,8 @@
-// Products of sizes. A test compares them with decoders that were built.
+// Products of sizes, in double: those that a config allows exceed 64 bits. Tests compare them with decoders that were
+// built, and with files.
 #include "models/parameter_counts.h"
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "gates/table.h"
@@ -96,26 +99,85 @@ double routing_parameters(const DecoderConfig& config) {
 
 std::int64_t as_count(double count) { return static_cast<std::int64_t>(count); }
 
-std::int64_t norm_size(const EncoderDecoderConfig& config) { return config.hidden_size * (config.norm.bias ? 2 : 1); }
+void check_countable(double parameters) {
+  constexpr double kMost = 4.6e18;
+  if (parameters > kMost) fail("model: {:.3g} parameters are more than can be counted", parameters);
+}
 
-LayerParameters stack_layer(const EncoderDecoderConfig& config, const StackConfig& stack, std::int64_t attentions) {
-  const std::int64_t hidden = config.hidden_size;
-  const std::int64_t width = stack.num_heads * stack.head_dim;
-  const std::int64_t biases = config.bias ? 3 * width + hidden : 0;
-  const std::int64_t network =
-      2 * hidden * stack.intermediate_size + (config.bias ? stack.intermediate_size + hidden : 0);
-  return {.attention = attentions * (4 * hidden * width + biases + norm_size(config)) + norm_size(config),
-          .expert = network,
+Sizes checked_sizes(const DecoderConfig& config) {
+  config.validate();
+  const Sizes sizes = sizes_of(config);
+  check_countable(total(sizes, static_cast<double>(config.moe.num_experts)));
+  return sizes;
+}
+
+// The encoder, or the decoder, of an encoder-decoder.
+struct StackSizes {
+  double attention;  // of one layer, with all norms of the layer
+  double network;    // dense, or of one expert
+  double routing;
+  double layers;
+  double mixtures;
+  double outside;  // final norm and relative positions
+  double source;   // of all layers: what turns the source into keys and values, once and not for each token
+};
+
+StackSizes stack_sizes(const EncoderDecoderConfig& config, const StackConfig& stack, double attentions) {
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto inner = static_cast<double>(stack.intermediate_size);
+  const auto heads = static_cast<double>(stack.num_heads);
+  const auto layers = static_cast<double>(stack.num_layers());
+  const double width = heads * static_cast<double>(stack.head_dim);
+  const double norm = hidden * (config.norm.bias ? 2.0 : 1.0);
+  const double projections = 4.0 * hidden * width + (config.bias ? 3.0 * width + hidden : 0.0);
+  return {.attention = attentions * (projections + norm) + norm,
+          .network = 2.0 * hidden * inner + (config.bias ? inner + hidden : 0.0),
+          .routing = static_cast<double>(config.num_experts) * (hidden + (config.router_bias ? 1.0 : 0.0)),
+          .layers = layers,
+          .mixtures = static_cast<double>(std::ranges::count(stack.sparse, true)),
+          .outside = norm + static_cast<double>(config.relative_attention_num_buckets) * heads,
+          .source = layers * (attentions - 1.0) * 2.0 * width * (hidden + (config.bias ? 1.0 : 0.0))};
+}
+
+double total(const StackSizes& sizes, double experts_per_mixture) {
+  return sizes.outside + sizes.layers * sizes.attention + (sizes.layers - sizes.mixtures) * sizes.network +
+         sizes.mixtures * (experts_per_mixture * sizes.network + sizes.routing);
+}
+
+struct EncoderDecoderSizes {
+  StackSizes encoder;
+  StackSizes decoder;
+  double table;   // of the embedding, and of a head of its own
+  double tables;  // of both
+};
+
+double total(const EncoderDecoderSizes& sizes, double experts_per_mixture) {
+  return sizes.tables + total(sizes.encoder, experts_per_mixture) + total(sizes.decoder, experts_per_mixture);
+}
+
+EncoderDecoderSizes checked_sizes(const EncoderDecoderConfig& config) {
+  config.validate();
+  const double table = static_cast<double>(config.vocab_size) * static_cast<double>(config.hidden_size);
+  const EncoderDecoderSizes sizes{.encoder = stack_sizes(config, config.encoder, 1.0),
+                                  .decoder = stack_sizes(config, config.decoder, 2.0),
+                                  .table = table,
+                                  .tables = table * (config.tie_word_embeddings ? 1.0 : 2.0)};
+  check_countable(total(sizes, static_cast<double>(config.num_experts)));
+  return sizes;
+}
+
+LayerParameters layer_parameters_of(const StackSizes& sizes) {
+  return {.attention = as_count(sizes.attention),
+          .expert = as_count(sizes.network),
           .shared = 0,
-          .dense = network,
-          .routing = config.num_experts * (hidden + (config.router_bias ? 1 : 0))};
+          .dense = as_count(sizes.network),
+          .routing = as_count(sizes.routing)};
 }
 
 }  // namespace
 
 LayerParameters layer_parameters(const DecoderConfig& config) {
-  config.validate();
-  const Sizes sizes = sizes_of(config);
+  const Sizes sizes = checked_sizes(config);
   return {.attention = as_count(sizes.attention),
           .expert = as_count(sizes.expert),
           .shared = as_count(sizes.shared),
@@ -123,21 +185,19 @@ LayerParameters layer_parameters(const DecoderConfig& config) {
           .routing = sizes.mixtures > 0.0 ? as_count(routing_parameters(config)) : 0};
 }
 
-std::int64_t parameters_outside_layers(const DecoderConfig& config) { return as_count(sizes_of(config).outside); }
+std::int64_t parameters_outside_layers(const DecoderConfig& config) { return as_count(checked_sizes(config).outside); }
 
 LayerParameters encoder_layer_parameters(const EncoderDecoderConfig& config) {
-  return stack_layer(config, config.encoder, 1);
+  return layer_parameters_of(checked_sizes(config).encoder);
 }
 
 LayerParameters decoder_layer_parameters(const EncoderDecoderConfig& config) {
-  return stack_layer(config, config.decoder, 2);
+  return layer_parameters_of(checked_sizes(config).decoder);
 }
 
 std::int64_t parameters_outside_layers(const EncoderDecoderConfig& config) {
-  const std::int64_t embeddings = config.vocab_size * config.hidden_size * (config.tie_word_embeddings ? 1 : 2);
-  const std::int64_t positions =
-      config.relative_attention_num_buckets * (config.encoder.num_heads + config.decoder.num_heads);
-  return embeddings + positions + 2 * norm_size(config);
+  const EncoderDecoderSizes sizes = checked_sizes(config);
+  return as_count(sizes.tables + sizes.encoder.outside + sizes.decoder.outside);
 }
 
 double parameters_without_routing(const DecoderConfig& config) {
@@ -145,14 +205,17 @@ double parameters_without_routing(const DecoderConfig& config) {
 }
 
 ParameterCounts count_parameters(const DecoderConfig& config) {
-  config.validate();
-  const Sizes sizes = sizes_of(config);
-  const double all = parameters_without_routing(config);
-  constexpr double kMost = 4.6e18;
-  if (all > kMost) fail("model: {:.3g} parameters are more than can be counted", all);
+  const Sizes sizes = checked_sizes(config);
   const double routing = sizes.mixtures > 0.0 ? sizes.mixtures * routing_parameters(config) : 0.0;
-  const auto used = static_cast<double>(config.moe.num_experts_per_tok);
-  return {static_cast<std::int64_t>(all + routing), static_cast<std::int64_t>(total(sizes, used) + routing)};
+  return {as_count(total(sizes, static_cast<double>(config.moe.num_experts)) + routing),
+          as_count(total(sizes, static_cast<double>(config.moe.num_experts_per_tok)) + routing)};
+}
+
+EncoderDecoderCounts count_parameters(const EncoderDecoderConfig& config) {
+  const EncoderDecoderSizes sizes = checked_sizes(config);
+  const auto used = static_cast<double>(config.routing.choices);
+  return {.all = {as_count(total(sizes, static_cast<double>(config.num_experts))), as_count(total(sizes, used))},
+          .output_token = as_count(sizes.table + total(sizes.decoder, used) - sizes.decoder.source)};
 }
 
 }  // namespace witan

@@ -23,10 +23,15 @@ ParameterCounts count_parameters(const DecoderConfig& config);
 
 // Of one layer of this decoder. Throws as count_parameters does.
 LayerParameters layer_parameters(const DecoderConfig& config);
-// Embedding, head with its mixture, final norm.
+// Embedding, head with its mixture, final norm. Throws as count_parameters does.
 std::int64_t parameters_outside_layers(const DecoderConfig& config);
 
-// The same of an encoder-decoder; relative positions are counted outside the layers.
+// The same of an encoder-decoder: exactly what its files must hold. Relative positions are counted outside the layers.
+struct EncoderDecoderCounts {
+  ParameterCounts all;            // active: those that work on a source token or on an output token
+  std::int64_t output_token = 0;  // parameters that one token of the output reads: no embedding but the head
+};
+EncoderDecoderCounts count_parameters(const EncoderDecoderConfig& config);
 LayerParameters encoder_layer_parameters(const EncoderDecoderConfig& config);
 LayerParameters decoder_layer_parameters(const EncoderDecoderConfig& config);
 std::int64_t parameters_outside_layers(const EncoderDecoderConfig& config);

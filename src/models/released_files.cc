@@ -2,9 +2,12 @@
 #include "models/released_files.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
+#include "base/file.h"
 #include "base/json.h"
 
 namespace witan {
@@ -17,6 +20,34 @@ std::int64_t token_id_of(const nlohmann::json& json, const char* key) {
     fail("key '{}': expected a token id, got {}", key, json.dump());
   }
   return json.get<std::int64_t>();
+}
+
+// With the blocks that scales of eight-bit weights belong to.
+StoredValues stored_values(const nlohmann::json& json, const SafetensorsReader& reader) {
+  std::int64_t rows = 128;
+  std::int64_t cols = 128;
+  const auto found = json.find("quantization_config");
+  if (found == json.end() || found->is_null()) return {reader, rows, cols};
+  const std::string method = found->is_object() ? found->value("quant_method", "") : "";
+  if (method != "fp8" && method != "mxfp4") {
+    fail("key 'quantization_config': {} is not supported (known values of quant_method: fp8, mxfp4)", found->dump());
+  }
+  const auto blocks = found->find("weight_block_size");
+  if (blocks == found->end() || blocks->is_null()) return {reader, rows, cols};
+  const auto is_size = [](const nlohmann::json& size) {
+    return size.is_number_unsigned() && size > 0 && size <= std::numeric_limits<std::int32_t>::max();
+  };
+  if (!blocks->is_array() || blocks->size() != 2 || !is_size((*blocks)[0]) || !is_size((*blocks)[1])) {
+    fail("key 'weight_block_size': {}, expected two sizes", blocks->dump());
+  }
+  return {reader, (*blocks)[0].get<std::int64_t>(), (*blocks)[1].get<std::int64_t>()};
+}
+
+bool holds_weights(const std::filesystem::path& file) {
+  constexpr std::array<std::string_view, 10> kFormats = {".safetensors", ".bin", ".pt",      ".pth",  ".ckpt",
+                                                         ".gguf",        ".h5",  ".msgpack", ".onnx", ".ot"};
+  return file.filename().string().ends_with(".index.json") ||
+         std::ranges::find(kFormats, file.extension().string()) != kFormats.end();
 }
 
 }  // namespace
@@ -49,24 +80,33 @@ std::vector<std::int64_t> read_token_ids(const nlohmann::json& json, const char*
   return ids;
 }
 
-StoredValues stored_values(const nlohmann::json& json, const SafetensorsReader& reader) {
-  std::int64_t rows = 128;
-  std::int64_t cols = 128;
-  const auto found = json.find("quantization_config");
-  if (found == json.end() || found->is_null()) return {reader, rows, cols};
-  const std::string method = found->is_object() ? found->value("quant_method", "") : "";
-  if (method != "fp8" && method != "mxfp4") {
-    fail("key 'quantization_config': {} is not supported (known values of quant_method: fp8, mxfp4)", found->dump());
+WeightFiles::WeightFiles(const std::filesystem::path& folder, const nlohmann::json& config)
+    : reader_(folder), values_(naming(folder / kConfigFile, [&] { return stored_values(config, reader_); })) {}
+
+PooledVector<float> WeightFiles::read(const std::string& name) const {
+  const std::vector<std::int64_t> shape = values_.shape(name);
+  std::size_t count = 1;
+  for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
+  PooledVector<float> out(count);
+  values_.read(name, shape, 0, 1, out);
+  return out;
+}
+
+std::vector<std::filesystem::path> companion_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().filename() != kConfigFile && !holds_weights(entry.path())) {
+      files.push_back(entry.path());
+    }
   }
-  const auto blocks = found->find("weight_block_size");
-  if (blocks == found->end() || blocks->is_null()) return {reader, rows, cols};
-  const auto is_size = [](const nlohmann::json& size) {
-    return size.is_number_unsigned() && size > 0 && size <= std::numeric_limits<std::int32_t>::max();
-  };
-  if (!blocks->is_array() || blocks->size() != 2 || !is_size((*blocks)[0]) || !is_size((*blocks)[1])) {
-    fail("key 'weight_block_size': {}, expected two sizes", blocks->dump());
+  std::ranges::sort(files);
+  return files;
+}
+
+void copy_companions(const std::filesystem::path& from, const std::filesystem::path& to) {
+  for (const std::filesystem::path& file : companion_files(from)) {
+    write_file(to / file.filename(), read_text_file(file));
   }
-  return {reader, (*blocks)[0].get<std::int64_t>(), (*blocks)[1].get<std::int64_t>()};
 }
 
 std::string some_of(const std::vector<std::string>& names) {

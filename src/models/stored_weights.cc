@@ -9,7 +9,6 @@
 #include "base/pool.h"
 #include "models/arch/architecture.h"
 #include "models/parameter_counts.h"
-#include "models/released_files.h"
 
 namespace witan {
 namespace {
@@ -17,16 +16,16 @@ namespace {
 constexpr const char* kEmbedding = "model.embed_tokens.weight";
 
 // Before memory is taken for what the config promises.
-void check_size(const DecoderConfig& config, const Architecture& architecture, const SafetensorsReader& reader,
-                const StoredValues& values, const std::filesystem::path& folder) {
+void check_size(const DecoderConfig& config, const Architecture& architecture, const WeightFiles& files,
+                const std::filesystem::path& folder) {
   const std::vector<std::int64_t> expected = {config.vocab_size, config.hidden_size};
   const std::string embedding = stored_name(architecture.tensors, architecture.layers, kEmbedding);
-  if (const auto found = reader.tensors().find(embedding);
-      found != reader.tensors().end() && found->second.shape != expected) {
+  if (const auto found = files.reader().tensors().find(embedding);
+      found != files.reader().tensors().end() && found->second.shape != expected) {
     fail("{}: '{}' has the shape {}, but vocab_size={} and hidden_size={} of {}", folder.string(), embedding,
          shape_text(found->second.shape), config.vocab_size, config.hidden_size, kConfigFile);
   }
-  const double stored = values.count();
+  const double stored = files.values().count();
   const double least = parameters_without_routing(config);
   if (least > stored) {
     fail(
@@ -48,11 +47,8 @@ std::int64_t layer_of(std::string_view name, std::string_view layers) {
 }  // namespace
 
 StoredWeights::StoredWeights(const std::filesystem::path& folder)
-    : folder_(folder),
-      description_(read_description(folder)),
-      reader_(folder),
-      values_(naming(folder / kConfigFile, [&] { return stored_values(description_.json, reader_); })) {
-  check_size(config(), architecture(), reader_, values_, folder);
+    : folder_(folder), description_(read_description(folder)), files_(folder, description_.json) {
+  check_size(config(), architecture(), files_, folder);
 }
 
 std::vector<StoredPiece> StoredWeights::pieces(const std::vector<Parameter>& parameters) const {
@@ -71,24 +67,25 @@ bool StoredWeights::may_be_ignored(const std::string& name) const {
     return true;
   }
   if (name != "lm_head.weight" || !config().tie_word_embeddings) return false;
-  const std::span<const std::byte> copy = reader_.tensors().at(name).bytes;
-  const auto embedding = reader_.tensors().find(stored_name(architecture().tensors, architecture().layers, kEmbedding));
-  return embedding != reader_.tensors().end() && std::ranges::equal(copy, embedding->second.bytes);
+  const std::span<const std::byte> copy = files_.reader().tensors().at(name).bytes;
+  const auto embedding =
+      files_.reader().tensors().find(stored_name(architecture().tensors, architecture().layers, kEmbedding));
+  return embedding != files_.reader().tensors().end() && std::ranges::equal(copy, embedding->second.bytes);
 }
 
 void StoredWeights::check_names(std::span<const StoredPiece> pieces, Extras extras) const {
   std::set<std::string> expected;
   std::vector<std::string> missing;
   for (const StoredPiece& piece : pieces) {
-    for (std::string& part : values_.parts(piece.name)) {
-      if (!reader_.contains(part)) missing.push_back(part);
+    for (std::string& part : files_.values().parts(piece.name)) {
+      if (!files_.reader().contains(part)) missing.push_back(part);
       expected.insert(std::move(part));
     }
   }
   if (!missing.empty()) fail("{}: the weights lack {}", folder_.string(), some_of(missing));
   if (extras == Extras::kAllow) return;
   std::vector<std::string> extra;
-  for (const auto& [name, tensor] : reader_.tensors()) {
+  for (const auto& [name, tensor] : files_.reader().tensors()) {
     if (!expected.contains(name) && !may_be_ignored(name)) extra.push_back(name);
   }
   if (!extra.empty()) fail("{}: the model of {} has no place for {}", folder_.string(), kConfigFile, some_of(extra));
@@ -96,15 +93,15 @@ void StoredWeights::check_names(std::span<const StoredPiece> pieces, Extras extr
 
 void StoredWeights::read(const StoredPiece& piece) const {
   // Packed formats keep the rows of a product together, whatever the layout of the plain tensor is.
-  const bool packed = values_.is_mxfp4(piece.name);
+  const bool packed = files_.values().is_mxfp4(piece.name);
   const std::vector<std::int64_t> shape = packed ? piece.plain_shape() : piece.shape;
   if (const std::span<float> place = piece.in_place(packed); !place.empty()) {
-    values_.read(piece.name, shape, 0, 1, place);
+    files_.values().read(piece.name, shape, 0, 1, place);
     return;
   }
   PooledVector<float> bank(static_cast<std::size_t>(piece.bank_size()));
   for (std::int64_t i = 0; i < piece.banks(); ++i) {
-    values_.read(piece.name, shape, i, piece.banks(), bank);
+    files_.values().read(piece.name, shape, i, piece.banks(), bank);
     piece.scatter(i, bank, packed);
   }
 }
@@ -133,8 +130,8 @@ const StoredParameters::Place& StoredParameters::place_of(const std::string& par
 
 DType StoredParameters::dtype(const std::string& parameter) const {
   const std::string& name = pieces_[place_of(parameter).locations.front().piece].name;
-  if (weights_.values_.is_mxfp4(name)) return DType::kBF16;
-  const DType dtype = weights_.reader_.tensor(name).dtype;
+  if (weights_.files_.values().is_mxfp4(name)) return DType::kBF16;
+  const DType dtype = weights_.files_.reader().tensor(name).dtype;
   return is_plain_float(dtype) ? dtype : DType::kBF16;
 }
 
@@ -149,15 +146,15 @@ void StoredParameters::read(const std::string& parameter, std::int64_t bank, std
     const std::int64_t slices = piece.banks() * together;
     const std::int64_t slice = bank - part.first_bank * together;
     if (slice < 0 || slice >= slices) continue;
-    const bool packed = weights_.values_.is_mxfp4(piece.name);
+    const bool packed = weights_.files_.values().is_mxfp4(piece.name);
     const std::vector<std::int64_t> shape = packed ? piece.plain_shape() : piece.shape;
     if (piece.is_verbatim(packed)) {
-      weights_.values_.read(piece.name, shape, slice, slices, out);
+      weights_.files_.values().read(piece.name, shape, slice, slices, out);
       return;
     }
     WITAN_ASSERT(together == 1);
     PooledVector<float> stored(static_cast<std::size_t>(piece.bank_size()));
-    weights_.values_.read(piece.name, shape, slice, slices, stored);
+    weights_.files_.values().read(piece.name, shape, slice, slices, stored);
     piece.scatter_part(location.part, stored, packed, out);
     return;
   }

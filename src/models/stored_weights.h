@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "formats/stored_values.h"
 #include "models/description.h"
+#include "models/released_files.h"
 #include "models/stored_pieces.h"
 
 namespace witan {
@@ -42,8 +42,7 @@ class StoredWeights {
 
   std::filesystem::path folder_;
   ModelDescription description_;
-  SafetensorsReader reader_;
-  StoredValues values_;
+  WeightFiles files_;
 };
 
 // Parameters by their names in Decoder::parameters(), one bank at a time.

@@ -8,7 +8,7 @@
 
 namespace witan {
 
-// May be empty. A decoder calls it with "embedding" [T, D], of every layer N "layers.N.attention" [T, D] (what
+// A decoder calls it with "embedding" [T, D], of every layer N "layers.N.attention" [T, D] (what
 // attention adds, before any norm behind it and any factor), "layers.N.moe.router" [T, E] (the gate's scores, if the
 // router has a gate) and "layers.N.moe.output" [T, D], or "layers.N.mlp.output" of a dense layer, "layers.N.output" [T,
 // D] (the residual stream), and at last "final_norm" [T, D]. An encoder-decoder puts "encoder." or "decoder." before

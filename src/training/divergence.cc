@@ -21,24 +21,24 @@ bool all_finite(std::span<const float> values) {
 // The first layer whose output is not finite, in words; none when all are.
 std::optional<std::string> first_bad_layer(Decoder& model, std::span<const std::int32_t> ids, std::int64_t batch,
                                            std::int64_t sequence, const RouterContext& context) {
-  std::int64_t last_good = kEmbeddingLayer - 1;
+  std::int64_t layer = 0;  // those before it have given their output
   std::optional<std::string> found;
-  const LayerObserver observer = [&](std::int64_t layer, const Tensor& rows) {
-    if (found) return;
-    if (all_finite(rows.values())) {
-      last_good = layer;
-    } else if (layer == kEmbeddingLayer) {
-      found = "the embedding: its rows are not finite";
-    } else {
-      found = fmt::format("layer {}: its output is not finite, its input is", layer);
+  const TensorObserver observer = [&](const std::string& name, const Tensor& rows) {
+    const bool of_layer = name == fmt::format("layers.{}.output", layer);
+    if (found || !(of_layer || name == "embedding")) return;
+    if (!all_finite(rows.values())) {
+      found = of_layer ? fmt::format("layer {}: its output is not finite, its input is", layer)
+                       : "the embedding: its rows are not finite";
+    } else if (of_layer) {
+      ++layer;
     }
   };
   Tape off;
   try {
-    const DecoderOutput output = model.forward(off, ids, batch, sequence, context, nullptr, {}, observer);
+    const DecoderOutput output = model.forward(off, ids, batch, sequence, context, nullptr, {.tensors = observer});
     if (!found && !all_finite(output.hidden.values())) found = "the final norm: its output is not finite";
   } catch (const Error& error) {  // a router refuses scores that are no numbers
-    if (!found) found = fmt::format("layer {}: {}", last_good + 1, error.what());
+    if (!found) found = fmt::format("layer {}: {}", layer, error.what());
   }
   return found;
 }

@@ -28,15 +28,15 @@ void add_batch(Decoder& model, const TokenStream& stream, std::span<const std::i
   RouterContext context;
   context.rows_per_sequence = windows.front().length;
   context.token_ids = inputs;
-  RoutingObserver layer_observer;
+  DecoderObserver in_pass;
   if (observer) {
-    layer_observer = [&](std::int64_t layer, const Routing& routing, const Tensor& rows) {
+    in_pass.mixtures = [&](std::int64_t layer, const Routing& routing, const Tensor& rows) {
       observer({inputs, input_domains}, layer, routing, rows);
     };
   }
   Tape off;
   const DecoderOutput output = model.forward(off, inputs, static_cast<std::int64_t>(windows.size()),
-                                             windows.front().length, context, nullptr, layer_observer);
+                                             windows.front().length, context, nullptr, in_pass);
   std::vector<float> losses(targets.size());
   model.loss(off, output.hidden, targets, losses);
   for (std::size_t i = 0; i < targets.size(); ++i) {

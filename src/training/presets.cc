@@ -45,8 +45,7 @@ constexpr Preset kPresets[] = {
        "decay_ratio": 0.2})"},
     // GLaM 64B/64E (Du et al. 2022, table 4): every other layer a mixture of plain experts with GShard's router, the
     // others gated. RoPE stands for relative positions, AdamW for Adafactor. Its routing drops in training, where
-    // second
-    // choices wait for the whole batch; in evaluation nothing is dropped, since a text grows token by token.
+    // second choices wait for the whole batch; in evaluation nothing is dropped, since a text grows token by token.
     {"glam", R"({
        "hidden_size": 8192, "num_hidden_layers": 64, "num_attention_heads": 128, "num_key_value_heads": 128,
        "head_dim": 128, "intermediate_size": 32768, "mlp_gated": "gated", "hidden_act": "gelu", "gated": false,
@@ -65,10 +64,8 @@ constexpr Preset kPresets[] = {
        "batch_size": 4, "sequence_length": 256, "minutes": 4, "learning_rate": 0.004, "lr_scheduler_type": "wsd",
        "warmup_ratio": 0.03, "decay_ratio": 0.4, "initializer_range": 0.06, "eval_steps": 500})"},
     // GShard's MoE(2048E, 36L) (Lepikhin et al. 2021, table 1) as a decoder: its 36 layers of encoder and decoder
-    // together,
-    // without attention across; 18 mixtures of 2048 plain ReLU experts; the second expert at random in proportion to
-    // its
-    // weight, capacity 2 S / E. Evaluation as above.
+    // together, without attention across; 18 mixtures of 2048 plain ReLU experts; the second expert at random in
+    // proportion to its weight, capacity 2 S / E. Evaluation as above.
     {"gshard", R"({
        "hidden_size": 1024, "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 16,
        "head_dim": 128, "intermediate_size": 8192, "hidden_act": "relu", "gated": false, "norm": "layer",

@@ -5,37 +5,20 @@ Usage: broken_files_test.py WITAN_BINARY [unittest arguments]
 """
 
 import json
-import os
 import pathlib
-import resource
 import shutil
 import struct
-import subprocess
-import sys
-import unittest
 
-import cli_test
-from encoder_decoder_test import GOLDEN as SWITCH
-from encoder_decoder_test import word_tokenizer
+from command_line import GOLDENS, Case, main, read_safetensors, safetensors_bytes, word_tokenizer
 
-GOLDENS = SWITCH.parent
+CHECKPOINTS = GOLDENS / "checkpoints"
 
 # What a refusal may take beyond a run of the sound folder: the largest file here is below 4 MB.
 SPARE_BYTES = 64 << 20
 ADDRESS_SPACE = 8 << 30
 
 
-def header_of(data: bytes):
-    length = struct.unpack_from("<Q", data)[0]
-    return json.loads(data[8:8 + length]), data[8 + length:]
-
-
-def file_of(header, data: bytes) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
-
-
-class BrokenFiles(cli_test.Case):
+class BrokenFiles(Case):
     def setUp(self):
         super().setUp()
         self.made = 0
@@ -45,7 +28,7 @@ class BrokenFiles(cli_test.Case):
         """A fresh copy of a golden checkpoint with a tokenizer."""
         self.made += 1
         folder = self.folder / f"{name}-{self.made}"
-        shutil.copytree(GOLDENS / name, folder)
+        shutil.copytree(CHECKPOINTS / name, folder)
         size = json.loads((folder / "config.json").read_text())["vocab_size"]
         words = ["<unk>", "<s>", "</s>", *(f"w{i}" for i in range(3, size))]
         (folder / "tokenizer.json").write_text(json.dumps(word_tokenizer(words, after=[], before=["<s>"])))
@@ -53,17 +36,9 @@ class BrokenFiles(cli_test.Case):
         return folder
 
     def run_model(self, folder, *more):
-        """Exit code, standard error, most memory in bytes."""
         prompt = "--source" if "switch" in folder.name else "--prompt"
-        with open(self.folder / "stderr", "w+b") as errors:
-            process = subprocess.Popen(
-                [cli_test.WITAN, "generate", str(folder), prompt, "w5 w6", "--max-tokens", "2", "--threads", "1", *more],
-                stdout=subprocess.DEVNULL, stderr=errors,
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE)))
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            errors.seek(0)
-            return process.returncode, errors.read().decode(errors="replace"), usage.ru_maxrss * 1024
+        return self.measured("generate", folder, prompt, "w5 w6", "--max-tokens", 2, "--threads", 1, *more,
+                             limit_address_space=ADDRESS_SPACE)
 
     def broken(self, folder, *says, more=()):
         if self.baseline is None:
@@ -83,14 +58,14 @@ class BrokenFiles(cli_test.Case):
         """`change` gets header and data of model.safetensors and gives the bytes of the file."""
         folder = self.folder_of(name)
         file = folder / "model.safetensors"
-        file.write_bytes(change(*header_of(file.read_bytes())))
+        file.write_bytes(change(*read_safetensors(file.read_bytes())))
         self.broken(folder, "model.safetensors", *says)
 
     def entry(self, says, **fields):
         """One tensor's entry in the header is another."""
         def change(header, data):
             header["model.norm.weight"].update(fields)
-            return file_of(header, data)
+            return safetensors_bytes(header, data)
         self.weights(change, *says)
 
     def config(self, says, name="mixtral", **fields):
@@ -108,16 +83,16 @@ class BrokenFiles(cli_test.Case):
     def test_safetensors(self):
         self.weights(lambda header, data: b"", "bytes")
         self.weights(lambda header, data: b"\x00\x01\x02", "expected at least 8")
-        self.weights(lambda header, data: file_of(header, data)[:40], "cut short")
-        self.weights(lambda header, data: file_of(header, data)[:-7], "cut short")
+        self.weights(lambda header, data: safetensors_bytes(header, data)[:40], "cut short")
+        self.weights(lambda header, data: safetensors_bytes(header, data)[:-7], "cut short")
         self.weights(lambda header, data: struct.pack("<Q", 1 << 62) + b"{}", "header of 4611686018427387904 bytes")
         self.weights(lambda header, data: struct.pack("<Q", 90_000_000) + b"{}", "header of 90000000 bytes")
-        self.weights(lambda header, data: file_of(b"[]", data), "expected an object")
-        self.weights(lambda header, data: file_of(b"{\"a\": \xff\xfe}", data), "invalid JSON")
-        self.weights(lambda header, data: file_of(b"[" * 200000, data), "header")
-        self.weights(lambda header, data: file_of(json.dumps(header).encode()[:-1] + b", \"model.norm.weight\": {}}", data),
+        self.weights(lambda header, data: safetensors_bytes(b"[]", data), "expected an object")
+        self.weights(lambda header, data: safetensors_bytes(b"{\"a\": \xff\xfe}", data), "invalid JSON")
+        self.weights(lambda header, data: safetensors_bytes(b"[" * 200000, data), "header")
+        self.weights(lambda header, data: safetensors_bytes(json.dumps(header).encode()[:-1] + b", \"model.norm.weight\": {}}", data),
                      "model.norm.weight")
-        self.weights(lambda header, data: file_of(header, data + b"\0" * 5), "the tensors end at")
+        self.weights(lambda header, data: safetensors_bytes(header, data + b"\0" * 5), "the tensors end at")
 
     def test_tensors(self):
         name = ["model.norm.weight"]
@@ -135,10 +110,10 @@ class BrokenFiles(cli_test.Case):
 
         def renamed(header, data):
             header["model.norm.wieght"] = header.pop("model.norm.weight")
-            return file_of(header, data)
+            return safetensors_bytes(header, data)
         folder = self.folder_of("mixtral")
         file = folder / "model.safetensors"
-        file.write_bytes(renamed(*header_of(file.read_bytes())))
+        file.write_bytes(renamed(*read_safetensors(file.read_bytes())))
         self.broken(folder, "model.norm.weight")
 
     def test_shards(self):
@@ -153,7 +128,7 @@ class BrokenFiles(cli_test.Case):
         def put(place):
             return lambda folder, content: content["weight_map"].update({"model.norm.weight": place})
         index(lambda folder, content: (folder / "model-00002-of-00002.safetensors").unlink(), "model-00002-of-00002")
-        shutil.copy(GOLDENS / "mixtral" / "model.safetensors", self.folder / "outside.safetensors")
+        shutil.copy(CHECKPOINTS / "mixtral" / "model.safetensors", self.folder / "outside.safetensors")
         index(put("../outside.safetensors"), "no plain file name")
         index(put("/etc/passwd"), "no plain file name")
         index(put(".."), "no plain file name")
@@ -169,7 +144,7 @@ class BrokenFiles(cli_test.Case):
 
     @staticmethod
     def is_in_second(tensor):
-        index = json.loads((GOLDENS / "olmoe" / "model.safetensors.index.json").read_text())
+        index = json.loads((CHECKPOINTS / "olmoe" / "model.safetensors.index.json").read_text())
         return index["weight_map"][tensor].startswith("model-00002")
 
     def test_config(self):
@@ -206,7 +181,7 @@ class BrokenFiles(cli_test.Case):
         self.config(["config.json"], name=name, vocab_size=10**7)
         self.text("generation_config.json", "{\"decoder_start_token_id\": 1000000}", "decoder_start_token_id", name=name)
         self.config(["config.json"], name=name, relative_attention_num_buckets=10**9)
-        self.weights(lambda header, data: file_of(header, data)[:-1], "cut short", name=name)
+        self.weights(lambda header, data: safetensors_bytes(header, data)[:-1], "cut short", name=name)
 
     def test_generation_config(self):
         file = "generation_config.json"
@@ -253,16 +228,16 @@ class BrokenFiles(cli_test.Case):
         def packed(name, tensor, **fields):
             folder = self.folder_of(name)
             for file in sorted(folder.glob("*.safetensors")):
-                header, data = header_of(file.read_bytes())
+                header, data = read_safetensors(file.read_bytes())
                 if tensor in header:
                     header[tensor].update(fields)
-                    file.write_bytes(file_of(header, data))
+                    file.write_bytes(safetensors_bytes(header, data))
             return folder
         blocks = "model.layers.0.mlp.experts.down_proj_blocks"
         scales = "model.layers.0.mlp.experts.down_proj_scales"
         self.broken(packed("gpt_oss_mxfp4", blocks, dtype="I8"), blocks)
         self.broken(packed("gpt_oss_mxfp4", scales, dtype="I8"), "down_proj")
-        header, _ = header_of((GOLDENS / "gpt_oss_mxfp4" / "model.safetensors").read_bytes())
+        header, _ = read_safetensors((CHECKPOINTS / "gpt_oss_mxfp4" / "model.safetensors").read_bytes())
         shape = header[blocks]["shape"]
         self.broken(packed("gpt_oss_mxfp4", blocks, shape=[shape[0], shape[1], shape[2] * 2, shape[3] // 2]), blocks)
         self.broken(packed("gpt_oss_mxfp4", blocks, shape=list(reversed(shape))), blocks)
@@ -271,5 +246,4 @@ class BrokenFiles(cli_test.Case):
 
 
 if __name__ == "__main__":
-    cli_test.WITAN = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    unittest.main(verbosity=1)
+    main()

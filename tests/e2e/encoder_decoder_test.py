@@ -8,32 +8,10 @@ import pathlib
 import random
 import shutil
 import struct
-import sys
-import unittest
 
-import cli_test
+from command_line import GOLDENS, Case, main, safetensors_bytes, word_tokenizer
 
-GOLDEN = pathlib.Path(__file__).parent.parent / "golden" / "checkpoints" / "switch_transformers"
-
-
-def special(*tokens):
-    return [{"content": token, "special": True, "normalized": False} for token in tokens]
-
-
-def word_tokenizer(words, after, before=()):
-    """Whole words; `before` and `after` are special tokens around every text."""
-    item = [{"SpecialToken": {"id": token, "type_id": 0}} for token in after]
-    first = [{"SpecialToken": {"id": token, "type_id": 0}} for token in before]
-    vocabulary = {word: id for id, word in enumerate(words)}
-    specials = {token: {"id": token, "ids": [vocabulary[token]], "tokens": [token]} for token in (*before, *after)}
-    return {
-        "added_tokens": special(*[word for word in words if not word.startswith("w")]),
-        "pre_tokenizer": {"type": "WhitespaceSplit"},
-        "post_processor": {"type": "TemplateProcessing", "single": [*first, {"Sequence": {"id": "A", "type_id": 0}}, *item],
-                           "special_tokens": specials},
-        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": False},
-        "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": vocabulary},
-    }
+SWITCH = GOLDENS / "checkpoints" / "switch_transformers"
 
 
 def nllb_tensors(config):
@@ -78,16 +56,15 @@ def write_safetensors(path, shapes, seed):
         values = struct.pack(f"<{count}f", *(draw.gauss(centre, 0.3) for _ in range(count)))
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
         data += values
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    path.write_bytes(safetensors_bytes(header, data))
 
 
-class Translation(cli_test.Case):
+class Translation(Case):
     def switch(self) -> pathlib.Path:
         folder = self.folder / "switch"
         folder.mkdir()
         for name in ("config.json", "generation_config.json", "model.safetensors"):
-            shutil.copy(GOLDEN / name, folder)
+            shutil.copy(SWITCH / name, folder)
         words = ["<pad>", "</s>", "<unk>", *(f"w{i}" for i in range(3, 240)), *(f"<extra_id_{i}>" for i in range(16))]
         self.write("switch/tokenizer.json", json.dumps(word_tokenizer(words, after=["</s>"])))
         self.write("switch/tokenizer_config.json", json.dumps({"eos_token": "</s>", "pad_token": "<pad>"}))
@@ -114,7 +91,7 @@ class Translation(cli_test.Case):
         return result.stdout
 
     def test_outputs_are_the_references(self):
-        expected = json.loads((GOLDEN / "expected.json").read_text())
+        expected = json.loads((SWITCH / "expected.json").read_text())
         folder = self.switch()
         # The reference's sources have no end token.
         words = ["<pad>", "</s>", "<unk>", *(f"w{i}" for i in range(3, 256))]
@@ -180,5 +157,4 @@ class Translation(cli_test.Case):
 
 
 if __name__ == "__main__":
-    cli_test.WITAN = str(pathlib.Path(sys.argv.pop(1)).resolve())
-    unittest.main(verbosity=1)
+    main()

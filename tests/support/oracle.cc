@@ -55,7 +55,7 @@ class DecoderOracle {
       };
       Tape off;
       const auto length = static_cast<std::int64_t>(prompts_[i].size());
-      const Tensor logits = model_.logits(model_.forward(off, prompts_[i], 1, length, {}, nullptr, observer).hidden);
+      const Tensor logits = model_.logits(model_.forward(off, prompts_[i], 1, length, {}, nullptr, {observer}).hidden);
       last_rows.compare(row(logits, length - 1), last(i), fmt::format("prompt {}", i));
       if (i > 0) continue;
       for (std::int64_t position = 0; position < length; ++position) {

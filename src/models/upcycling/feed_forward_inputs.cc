@@ -9,6 +9,7 @@
 
 #include "autograd/ops/elementwise.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "layers/norm.h"
 #include "models/checkpoint_folder.h"
 
@@ -80,10 +81,11 @@ std::vector<std::vector<float>> mean_feed_forward_inputs(const DenseModel& dense
   };
   const std::unique_ptr<Decoder> model = load_model(dense.folder());
   for (const std::vector<std::int32_t>& prompt : prompts) {
+    throw_if_interrupted();
     if (prompt.empty()) continue;
     const auto ids = std::span<const std::int32_t>(prompt).first(std::min(prompt.size(), longest));
     Tape off;
-    model->forward(off, ids, 1, static_cast<std::int64_t>(ids.size()), {}, nullptr, {}, {}, observer);
+    model->forward(off, ids, 1, static_cast<std::int64_t>(ids.size()), {}, nullptr, {.tensors = observer});
     WITAN_ASSERT(layer == layers);
   }
   std::vector<std::vector<float>> means;

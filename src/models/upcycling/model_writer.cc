@@ -18,36 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kStreamedWeights = "model.safetensors";
-
-// What stands beside the weights of released models and holds no matter how many experts there are.
-constexpr const char* kCompanions[] = {kGenerationFile,
-                                       "tokenizer.json",
-                                       "tokenizer.model",
-                                       "tokenizer_config.json",
-                                       "special_tokens_map.json",
-                                       "added_tokens.json",
-                                       "vocab.json",
-                                       "merges.txt",
-                                       "vocab.txt",
-                                       "spiece.model",
-                                       "chat_template.jinja",
-                                       "chat_template.json"};
-
-void copy_companions(const fs::path& from, const fs::path& to) {
-  for (const char* name : kCompanions) {
-    std::error_code ignored;
-    if (fs::is_regular_file(from / name, ignored)) write_file(to / name, read_text_file(from / name));
-  }
-}
-
 std::int64_t companion_bytes(const fs::path& from) {
   std::int64_t bytes = 0;
-  for (const char* name : kCompanions) {
-    std::error_code error;
-    const auto size = fs::file_size(from / name, error);
-    if (!error) bytes += static_cast<std::int64_t>(size);
-  }
+  for (const fs::path& file : companion_files(from)) bytes += static_cast<std::int64_t>(fs::file_size(file));
   return bytes;
 }
 
@@ -144,7 +117,7 @@ void write_model_folder(const fs::path& output, const DecoderConfig& config,
   write_folder(output, [&](const fs::path& temporary) {
     write_description(config, architecture, known.at("model.embed_tokens.weight").dtype, temporary);
     copy_companions(companions, temporary);
-    write_safetensors(temporary / kStreamedWeights, tensors);
+    write_safetensors(temporary / kWeightsFile, tensors);
   });
 }
 

@@ -31,8 +31,8 @@ std::int64_t stored_bytes(std::span<const PlannedParameter> parameters);
 // Throws Error when less than `bytes` is free where `path` will stand.
 void require_disk_space(const std::filesystem::path& path, std::int64_t bytes);
 
-// Writes `output` whole or not at all: config.json, weights, and from the folder `companions` whatever it holds for the
-// tokenizer, the chat template and generation. Memory: one tensor of the file, and what `source` takes. Throws Error
+// Writes `output` whole or not at all: config.json, weights, and what stands beside them in the folder `companions`
+// (copy_companions). Memory: one tensor of the file, and what `source` takes. Throws Error
 // when `output` exists, the disk is too full, or `source` fails.
 void write_model_folder(const std::filesystem::path& output, const DecoderConfig& config,
                         const std::vector<PlannedParameter>& parameters, const BankSource& source,

@@ -65,6 +65,15 @@ TEST(EightBitTest, EveryNumberIsItsOwnCodeAndBetweenTwoTheNearestCounts) {
   }
 }
 
+TEST(EightBitTest, RowsWithoutColumnsAreNotCountedThrough) {
+  const std::int64_t many = std::numeric_limits<std::int64_t>::max();
+  for (const auto& [rows, cols] : {std::pair{many, std::int64_t{0}}, std::pair{std::int64_t{0}, many}}) {
+    const ScaledBlocks blocks = to_scaled_blocks({}, rows, cols, 128, 128);
+    EXPECT_TRUE(blocks.values.empty());
+    EXPECT_TRUE(blocks.scales.empty());
+  }
+}
+
 TEST(EightBitTest, SaturatesAndKeepsWhatIsNoNumber) {
   for (const float large : {449.0F, 464.0F, 480.0F, 1e30F, std::numeric_limits<float>::infinity()}) {
     EXPECT_EQ(to_e4m3(large), 0x7E);

@@ -61,6 +61,12 @@ class StoredValuesTest : public testing::Test {
 
 const std::string kOnes(20, '\x38');  // 1.0 as F8_E4M3
 
+TEST_F(StoredValuesTest, RowsWithoutColumnsAreNotCountedThrough) {
+  constexpr std::int64_t kMany = std::int64_t{1} << 60;
+  write({{"w", "F8_E4M3", {kMany, 0}, ""}, {"w_scale_inv", "F32", {kMany / 2, 0}, ""}});
+  EXPECT_TRUE(read("w", {kMany, 0}).empty());
+}
+
 TEST_F(StoredValuesTest, EightBitBlocksAreRaggedAtTheEdges) {
   write({{"w", "F8_E4M3", {5, 4}, kOnes}, {"w_scale_inv", "F32", {3, 2}, floats_as_bytes({1, 2, 3, 4, 5, 6})}});
   EXPECT_TRUE(test::identical(read("w", {5, 4}),

@@ -167,10 +167,11 @@ TEST_F(GeneratorTest, ReportsTheExpertsOfEachToken) {
   ids.insert(ids.end(), result.ids.begin(), result.ids.end());
   Tape off;
   std::vector<RowExperts> rows;
-  model_.forward(off, ids, 1, 15, {}, nullptr, [&](std::int64_t layer, const Routing& routing, const Tensor&) {
+  const RoutingObserver observer = [&](std::int64_t layer, const Routing& routing, const Tensor&) {
     EXPECT_EQ(layer, 1);
     rows = experts_by_row(*routing.assignment);
-  });
+  };
+  model_.forward(off, ids, 1, 15, {}, nullptr, {observer});
   ASSERT_EQ(seen.size(), 12U);
   for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], rows[3 + i].experts) << i;
 }

@@ -43,6 +43,18 @@ TEST(PlanTest, AnEncoderDecoderKeepsItsSourceOnceAndEveryOutput) {
   EXPECT_LT(plan.bytes_per_token, plan.weight_bytes);
 }
 
+TEST(PlanTest, MoreBytesThanCanBeCountedAreMoreThanThereAre) {
+  EncoderDecoderConfig config;
+  config.hidden_size = 1 << 20;
+  config.num_experts = 1 << 20;
+  config.encoder = {.num_heads = 1, .head_dim = 1, .intermediate_size = 1, .sparse = {false}};
+  config.decoder = {.num_heads = 1, .head_dim = 1 << 20, .intermediate_size = 1 << 20, .sparse = {true}};
+  const RunPlan plan = plan_run(config, 1 << 30, 1 << 30, 1 << 30);
+  EXPECT_GT(plan.parameters.total, std::int64_t{1} << 61);
+  for (const std::int64_t bytes : {plan.weight_bytes, plan.cache_bytes}) EXPECT_GT(bytes, std::int64_t{1} << 61);
+  EXPECT_GT(plan.total_bytes(), plan.weight_bytes);
+}
+
 TEST(PlanTest, TheMachineIsAsked) { EXPECT_NE(available_memory(), 0); }
 
 }  // namespace plan_test

@@ -60,11 +60,22 @@ TEST(TensorComparisonTest, ChoicesAreSetsAndTheirWeightsFollowThem) {
   const TensorDump b = dump_of({{"layers.0.moe.topk_index", {3, 2}, {1, 0, 2, 4, 1, -1}},
                                 {"layers.0.moe.topk_weight", {3, 2}, {0.3F, 0.7F, 0.9F, 0.1F, 0.5F, 0}}});
   const TensorComparison comparison = compare_dumps(a, b, 1e-3);
+  EXPECT_TRUE(comparison.tensors[0].choices);
   EXPECT_EQ(comparison.tensors[0].rows_chosen_otherwise, 1);
   EXPECT_EQ(comparison.tensors[0].first_row, 1);
   EXPECT_TRUE(comparison.tensors[0].beyond);
   EXPECT_NEAR(comparison.tensors[1].absolute, 0.5, 1e-6);  // of the last row: the other choice is counted elsewhere
   EXPECT_EQ(index_text(std::vector<std::int64_t>{3, 2}, comparison.tensors[1].index), "[2, 0]");
+}
+
+TEST(TensorComparisonTest, ChoicesThatAreNoRowsAreNumbers) {
+  const TensorDump a = dump_of({{"layers.0.moe.topk_index", {3}, {0, 1, 2}}});
+  const TensorDump b = dump_of({{"layers.0.moe.topk_index", {3}, {0, 4, 2}}});
+  const TensorDifference difference = compare_dumps(a, b, 1e-3).tensors.at(0);
+  EXPECT_FALSE(difference.choices);
+  EXPECT_TRUE(difference.beyond);
+  EXPECT_EQ(difference.index, 1);
+  EXPECT_EQ(difference.absolute, 3.0);
 }
 
 TEST(TensorComparisonTest, ShapesAndNamesOfOneSide) {
@@ -114,6 +125,9 @@ TEST(DumpFileTest, NamesWhatIsWrongInAFile) {
   EXPECT_NE(message(R"({"prompts": []})").find("prompts"), std::string::npos);
   EXPECT_NE(message(R"({"prompts": [[1]]})").find("logits_all_first_prompt"), std::string::npos);
   EXPECT_NE(message(R"({"prompts": [[1]], "logits_all_first_prompt": [[1], [1, 2]]})").find("one length"),
+            std::string::npos);
+  EXPECT_NE(message(R"({"prompts": [[1]], "logits_all_first_prompt": [[1]], "router": [{"layer": "mlp"}]})")
+                .find("'mlp' names no layer"),
             std::string::npos);
   EXPECT_NE(message(R"({"prompts": [[-1]], "logits_all_first_prompt": [[1]]})").find("no token id"), std::string::npos);
 }

@@ -38,10 +38,10 @@ class Watched {
       const WindowObserver observer = census.observer();
       Tape off;
       model.forward(off, half, 1, kTokens / 2, {}, nullptr,
-                    [&](std::int64_t layer, const Routing& routing, const Tensor& rows) {
+                    {.mixtures = [&](std::int64_t layer, const Routing& routing, const Tensor& rows) {
                       seen.push_back({layer, routing, Tensor::from(rows.shape(), rows.values())});
                       observer({half, domains}, layer, routing, rows);
-                    });
+                    }});
     }
   }
 

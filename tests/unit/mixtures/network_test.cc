@@ -110,6 +110,8 @@ TEST(NetworkTest, ABalancedGateClosesWhatWasServedTooMuch) {
     return network->forward(parameters.data(), rows, kept)(0, 3);
   };
   EXPECT_NEAR(output(), 1.25, 1e-15);
+  EXPECT_TRUE(network->balanced());
+  EXPECT_FALSE(make_perceptron(1, {3, 2}, 1, Activation::kLinear)->balanced());
   network->balance(parameters.data(), rows, 2.5);  // totals 6 and 2, mean 4
   EXPECT_NEAR(output(), 1.25, 1e-15);
   network->balance(parameters.data(), rows, 2.5);  // 12 and 4: the first is 4 above the mean
@@ -128,6 +130,29 @@ TEST(NetworkTest, ABalancedGateClosesWhatWasServedTooMuch) {
   EXPECT_NEAR(output(), 2.0, 1e-15);
   network->lift_balance();
   EXPECT_NEAR(output(), 1.25, 1e-15);
+}
+
+// exp(800) is infinite; an expert that is so far off has no share of the rows, and no say in the gradient.
+TEST(NetworkTest, AnExpertFarOffLeavesTheGradientFinite) {
+  for (const std::string family : {"poisson", "gamma"}) {
+    SCOPED_TRACE(family);
+    std::vector<std::unique_ptr<Network>> networks;
+    for (int k = 0; k < 2; ++k) networks.push_back(make_layer(1, 1, Activation::kLinear));
+    NetworkExperts experts(find_family(family).make({2, 1, 1, 0}, FitOptions()), std::move(networks), 0.0);
+    Eigen::VectorXd parameters = experts.parameters();
+    parameters(3) = family == "poisson" ? 800.0 : -800.0;  // bias of the second network
+    experts.set_parameters(parameters);
+    const std::vector<double> ones = {1.0, 1.0};
+    const std::vector<double> zeros = {0.0, 0.0};
+    const std::vector<double> x = {0.5, -1.0};
+    const std::vector<double> y = {2.0, 3.0};
+    Eigen::VectorXd gradient = Eigen::VectorXd::Zero(parameters.size());
+    experts.add_gradient({2, {x.data()}, {y.data()}}, 0, 2, std::vector<const double*>{ones.data(), zeros.data()},
+                         gradient.data());
+    EXPECT_TRUE(gradient.allFinite());
+    EXPECT_NE(gradient(1), 0.0);
+    EXPECT_EQ(gradient(3), 0.0);
+  }
 }
 
 Sample sample_for(const std::string& family, int rows) {

@@ -147,6 +147,18 @@ TEST(PredictTest, TextThatWasMeantToBeNumbers) {
   EXPECT_NE(message("y;x\n1;2\n2,5;3\n").find("line 3, column 'y': '2,5' is no number; numbers with a decimal comma"),
             std::string::npos);
   EXPECT_NE(message("y,x\n1,2\nabc,3\n").find("line 3, column 'y': 'abc' is no number"), std::string::npos);
+  CsvOptions commas;
+  commas.decimal = ',';
+  const auto message_with_commas = [&](const std::string& text) {
+    return test::error_message([&] { build_design(parse_csv(text, "t.csv", commas), request); });
+  };
+  EXPECT_NE(
+      message_with_commas("y;x\n1;2\n2;3.5\n").find("column 'x' has text such as '3.5'; numbers with a decimal point"),
+      std::string::npos);
+  EXPECT_NE(message_with_commas("y;x\n1;2\n2.5;3\n")
+                .find("line 3, column 'y': '2.5' is no number; numbers with a decimal point"),
+            std::string::npos);
+  EXPECT_EQ(message_with_commas("y;x\n1;2,5\n2;3\n"), "no error");
   std::string many = "y,x\n";
   for (int n = 0; n < 60; ++n) many += fmt::format("{},{}\n", n, n == 40 ? "4O.5" : fmt::format("{}.5", n));
   EXPECT_NE(

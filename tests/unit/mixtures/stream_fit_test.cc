@@ -155,6 +155,33 @@ TEST(StreamFitTest, WhatProvesNothingSaysWhy) {
   EXPECT_EQ(fit_stream(table, options, stream).fit.certificate.reason, "not asked for");
 }
 
+// Every batch has draws of its own: with the same ones for all, on-line EM goes where they are off.
+TEST(StreamFitTest, StochasticResponsibilitiesComeNearTheMaximum) {
+  const test::TemporaryFolder folder;
+  Random random(1);
+  std::string text = "x,y\n";
+  for (int n = 0; n < 6000; ++n) {
+    const double x = random.normal();
+    const double line = random.uniform_open() < 0.5 ? 0.8 + x : -0.8 - x;
+    text += fmt::format("{},{}\n", x, line + random.normal());
+  }
+  std::ofstream(folder / "t.csv") << text;
+  DesignRequest request;
+  request.formula = parse_formula("y ~ x | gate ~ 1");
+  request.target = TargetKind::kNumber;
+  const TableStream table(folder / "t.csv", request, {});
+  StreamOptions stream;
+  stream.start_rows = 300;
+  FitOptions options = options_for("gaussian");
+  options.batch_rows = 16;
+  const Fit exact = std::move(fit_stream(table, options, stream).fit);
+  options.router = "stochastic";
+  options.max_iterations = 100;
+  const Fit drawn = std::move(fit_stream(table, options, stream).fit);
+  EXPECT_LT(drawn.history[0], exact.objective - 20.0);
+  EXPECT_GT(drawn.objective, exact.objective - 5.0);
+}
+
 TEST(StreamFitTest, ACollapsedExpertIsFlagged) {
   const test::TemporaryFolder folder;
   std::string text = "x,colour,weight,y\n";
@@ -200,6 +227,23 @@ TEST(StreamFitTest, RefusesWhatTheWholeTableWouldRefuse) {
   EXPECT_NE(refused("x,colour,weight,y\n1,red,0,2\n3,blue,0,3\n", request_for("gaussian")).find("no rows"),
             std::string::npos);
   EXPECT_NE(refused("x,weight,y\n1,1,2\n", request_for("gaussian")).find("no column 'colour'"), std::string::npos);
+}
+
+// Rows so long that a piece has some 700 of them.
+TEST(StreamFitTest, RefusesCategoriesThatNoPieceHasAllOf) {
+  const test::TemporaryFolder folder;
+  const std::string padding(24'000, '-');
+  const auto refused = [&](const std::string& prefix) {
+    {
+      std::ofstream out(folder / "t.csv");
+      out << "x,colour,weight,y,padding\n";
+      for (int n = 0; n < 1200; ++n)
+        out << fmt::format("{},{}{},1,{},{}\n", n, n == 1100 ? "red" : prefix, n, n % 7, padding);
+    }
+    return test::error_message([&] { TableStream(folder / "t.csv", request_for("gaussian"), {}); });
+  };
+  EXPECT_NE(refused("c").find("column 'colour': more than 1000 different texts"), std::string::npos);
+  EXPECT_NE(refused("").find("column 'colour' has numbers, and text elsewhere"), std::string::npos);
 }
 
 }  // namespace stream_fit_test

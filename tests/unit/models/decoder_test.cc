@@ -237,21 +237,26 @@ TEST(DecoderTestOfOutput, SaysWhichLayersRoutedAndHow) {
   Decoder model(config, 1);
   const std::vector<std::int32_t> ids = random_ids(10, 40, 1);
   std::vector<std::int64_t> observed;
-  std::vector<std::int64_t> layers;
+  std::vector<std::string> layers;
   Tape off;
-  const DecoderOutput output = model.forward(
-      off, ids, 2, 5, {}, nullptr,
-      [&](std::int64_t layer, const Routing& routing, const Tensor&) {
-        observed.push_back(layer);
-        EXPECT_EQ(routing.assignment->num_assigned(), 20);
-      },
-      [&](std::int64_t layer, const Tensor& rows) {
-        layers.push_back(layer);
-        EXPECT_EQ(rows.shape(), (Shape{10, 16}));
-      });
+  const DecoderOutput output =
+      model.forward(off, ids, 2, 5, {}, nullptr,
+                    {.mixtures =
+                         [&](std::int64_t layer, const Routing& routing, const Tensor&) {
+                           observed.push_back(layer);
+                           EXPECT_EQ(routing.assignment->num_assigned(), 20);
+                         },
+                     .tensors =
+                         [&](const std::string& name, const Tensor& rows) {
+                           if (name != "embedding" && name != "layers." + std::to_string(layers.size() - 1) + ".output")
+                             return;
+                           layers.push_back(name);
+                           EXPECT_EQ(rows.shape(), (Shape{10, 16}));
+                         }});
   EXPECT_EQ(observed, (std::vector<std::int64_t>{1, 3}));
   EXPECT_EQ(output.moe_layers, observed);
-  EXPECT_EQ(layers, (std::vector<std::int64_t>{kEmbeddingLayer, 0, 1, 2, 3}));
+  EXPECT_EQ(layers, (std::vector<std::string>{"embedding", "layers.0.output", "layers.1.output", "layers.2.output",
+                                              "layers.3.output"}));
   ASSERT_EQ(output.metrics.size(), 2U);
   std::vector<std::string> terms;
   for (const BalanceTerm& term : output.balance) terms.push_back(term.name);

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
 
+#include "base/interrupt.h"
 #include "models/upcycling/feed_forward_inputs.h"
 #include "models/upcycling/outline.h"
 #include "support/compare.h"
@@ -138,7 +140,7 @@ TEST(FeedForwardInputsTest, AreTheMeanDirectionsOfTheRows) {
     for (const std::vector<std::int32_t>& prompt : prompts) {
       Tape off;
       const auto length = static_cast<std::int64_t>(prompt.size());
-      if (length > 0) sparse->forward(off, prompt, 1, length, {}, nullptr, {}, {}, observer);
+      if (length > 0) sparse->forward(off, prompt, 1, length, {}, nullptr, {.tensors = observer});
     }
     const LayerDirections directions = mean_feed_forward_inputs(dense, prompts);
     ASSERT_EQ(directions.size(), 3U);
@@ -152,6 +154,16 @@ TEST(FeedForwardInputsTest, AreTheMeanDirectionsOfTheRows) {
     const std::string message = test::error_message([&] { mean_feed_forward_inputs(dense, {}); });
     EXPECT_NE(message.find("no prompts"), std::string::npos) << message;
   }
+}
+
+TEST(FeedForwardInputsTest, StopWhenInterrupted) {
+  const test::TemporaryFolder folder;
+  test::save_random_decoder(test::tiny_dense_config(), folder / "dense");
+  const DenseModel dense(folder / "dense");
+  const std::vector<std::vector<std::int32_t>> prompts = {{1, 4, 9, 16}};
+  const InterruptScope scope;
+  std::raise(SIGINT);
+  EXPECT_THROW(mean_feed_forward_inputs(dense, prompts), Interrupted);
 }
 
 TEST(JoinTest, PromptsMakeTheRows) {
