@@ -22,6 +22,7 @@
 #include "witan/options.h"
 #include "witan/run_data.h"
 #include "witan/training_display.h"
+#include "witan/training_options.h"
 
 namespace witan::cli {
 namespace {
@@ -180,20 +181,8 @@ void add_compare(CLI::App& app) {
   const auto arguments = std::make_shared<CompareArguments>();
   TrainSettings& settings = arguments->settings;
 
-  // It fills every field, so it stands before the fields: see bind_fields.
-  command
-      ->add_option_function<std::string>(
-          "--preset",
-          [arguments](const std::string& name) {
-            try {
-              arguments->settings = preset_settings(name);
-            } catch (const Error& error) {
-              throw CLI::ValidationError("--preset", error.what());
-            }
-          },
-          "defaults that other options override")
-      ->default_str("zoo")
-      ->check(CLI::IsMember(preset_names()));
+  // It fills every field, so it stands before the fields: see bind_training_fields.
+  add_preset_option(*command, settings, "zoo");
   command->add_option("DATA", arguments->paths, "files and folders of .txt and .jsonl, also .gz");
   command
       ->add_option(
@@ -206,14 +195,10 @@ void add_compare(CLI::App& app) {
   command->add_option("--output", arguments->output, "folder of the comparison; what is finished there is kept")
       ->type_name("FOLDER")
       ->required();
-  command->add_option("--threads", settings.threads, "0: as many as there are cores")->check(CLI::Range(0, 4096));
+  command->add_option("--threads", settings.threads, "0: as many as there are cores")
+      ->check(CLI::Range(std::int64_t{0}, kMostThreads));
 
-  bind_fields(*command, "Budget (one of them)", settings.budget.fields());
-  bind_fields(*command, "Data", settings.data.fields());
-  bind_fields(*command, "Model", settings.model.fields());
-  bind_fields(*command, "Optimizer", settings.optimizer.fields());
-  bind_fields(*command, "Schedule", settings.schedule.fields());
-  bind_fields(*command, "Logging", settings.logging.fields());
+  bind_training_fields(*command, settings);
   command->add_option("--seed", settings.seed, "of the first run of each router")->check(CLI::NonNegativeNumber);
 
   command->callback([command, arguments] {

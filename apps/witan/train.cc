@@ -28,6 +28,7 @@
 #include "witan/run_data.h"
 #include "witan/samples.h"
 #include "witan/training_display.h"
+#include "witan/training_options.h"
 
 namespace witan::cli {
 namespace {
@@ -194,18 +195,8 @@ void add_train(CLI::App& app) {
   const auto arguments = std::make_shared<TrainArguments>();
   TrainSettings& settings = arguments->settings;
 
-  // These three fill every field, so they stand before the fields: see bind_fields.
-  CLI::Option* preset = command->add_option_function<std::string>(
-      "--preset",
-      [arguments](const std::string& name) {
-        try {
-          arguments->settings = preset_settings(name);
-        } catch (const Error& error) {
-          throw CLI::ValidationError("--preset", error.what());
-        }
-      },
-      "defaults that other options override");
-  preset->default_str("quickstart")->check(CLI::IsMember(preset_names()));
+  // These three fill every field, so they stand before the fields: see bind_training_fields.
+  CLI::Option* preset = add_preset_option(*command, settings, "quickstart");
   CLI::Option* from = command->add_option_function<std::string>(
       "--from",
       [arguments](const std::string& folder) {
@@ -238,12 +229,7 @@ void add_train(CLI::App& app) {
   command->add_option("--threads", settings.threads, "0: as many as there are cores; of a resumed run as before")
       ->check(CLI::Range(std::int64_t{0}, kMostThreads));
 
-  bind_fields(*command, "Budget (one of them)", settings.budget.fields());
-  bind_fields(*command, "Data", settings.data.fields());
-  bind_fields(*command, "Model", settings.model.fields());
-  bind_fields(*command, "Optimizer", settings.optimizer.fields());
-  bind_fields(*command, "Schedule", settings.schedule.fields());
-  bind_fields(*command, "Logging", settings.logging.fields());
+  bind_training_fields(*command, settings);
   command->add_option("--seed", settings.seed, "decides weights, order of the text and routing noise")
       ->check(CLI::NonNegativeNumber);
 

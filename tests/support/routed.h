@@ -29,6 +29,16 @@ inline std::unique_ptr<Router> router_of(const std::string& name, std::int64_t e
   return find_router(name).make(options, 3, random);
 }
 
+// What the router makes of these scores, of rows whose values do not matter; a valid assignment.
+inline Routing route(Router& router, const Tensor& scores, RouterContext context) {
+  const Tensor rows = Tensor::zeros({scores.rows(), 3});
+  context.rows = &rows;
+  Tape off;
+  Routing routing = router.route(off, scores, context);
+  routing.assignment->validate();
+  return routing;
+}
+
 // The experts of each row, ascending.
 inline std::vector<std::vector<std::int64_t>> experts_of_rows(const Assignment& assignment) {
   std::vector<std::vector<std::int64_t>> rows(static_cast<std::size_t>(assignment.num_rows));

@@ -16,15 +16,7 @@ namespace witan {
 namespace balanced_routers_test {
 
 using test::loads_of;
-
-Routing route(Router& router, const Tensor& scores, RouterContext context) {
-  const Tensor rows = Tensor::zeros({scores.rows(), 3});
-  context.rows = &rows;
-  Tape off;
-  Routing routing = router.route(off, scores, context);
-  routing.assignment->validate();
-  return routing;
-}
+using test::route;
 
 // Whole scores, most rows leaning to the same experts.
 Tensor skewed(std::int64_t rows, std::int64_t experts, std::uint64_t seed) {

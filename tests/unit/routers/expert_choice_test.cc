@@ -12,16 +12,8 @@
 namespace witan {
 namespace expert_choice_test {
 
+using test::route;
 using test::Settings;
-
-Routing route(Router& router, const Tensor& scores, RouterContext context) {
-  const Tensor rows = Tensor::zeros({scores.rows(), 3});
-  context.rows = &rows;
-  Tape off;
-  Routing routing = router.route(off, scores, context);
-  routing.assignment->validate();
-  return routing;
-}
 
 // Expert e takes rows by falling probability, the lowest row among equals; written plainly.
 std::vector<std::int64_t> plain_choice(const Tensor& scores, std::int64_t expert, std::int64_t capacity) {
