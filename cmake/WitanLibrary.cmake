@@ -3,9 +3,9 @@
 # witan_library(kernels base PRIVATE_LIBS PkgConfig::HWY) makes witan_kernels from src/kernels/**/*.cc on top of witan_base.
 # HOT: what it computes decides the speed of whole runs, so it is optimised as far as the compiler goes.
 # COLD: it only directs what others compute, and is optimised less, which takes less time.
-# APART: no unity build may join its sources.
+# A source that compiles itself once per instruction set (Highway's foreach_target.h) is joined with no other.
 function(witan_library folder)
-  cmake_parse_arguments(ARG "HOT;COLD;APART" "" "PRIVATE_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "HOT;COLD" "" "PRIVATE_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)
   set(target witan_${folder})
   if(sources)
@@ -17,9 +17,12 @@ function(witan_library folder)
     elseif(ARG_COLD)
       target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
     endif()
-    if(ARG_APART)
-      set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
-    endif()
+    foreach(source ${sources})
+      file(STRINGS ${source} apart REGEX "foreach_target" LIMIT_COUNT 1)
+      if(apart)
+        set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      endif()
+    endforeach()
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)

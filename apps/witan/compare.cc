@@ -38,11 +38,6 @@ struct CompareArguments {
   std::set<std::string> chosen;  // the fields that were set on the command line
 };
 
-void say(const std::string& line) {
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
-}
-
 // What stands where in the folder of a comparison.
 struct ComparisonFolder {
   fs::path path;

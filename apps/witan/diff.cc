@@ -47,7 +47,7 @@ struct DiffCommand {
 };
 
 // What a pass reads. `output`: in the decoder of an encoder-decoder.
-struct Sample {
+struct SharedInput {
   std::vector<std::int32_t> tokens;
   std::vector<std::int32_t> output;
 };
@@ -82,8 +82,8 @@ std::vector<std::int32_t> default_tokens(const std::vector<fs::path>& folders) {
 }
 
 // A file's own tokens count before all, since nothing else can be compared with it.
-Sample choose_sample(const DiffCommand& command, const std::vector<fs::path>& folders,
-                     const std::vector<const TensorDump*>& files) {
+SharedInput choose_input(const DiffCommand& command, const std::vector<fs::path>& folders,
+                         const std::vector<const TensorDump*>& files) {
   std::optional<std::vector<std::int32_t>> asked;
   if (!command.tokens.empty() && command.has_prompt) fail("diff: --prompt and --tokens are both given, expected one");
   if (!command.tokens.empty()) asked = parse_token_ids("diff: --tokens", command.tokens);
@@ -105,18 +105,18 @@ Sample choose_sample(const DiffCommand& command, const std::vector<fs::path>& fo
   return {default_tokens(folders), {}};
 }
 
-TensorDump run_folder(const fs::path& folder, const Sample& sample) {
+TensorDump run_folder(const fs::path& folder, const SharedInput& input) {
   if (holds_encoder_decoder(folder)) {
     const std::unique_ptr<EncoderDecoder> model = load_encoder_decoder(folder);
-    std::vector<std::int32_t> output = sample.output;
+    std::vector<std::int32_t> output = input.output;
     if (output.empty()) {  // shown the source, so that every row differs
       output = {static_cast<std::int32_t>(model->config().decoder_start_token_id)};
-      output.insert(output.end(), sample.tokens.begin(), sample.tokens.end());
+      output.insert(output.end(), input.tokens.begin(), input.tokens.end());
     }
-    return dump_pass(*model, sample.tokens, output, dump_names(model->config()));
+    return dump_pass(*model, input.tokens, output, dump_names(model->config()));
   }
   const std::unique_ptr<Decoder> model = load_model(folder);
-  return dump_pass(*model, sample.tokens, dump_names(model->config()));
+  return dump_pass(*model, input.tokens, dump_names(model->config()));
 }
 
 void check_same_tokens(const TensorDump& a, const TensorDump& b) {
@@ -137,10 +137,10 @@ TensorComparison compare_passes(const DiffCommand& command) {
       files.push_back(&**dump);
     }
   }
-  const Sample sample = choose_sample(command, folders, files);
+  const SharedInput input = choose_input(command, folders, files);
   std::size_t next = 0;  // one model after the other: two may not fit into memory
-  if (!a) a = run_folder(folders[next++], sample);
-  if (!b) b = run_folder(folders[next], sample);
+  if (!a) a = run_folder(folders[next++], input);
+  if (!b) b = run_folder(folders[next], input);
   check_same_tokens(*a, *b);
   return compare_dumps(*a, *b, command.tolerance);
 }

@@ -49,11 +49,6 @@ struct TrainArguments {
   bool dry_run = false;
 };
 
-void say(const std::string& line) {
-  fmt::print("{}\n", line);
-  std::fflush(stdout);
-}
-
 void print_sizes(const TrainSettings& settings) {
   const ParameterCounts counts = count_parameters(settings.model);
   const MemoryEstimate memory = estimate_memory(settings, counts);

@@ -64,6 +64,11 @@ void TrainingDisplay::on_checkpoint(std::int64_t step) { progress_.message(fmt::
 
 void TrainingDisplay::finish() { progress_.finish(); }
 
+void say(const std::string& line) {
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
 std::string size_text(double bytes) {
   if (bytes >= 1e9) return fmt::format("{:.2f} GB", bytes / 1e9);
   if (bytes >= 1e6) return fmt::format("{:.1f} MB", bytes / 1e6);

@@ -32,6 +32,9 @@ class TrainingDisplay : public TrainingListener {
   Evaluation evaluation_;
 };
 
+// Prints a line, at once even into a pipe.
+void say(const std::string& line);
+
 // "2.31 MB", "1.20 GB".
 std::string size_text(double bytes);
 // "3.2 M parameters, 1.1 M of them active per token".

@@ -32,12 +32,14 @@ HalfBest best_of_half(const Tensor& scores, std::int64_t width, std::int64_t row
   return best;
 }
 
-struct Pair {
+struct ScoredPair {
   float score;
   std::int32_t expert;
 };
 
-bool better(const Pair& a, const Pair& b) { return a.score != b.score ? a.score > b.score : a.expert < b.expert; }
+bool better(const ScoredPair& a, const ScoredPair& b) {
+  return a.score != b.score ? a.score > b.score : a.expert < b.expert;
+}
 
 }  // namespace
 
@@ -52,7 +54,7 @@ BestPairs find_best_pairs(Tape& tape, const Tensor& first, const Tensor& second,
                                                                         index(first.rows() * k));
   Tensor scores = tape.output({first.rows(), k}, {&first, &second});
   parallel_for(first.rows(), kQueryGrain, [&](std::int64_t begin, std::int64_t end) {
-    PooledVector<Pair> pairs;
+    PooledVector<ScoredPair> pairs;
     for (std::int64_t row = begin; row < end; ++row) {
       pairs.clear();
       // The pair of ranks (i, j) has (i + 1)(j + 1) - 1 pairs before it that are at least as good.

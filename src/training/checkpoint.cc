@@ -16,13 +16,13 @@ namespace witan {
 namespace {
 
 constexpr const char* kFormat = "witan training checkpoint";
-constexpr std::int64_t kVersion = 2;
+constexpr std::int64_t kStateVersion = 2;
 constexpr const char* kStateFile = "state.json";
 constexpr const char* kTensorFile = "tensors.safetensors";
 
 nlohmann::json state_to_json(const TrainingState& state) {
   return {{"format", kFormat},
-          {"version", kVersion},
+          {"version", kStateVersion},
           {"settings", settings_to_json(state.settings)},
           {"content_key", state.content_key},
           {"steps", state.consumed.steps},
@@ -81,9 +81,9 @@ TrainingState load_training_state(const std::filesystem::path& checkpoint) {
   if (!object.is_object() || object.value("format", nlohmann::json()) != kFormat) {
     fail("{}: not a checkpoint of witan train: expected \"format\": \"{}\"", file.string(), kFormat);
   }
-  if (object.value("version", nlohmann::json()) != kVersion) {
+  if (object.value("version", nlohmann::json()) != kStateVersion) {
     fail("{}: checkpoint version {}, this program reads version {}", file.string(),
-         object.value("version", nlohmann::json()).dump(), kVersion);
+         object.value("version", nlohmann::json()).dump(), kStateVersion);
   }
   try {
     return state_from_json(object);

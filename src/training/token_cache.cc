@@ -33,7 +33,7 @@ struct Header {
 static_assert(sizeof(Header) == 64);
 
 constexpr std::array<char, 8> kMagic = {'w', 'i', 't', 'a', 'n', 't', 'o', 'k'};
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kCacheVersion = 1;
 constexpr std::uint64_t kBytesPerToken = sizeof(std::int32_t) + sizeof(std::uint16_t);
 
 std::span<const std::byte> header_bytes(const Header& header) {
@@ -113,9 +113,12 @@ void write_cache(const std::filesystem::path& path, const Corpus& corpus, const 
   std::int64_t done_bytes = 0;
   const std::array<EncodedSplit, 2> splits = {encode(corpus.train, tokenizer, progress, done_bytes),
                                               encode(corpus.heldout, tokenizer, progress, done_bytes)};
-  Header header{
-      kMagic, kVersion, key, {splits[0].tokens, splits[1].tokens}, static_cast<std::uint64_t>(tokenizer.vocab_size()),
-      0};
+  Header header{kMagic,
+                kCacheVersion,
+                key,
+                {splits[0].tokens, splits[1].tokens},
+                static_cast<std::uint64_t>(tokenizer.vocab_size()),
+                0};
   Hasher hasher;
   hasher.update(header_bytes(header));
   pour(corpus, splits, [&](std::span<const std::byte> bytes) { hasher.update(bytes); });
@@ -141,7 +144,8 @@ std::shared_ptr<const MappedFile> open_cache(const std::filesystem::path& path, 
   Header header;
   if (bytes.size() < sizeof header) return nullptr;
   std::memcpy(&header, bytes.data(), sizeof header);
-  if (header.magic != kMagic || header.version != kVersion || header.key != key || header.vocab_size != vocab_size) {
+  if (header.magic != kMagic || header.version != kCacheVersion || header.key != key ||
+      header.vocab_size != vocab_size) {
     return nullptr;
   }
   const std::uint64_t room = (bytes.size() - sizeof header) / kBytesPerToken;

@@ -16,7 +16,7 @@
 #include "training/trainer.h"
 
 namespace witan {
-namespace {
+namespace every_router_test {
 
 class EveryRouter : public testing::TestWithParam<std::string> {
  protected:
@@ -129,5 +129,5 @@ TEST_P(EveryRouter, ResumesBitForBit) {
 INSTANTIATE_TEST_SUITE_P(Table, EveryRouter, testing::ValuesIn(router_names()),
                          [](const auto& test) { return test.param; });
 
-}  // namespace
+}  // namespace every_router_test
 }  // namespace witan

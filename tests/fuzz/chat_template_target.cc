@@ -6,7 +6,7 @@
 #include "text/chat_template.h"
 
 namespace witan::fuzz {
-namespace {
+namespace chat_template_fuzz {
 
 std::vector<std::string> seeds() {
   return {
@@ -30,8 +30,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace chat_template_fuzz
 
-Target chat_template_target() { return {"chat_template", seeds, run}; }
+Target chat_template_target() { return {"chat_template", chat_template_fuzz::seeds, chat_template_fuzz::run}; }
 
 }  // namespace witan::fuzz

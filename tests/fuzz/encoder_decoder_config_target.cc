@@ -9,7 +9,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan::fuzz {
-namespace {
+namespace encoder_decoder_config_fuzz {
 
 const std::filesystem::path kGolden =
     std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / "switch_transformers";
@@ -36,8 +36,10 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace encoder_decoder_config_fuzz
 
-Target encoder_decoder_config_target() { return {"encoder_decoder_config", seeds, run}; }
+Target encoder_decoder_config_target() {
+  return {"encoder_decoder_config", encoder_decoder_config_fuzz::seeds, encoder_decoder_config_fuzz::run};
+}
 
 }  // namespace witan::fuzz

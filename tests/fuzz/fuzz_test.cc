@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace witan::fuzz {
-namespace {
+namespace fuzz_test {
 
 class FuzzTargetTest : public testing::TestWithParam<Target> {};
 
@@ -47,5 +47,5 @@ TEST(FuzzDriverTest, FillsAnEmptyCorpusAndRunsAnInput) {
   EXPECT_EQ(LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(seed.data()), seed.size()), 0);
 }
 
-}  // namespace
+}  // namespace fuzz_test
 }  // namespace witan::fuzz

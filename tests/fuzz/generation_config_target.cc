@@ -11,7 +11,7 @@
 #include "support/tiny_models.h"
 
 namespace witan::fuzz {
-namespace {
+namespace generation_config_fuzz {
 
 std::vector<std::string> seeds() {
   return {R"({"eos_token_id":[2,5],"do_sample":true,"temperature":0.6,"top_k":20,"top_p":0.9,"min_p":0.1})",
@@ -49,8 +49,10 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace generation_config_fuzz
 
-Target generation_config_target() { return {"generation_config", seeds, run}; }
+Target generation_config_target() {
+  return {"generation_config", generation_config_fuzz::seeds, generation_config_fuzz::run};
+}
 
 }  // namespace witan::fuzz

@@ -8,7 +8,7 @@
 #include "training/settings.h"
 
 namespace witan::fuzz {
-namespace {
+namespace json_fuzz {
 
 std::vector<std::string> seeds() {
   return {settings_to_json(preset_settings("tiny")).dump(1), R"([1e400, -0, "\ud83d\ude00", {"a": null}])"};
@@ -25,8 +25,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace json_fuzz
 
-Target json_target() { return {"json", seeds, run}; }
+Target json_target() { return {"json", json_fuzz::seeds, json_fuzz::run}; }
 
 }  // namespace witan::fuzz

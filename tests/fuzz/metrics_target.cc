@@ -10,7 +10,7 @@
 #include "training/metrics_log.h"
 
 namespace witan::fuzz {
-namespace {
+namespace metrics_fuzz {
 
 std::vector<std::string> seeds() {
   StepReport step;
@@ -44,8 +44,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace metrics_fuzz
 
-Target metrics_target() { return {"metrics", seeds, run}; }
+Target metrics_target() { return {"metrics", metrics_fuzz::seeds, metrics_fuzz::run}; }
 
 }  // namespace witan::fuzz

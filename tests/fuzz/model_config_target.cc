@@ -8,7 +8,7 @@
 #include "support/tiny_models.h"
 
 namespace witan::fuzz {
-namespace {
+namespace model_config_fuzz {
 
 std::vector<std::string> seeds() {
   std::vector<std::string> configs;
@@ -35,8 +35,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace model_config_fuzz
 
-Target model_config_target() { return {"model_config", seeds, run}; }
+Target model_config_target() { return {"model_config", model_config_fuzz::seeds, model_config_fuzz::run}; }
 
 }  // namespace witan::fuzz

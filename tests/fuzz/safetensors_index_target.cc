@@ -9,7 +9,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan::fuzz {
-namespace {
+namespace safetensors_index_fuzz {
 
 std::vector<std::string> seeds() {
   return {R"({"metadata":{"total_size":16},"weight_map":{"a":"one.safetensors","b":"two.safetensors"}})",
@@ -45,8 +45,10 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace safetensors_index_fuzz
 
-Target safetensors_index_target() { return {"safetensors_index", seeds, run}; }
+Target safetensors_index_target() {
+  return {"safetensors_index", safetensors_index_fuzz::seeds, safetensors_index_fuzz::run};
+}
 
 }  // namespace witan::fuzz

@@ -7,7 +7,7 @@
 #include "fuzz/target.h"
 
 namespace witan::fuzz {
-namespace {
+namespace safetensors_fuzz {
 
 std::string file_of(const std::string& header, std::size_t data_bytes) {
   const std::uint64_t length = header.size();
@@ -44,8 +44,8 @@ void run(std::string_view input) {
   require(stored <= copy.size() && sum <= 255 * copy.size(), "tensors larger than the file");
 }
 
-}  // namespace
+}  // namespace safetensors_fuzz
 
-Target safetensors_target() { return {"safetensors", seeds, run}; }
+Target safetensors_target() { return {"safetensors", safetensors_fuzz::seeds, safetensors_fuzz::run}; }
 
 }  // namespace witan::fuzz

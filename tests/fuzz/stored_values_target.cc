@@ -11,7 +11,7 @@
 #include "support/temporary_folder.h"
 
 namespace witan::fuzz {
-namespace {
+namespace stored_values_fuzz {
 
 std::string stored_file(const std::string& header, std::size_t data_bytes) {
   const std::uint64_t length = header.size();
@@ -55,8 +55,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace stored_values_fuzz
 
-Target stored_values_target() { return {"stored_values", seeds, run}; }
+Target stored_values_target() { return {"stored_values", stored_values_fuzz::seeds, stored_values_fuzz::run}; }
 
 }  // namespace witan::fuzz

@@ -9,7 +9,7 @@
 #include "training/text_files.h"
 
 namespace witan::fuzz {
-namespace {
+namespace text_documents_fuzz {
 
 constexpr std::array kNames = {"input.txt", "input.jsonl", "input.txt.gz", "input.jsonl.gz"};
 
@@ -37,8 +37,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace text_documents_fuzz
 
-Target text_documents_target() { return {"text_documents", seeds, run}; }
+Target text_documents_target() { return {"text_documents", text_documents_fuzz::seeds, text_documents_fuzz::run}; }
 
 }  // namespace witan::fuzz

@@ -9,7 +9,7 @@
 #include "text/utf8.h"
 
 namespace witan::fuzz {
-namespace {
+namespace tokenizer_json_fuzz {
 
 // Each part of the format once: a byte-level model, one like SentencePiece's, and the other two.
 std::vector<std::string> seeds() {
@@ -53,8 +53,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace tokenizer_json_fuzz
 
-Target tokenizer_json_target() { return {"tokenizer_json", seeds, run}; }
+Target tokenizer_json_target() { return {"tokenizer_json", tokenizer_json_fuzz::seeds, tokenizer_json_fuzz::run}; }
 
 }  // namespace witan::fuzz

@@ -7,7 +7,7 @@
 #include "text/bpe_tokenizer.h"
 
 namespace witan::fuzz {
-namespace {
+namespace tokenizer_model_fuzz {
 
 std::vector<std::string> seeds() {
   std::string text;
@@ -34,8 +34,8 @@ void run(std::string_view input) {
   }
 }
 
-}  // namespace
+}  // namespace tokenizer_model_fuzz
 
-Target tokenizer_model_target() { return {"tokenizer_model", seeds, run}; }
+Target tokenizer_model_target() { return {"tokenizer_model", tokenizer_model_fuzz::seeds, tokenizer_model_fuzz::run}; }
 
 }  // namespace witan::fuzz

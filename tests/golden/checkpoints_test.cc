@@ -4,7 +4,7 @@
 #include "support/oracle.h"
 
 namespace witan {
-namespace {
+namespace checkpoints_test {
 
 void expect_agreement(const char* name, std::size_t num_sections) {
   const std::filesystem::path folder = std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / name;
@@ -28,5 +28,5 @@ INSTANTIATE_TEST_SUITE_P(Released, CheckpointTest,
                                          "granitemoe"),
                          [](const auto& given) { return std::string(given.param); });
 
-}  // namespace
+}  // namespace checkpoints_test
 }  // namespace witan

@@ -18,7 +18,7 @@
 #include "mixtures/student_t_experts.h"
 
 namespace witan::mixtures {
-namespace {
+namespace mixtures_fixtures_test {
 
 using Json = nlohmann::json;
 using Vector = std::vector<double>;
@@ -251,5 +251,5 @@ TEST(MixturesFixturesTest, HierarchyOfTwoByTwo) {
   }
 }
 
-}  // namespace
+}  // namespace mixtures_fixtures_test
 }  // namespace witan::mixtures

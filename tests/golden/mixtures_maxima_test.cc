@@ -15,7 +15,7 @@
 #include "mixtures/scale.h"
 
 namespace witan::mixtures {
-namespace {
+namespace mixtures_maxima_test {
 
 using Json = nlohmann::json;
 using Names = std::vector<std::string>;
@@ -251,5 +251,5 @@ TEST(MixturesMaximaTest, GaussianGateIsAGaussianMixtureOfInputsAndTargets) {
   }
 }
 
-}  // namespace
+}  // namespace mixtures_maxima_test
 }  // namespace witan::mixtures

@@ -29,7 +29,7 @@
 #include "support/golden_tensor.h"
 
 namespace witan {
-namespace {
+namespace ops_test {
 
 using Json = nlohmann::json;
 
@@ -238,5 +238,5 @@ TEST(OpsGoldenTest, EveryOpAgreesWithPyTorch) {
   for (const auto& [op, function] : table()) EXPECT_TRUE(seen.contains(op)) << op;
 }
 
-}  // namespace
+}  // namespace ops_test
 }  // namespace witan

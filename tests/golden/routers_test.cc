@@ -24,7 +24,7 @@
 #include "support/golden_tensor.h"
 
 namespace witan {
-namespace {
+namespace routers_test {
 
 using Json = nlohmann::json;
 
@@ -258,5 +258,5 @@ TEST(RoutersGoldenTest, AgreeWithPublicCode) {
   for (const auto& [kind, function] : kinds()) EXPECT_TRUE(seen.contains(kind)) << kind;
 }
 
-}  // namespace
+}  // namespace routers_test
 }  // namespace witan

@@ -11,7 +11,7 @@
 namespace witan {
 namespace {
 
-constexpr std::array kExperts = {
+constexpr std::array kDeepseekExperts = {
     ConfigKey{"n_routed_experts", "num_experts"},
     ConfigKey{"num_experts_per_tok", "num_experts_per_tok"},
     ConfigKey{"moe_intermediate_size", "moe_intermediate_size"},
@@ -34,7 +34,7 @@ constexpr std::array kLatent = {
 }  // namespace
 
 void read_deepseek_experts(const nlohmann::json& json, DecoderConfig& config) {
-  read_keys(json, kExperts, config);
+  read_keys(json, kDeepseekExperts, config);
   config.moe.router_aux_loss_coef = read_number(json, "aux_loss_alpha", 0.001);
   config.moe.router_z_loss_coef = 0.0;
   if (!given(json, "n_routed_experts")) {
@@ -54,7 +54,7 @@ void read_deepseek_experts(const nlohmann::json& json, DecoderConfig& config) {
 }
 
 void write_deepseek_experts(const DecoderConfig& config, nlohmann::json& json) {
-  json.update(write_keys(config, kExperts));
+  json.update(write_keys(config, kDeepseekExperts));
   if (config.moe.n_shared_experts == 0) json["n_shared_experts"] = nullptr;
   if (config.num_moe_layers() == 0) {
     json["n_routed_experts"] = nullptr;

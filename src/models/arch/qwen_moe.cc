@@ -15,7 +15,7 @@ constexpr std::array kMixtureKeys = {
     ConfigKey{"intermediate_size", "intermediate_size"},
     ConfigKey{"head_dim", "head_dim"},
 };
-constexpr std::array kExperts = {ConfigKey{"num_experts", "num_experts", Presence::kRequired}};
+constexpr std::array kQwenExperts = {ConfigKey{"num_experts", "num_experts", Presence::kRequired}};
 
 }  // namespace
 
@@ -31,7 +31,7 @@ DecoderConfig read_qwen_moe(const nlohmann::json& json, DecoderConfig config) {
   if (read_integer(json, "num_experts", 1) == 0) {
     make_dense(config);
   } else {
-    read_keys(json, kExperts, config);
+    read_keys(json, kQwenExperts, config);
   }
   set_softmax_weighting(read_flag(json, "norm_topk_prob", false), config);
   if (read_flag(json, "use_sliding_window", false)) read_window(json, 4096, config);
@@ -41,7 +41,7 @@ DecoderConfig read_qwen_moe(const nlohmann::json& json, DecoderConfig config) {
 nlohmann::json write_qwen_moe(const DecoderConfig& config) {
   nlohmann::json json = write_decoder_keys(config);
   json.update(write_keys(config, kMixtureKeys));
-  json.update(write_keys(config, kExperts));
+  json.update(write_keys(config, kQwenExperts));
   write_sparse_step(config, json);
   json["head_dim"] = config.dim_per_head();
   json["norm_topk_prob"] = is_normalized(config);

@@ -18,8 +18,8 @@ namespace {
 
 constexpr const char* kGate = "gate.weight";
 constexpr const char* kSharedGate = "shared_expert_gate.weight";
-constexpr std::string_view kExperts = "experts.";
-constexpr std::string_view kShared = "shared_expert.";
+constexpr std::string_view kExpertsPrefix = "experts.";
+constexpr std::string_view kSharedPrefix = "shared_expert.";
 
 void check(const DecoderConfig& dense, const UpcycleOptions& options) {
   const std::int64_t shards = options.granularity - options.shared_experts;
@@ -105,11 +105,11 @@ class Upcycler {
       fill_router(parameter, out);
     } else if (name.local == kSharedGate) {
       std::fill(out.begin(), out.end(), 0.0F);
-    } else if (name.local.starts_with(kExperts)) {
-      fill_expert(name.layer, name.local.substr(kExperts.size()), bank, out);
+    } else if (name.local.starts_with(kExpertsPrefix)) {
+      fill_expert(name.layer, name.local.substr(kExpertsPrefix.size()), bank, out);
     } else {
-      WITAN_ASSERT(name.local.starts_with(kShared));
-      const std::string projection = name.local.substr(kShared.size());
+      WITAN_ASSERT(name.local.starts_with(kSharedPrefix));
+      const std::string projection = name.local.substr(kSharedPrefix.size());
       const std::int64_t width = plan_.config.moe.shared_width();
       copy_shards(name.layer, projection, 0, width, plan_.shared_scale, out);
     }
@@ -240,8 +240,8 @@ std::vector<PlannedParameter> upcycled_parameters(const DenseModel& dense, const
         parameters.push_back({outline, stored_as(options.dtype, dense.dtype(prefix + projection))});
       }
     };
-    add(std::string(kExperts), moe.num_experts, moe.moe_intermediate_size, moe.expert_bias);
-    if (moe.shared_width() > 0) add(std::string(kShared), 1, moe.shared_width(), false);
+    add(std::string(kExpertsPrefix), moe.num_experts, moe.moe_intermediate_size, moe.expert_bias);
+    if (moe.shared_width() > 0) add(std::string(kSharedPrefix), 1, moe.shared_width(), false);
     if (moe.shared_expert_gate) parameters.push_back({{prefix + kSharedGate, {1, config.hidden_size}}, dtype});
   }
   return parameters;
