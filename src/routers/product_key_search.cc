@@ -37,7 +37,7 @@ struct ScoredPair {
   std::int32_t expert;
 };
 
-bool better(const ScoredPair& a, const ScoredPair& b) {
+bool scores_higher(const ScoredPair& a, const ScoredPair& b) {
   return a.score != b.score ? a.score > b.score : a.expert < b.expert;
 }
 
@@ -65,7 +65,7 @@ BestPairs find_best_pairs(Tape& tape, const Tensor& first, const Tensor& second,
                            static_cast<std::int32_t>(key * n + b.keys[index(row * width + j)])});
         }
       }
-      std::partial_sort(pairs.begin(), pairs.begin() + k, pairs.end(), better);
+      std::partial_sort(pairs.begin(), pairs.begin() + k, pairs.end(), scores_higher);
       for (std::int64_t i = 0; i < k; ++i) {
         (*experts)[index(row * k + i)] = pairs[index(i)].expert;
         scores.matrix()(row, i) = pairs[index(i)].score;
