@@ -2,7 +2,7 @@
 
 # witan_library(kernels base PRIVATE_LIBS PkgConfig::HWY) makes witan_kernels from src/kernels/**/*.cc on top of witan_base.
 # HOT: what it computes decides the speed of whole runs, so it is optimised as far as the compiler goes.
-# COLD: it only directs what others compute, and is optimised less, which takes less time.
+# COLD: it directs what the folders below it compute, and is optimised less, which takes the compiler less time.
 # A source that compiles itself once per instruction set (Highway's foreach_target.h) is joined with no other.
 function(witan_library folder)
   cmake_parse_arguments(ARG "HOT;COLD" "" "PRIVATE_LIBS" ${ARGN})

@@ -289,17 +289,19 @@ TEST(UpcycleTest, KeepsOrChangesTheNumbersFormat) {
   }
 }
 
-TEST(UpcycleTest, CopiesWhatBelongsToTheTokenizer) {
+TEST(UpcycleTest, CopiesWhatStandsBesideTheWeights) {
   const test::TemporaryFolder folder;
   test::save_random_decoder(test::tiny_dense_config(), folder / "dense");
   write_file(folder / "dense" / "tokenizer.json", "{\"a\": 1}");
   write_file(folder / "dense" / "chat_template.jinja", "{{ x }}");
-  write_file(folder / "dense" / "notes.txt", "mine");
+  write_file(folder / "dense" / "LICENSE", "mine");
+  write_file(folder / "dense" / "pytorch_model.bin", "the dense weights");
   write_file(folder / "dense" / "generation_config.json", "{\"eos_token_id\": [2, 7], \"temperature\": 0.5}");
   upcycle(folder / "dense", options_of({4, 2, 1}), folder / "sparse");
   EXPECT_EQ(read_text_file(folder / "sparse" / "tokenizer.json"), "{\"a\": 1}");
   EXPECT_EQ(read_text_file(folder / "sparse" / "chat_template.jinja"), "{{ x }}");
-  EXPECT_FALSE(std::filesystem::exists(folder / "sparse" / "notes.txt"));
+  EXPECT_EQ(read_text_file(folder / "sparse" / "LICENSE"), "mine");
+  EXPECT_FALSE(std::filesystem::exists(folder / "sparse" / "pytorch_model.bin"));
   EXPECT_EQ(read_json_file(folder / "sparse" / "generation_config.json").at("temperature"), 0.5);
   EXPECT_EQ(load_config(folder / "sparse").eos_token_ids, (std::vector<std::int64_t>{2, 7}));
 }
