@@ -42,8 +42,8 @@ struct AttentionOptions {
 struct SequenceLayout {
   std::int64_t batch = 1;
   std::int64_t sequence = 0;                // rows per sequence
-  std::span<const std::int32_t> positions;  // of each row in its sequence: [batch * sequence]
-  const ops::RopeTable& rope;               // of those positions; must outlive the tape
+  std::span<const std::int32_t> positions;  // of each row in `rope`: [batch * sequence]
+  const ops::RopeTable& rope;               // must outlive the tape
   KvCache* cache = nullptr;                 // then batch is 1, the tape is off, and the rows continue the cache
 };
 

@@ -44,6 +44,8 @@ struct RopeScaling {
 struct RopeFrequencies {
   std::vector<double> inverse;  // radians per position, [rotary_dim / 2]
   double factor = 1.0;          // of cosines and sines
+
+  bool operator==(const RopeFrequencies&) const = default;
 };
 
 // For a sequence that has `length` positions by now. `max_positions`: max_position_embeddings of the config. As in

@@ -50,6 +50,19 @@ PooledVector<std::int32_t> row_positions(std::int64_t batch, std::int64_t sequen
   return positions;
 }
 
+// How many tokens each sequence of a batch has: its rows up to the last that is not masked.
+std::vector<std::int64_t> sequence_lengths(std::int64_t batch, std::int64_t sequence,
+                                           std::span<const std::uint8_t> row_mask) {
+  std::vector<std::int64_t> lengths(static_cast<std::size_t>(batch), sequence);
+  if (row_mask.empty()) return lengths;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const std::span<const std::uint8_t> rows =
+        row_mask.subspan(i * static_cast<std::size_t>(sequence), static_cast<std::size_t>(sequence));
+    while (lengths[i] > 1 && rows[static_cast<std::size_t>(lengths[i]) - 1] == 0) --lengths[i];
+  }
+  return lengths;
+}
+
 NormOptions norm_options(const DecoderConfig& config) {
   return {config.norm, config.norm_bias, static_cast<float>(config.rms_norm_eps)};
 }
@@ -150,6 +163,30 @@ std::shared_ptr<const ops::RopeTable> Decoder::rope_table(std::int64_t first, st
   return rope_;
 }
 
+Decoder::Rope Decoder::rope_by_length(std::span<const std::int64_t> lengths, std::int64_t sequence) const {
+  std::vector<RopeFrequencies> kinds;
+  auto table = std::make_shared<ops::RopeTable>();
+  Rope result{table, row_positions(static_cast<std::int64_t>(lengths.size()), sequence, 0)};
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const RopeFrequencies wanted = rope_frequencies(config_.rope, config_.rope_theta, config_.rotary_dim(),
+                                                    config_.max_position_embeddings, lengths[i]);
+    const auto kind = std::ranges::find(kinds, wanted) - kinds.begin();
+    if (kind == static_cast<std::ptrdiff_t>(kinds.size())) {
+      kinds.push_back(wanted);
+      const ops::RopeTable block =
+          ops::make_rope_table(config_.dim_per_head(), 0, sequence, wanted.inverse, wanted.factor);
+      table->head_dim = block.head_dim;
+      table->cosines.insert(table->cosines.end(), block.cosines.begin(), block.cosines.end());
+      table->sines.insert(table->sines.end(), block.sines.begin(), block.sines.end());
+    }
+    for (std::int64_t row = 0; row < sequence; ++row) {
+      result.positions[i * static_cast<std::size_t>(sequence) + static_cast<std::size_t>(row)] +=
+          static_cast<std::int32_t>(kind * sequence);
+    }
+  }
+  return result;
+}
+
 DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, std::int64_t batch, std::int64_t sequence,
                                const RouterContext& context, KvCache* cache, const DecoderObserver& observer) {
   check_pass(config_, ids, batch, sequence, cache);
@@ -160,10 +197,12 @@ DecoderOutput Decoder::forward(Tape& tape, std::span<const std::int32_t> ids, st
   const PooledVector<std::int32_t> positions = row_positions(batch, sequence, first);
   row_context.positions = positions;
   if (cache != nullptr) row_context.token_before = cache->last_token();
+  const bool by_length = cache == nullptr && config_.rope.depends_on_length();
   const std::int64_t length = std::max(first + sequence, cache == nullptr ? 0 : cache->expected_length());
-  const std::shared_ptr<const ops::RopeTable> rope = rope_table(first, sequence, length);
-  tape.keep(rope);
-  const SequenceLayout layout{batch, sequence, positions, *rope, cache};
+  const Rope rope = by_length ? rope_by_length(sequence_lengths(batch, sequence, row_context.row_mask), sequence)
+                              : Rope{rope_table(first, sequence, length), positions};
+  tape.keep(rope.table);
+  const SequenceLayout layout{batch, sequence, rope.positions, *rope.table, cache};
 
   DecoderOutput output;
   std::vector<MoeOutput> mixtures;

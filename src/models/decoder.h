@@ -90,6 +90,13 @@ class Decoder {
  private:
   Decoder(const DecoderConfig& config, std::uint64_t seed, Precision weights, bool draw);
   BlockOptions block_options(std::int64_t layer, Precision weights) const;
+  struct Rope {
+    std::shared_ptr<const ops::RopeTable> table;
+    PooledVector<std::int32_t> positions;  // in the table, of each row
+  };
+  // Where RoPE goes by the length, each sequence of a batch is turned as if it were alone: the table has a block of
+  // `sequence` positions for each kind of angles.
+  Rope rope_by_length(std::span<const std::int64_t> lengths, std::int64_t sequence) const;
   // RoPE's angles for the positions first .. first + count - 1 of a sequence that has `length` positions.
   std::shared_ptr<const ops::RopeTable> rope_table(std::int64_t first, std::int64_t count, std::int64_t length);
   // Head and hidden rows whose product has the logits' scale and bias.

@@ -96,6 +96,7 @@ void TokenFinder::split(std::string_view text, const std::function<void(std::siz
     if (token->single_word && (ends_with_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
     if (token->strips_left) begin = std::max(trailing_space(text.substr(0, begin)), done);
     if (token->strips_right) end += leading_space(text.substr(end));
+    if (begin >= end) continue;  // the token before has taken all of it
     if (done < begin) on_text(done, begin);
     on_token(token->id);
     done = end;

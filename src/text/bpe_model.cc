@@ -61,7 +61,8 @@ class BpeModel : public TokenModel {
     // Unknown characters side by side become one token, and one waits for the bytes behind it: words are no islands
     // then.
     const bool all_bytes = std::ranges::all_of(byte_ids_, [](std::int32_t id) { return id >= 0; });
-    if (options_.byte_fallback ? !all_bytes : !options_.unknown.empty() && options_.fuse_unknown) may_cut_ = false;
+    // And where those without a token are left out, what stood apart meets.
+    if (options_.byte_fallback ? !all_bytes : options_.unknown.empty() || options_.fuse_unknown) may_cut_ = false;
     if (words_are_bytes && options_.ignore_merges) {
       for (std::int32_t id = 0; id < vocabulary_.end_id(); ++id) {
         if (!vocabulary_.contains(id)) continue;

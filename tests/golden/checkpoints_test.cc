@@ -20,12 +20,17 @@ class CheckpointTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(CheckpointTest, AgreesWithTheReference) { expect_agreement(GetParam(), 7); }
 
-TEST(EncoderDecoderCheckpointTest, SwitchTransformers) { expect_agreement("switch_transformers", 7); }
+TEST(EncoderDecoderCheckpointTest, SwitchTransformers) {
+  expect_agreement("switch_transformers", 7);
+  expect_agreement("switch_transformers_untied", 7);
+}
+TEST(EncoderDecoderCheckpointTest, NllbMoe) { expect_agreement("nllb_moe", 7); }
 
 INSTANTIATE_TEST_SUITE_P(Released, CheckpointTest,
                          testing::Values("mixtral", "olmoe", "qwen2_moe", "qwen3_moe", "deepseek", "deepseek_v2",
                                          "deepseek_v3", "deepseek_v3_fp8", "dbrx", "gpt_oss", "gpt_oss_mxfp4", "phimoe",
-                                         "granitemoe"),
+                                         "granitemoe", "deepseek_one_choice", "deepseek_v3_attention_factor",
+                                         "mixtral_longrope"),
                          [](const auto& given) { return std::string(given.param); });
 
 }  // namespace checkpoints_test

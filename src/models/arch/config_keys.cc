@@ -86,10 +86,6 @@ void read_decoder_keys(const nlohmann::json& json, DecoderConfig& config) {
     config.num_key_value_heads = is_null || fallback == 0 ? config.num_attention_heads : fallback;
   }
   read_activation(json, "hidden_act", config);
-  if (read_number(json, "partial_rotary_factor", 1.0) != 1.0) {
-    fail("key 'partial_rotary_factor': {}, expected 1: this architecture turns whole heads",
-         value_of(json, "partial_rotary_factor").dump());
-  }
   read_rope(json, config);
   config.moe.allow_constant_weight = true;
 }

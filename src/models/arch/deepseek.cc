@@ -27,7 +27,8 @@ DecoderConfig read_config(const nlohmann::json& json) {
   read_deepseek_experts(json, config);
   read_attention_bias(json, config);
   require_value(json, "scoring_func", "softmax");
-  set_softmax_weighting(read_flag(json, "norm_topk_prob", false), config);
+  // The only choice is not normalised.
+  set_softmax_weighting(read_flag(json, "norm_topk_prob", false) && config.moe.num_experts_per_tok > 1, config);
   return config;
 }
 

@@ -74,15 +74,9 @@ void read_latent_attention(const nlohmann::json& json, DecoderConfig& config) {
   read_keys(json, kLatent, config);
   config.num_key_value_heads = config.num_attention_heads;
   read_attention_bias(json, config);
-  RopeScaling& rope = config.rope;
-  if (rope.rope_type == "yarn") {
-    const double above = rope.rope_mscale > 0.0 ? rope.rope_mscale : 1.0;
-    rope.rope_attention_factor =
-        yarn_mscale(rope.rope_factor, above) / yarn_mscale(rope.rope_factor, rope.rope_mscale_all_dim);
-  }
   const auto width = static_cast<double>(config.qk_nope_head_dim + config.qk_rope_head_dim);
   if (!(width > 0.0)) fail("key 'qk_rope_head_dim': a head of width 0");
-  const double mscale = yarn_mscale(rope.rope_factor, rope.rope_mscale_all_dim);
+  const double mscale = yarn_mscale(config.rope.rope_factor, config.rope.rope_mscale_all_dim);
   config.attention_multiplier = mscale * mscale / std::sqrt(width);
 }
 

@@ -13,9 +13,8 @@ namespace witan {
 void read_deepseek_experts(const nlohmann::json& json, DecoderConfig& config);
 void write_deepseek_experts(const DecoderConfig& config, nlohmann::json& json);
 
-// Multi-head latent attention, with yarn as the released code computes it: the attention factor of cosines and sines is
-// mscale(factor, mscale) / mscale(factor, mscale_all_dim), and the scores are multiplied by mscale(factor,
-// mscale_all_dim)^2 besides.
+// Multi-head latent attention. With yarn the scores are multiplied by mscale(factor, mscale_all_dim)^2, beside the
+// attention factor of cosines and sines.
 void read_latent_attention(const nlohmann::json& json, DecoderConfig& config);
 void write_latent_attention(const DecoderConfig& config, nlohmann::json& json);
 

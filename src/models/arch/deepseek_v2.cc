@@ -15,6 +15,16 @@ constexpr std::array kScale = {ConfigKey{"routed_scaling_factor", "routed_scalin
 constexpr std::array kGroups = {ConfigKey{"n_group", "n_group", Presence::kRequired},
                                 ConfigKey{"topk_group", "topk_group", Presence::kRequired}};
 
+// What the released code computes where it differs from Transformers, which DeepSeek-V3 follows: the attention factor
+// is always the quotient, and other lengths and values are taken for what the config does not say.
+void read_yarn(RopeScaling& rope) {
+  if (rope.rope_type != "yarn") return;
+  if (rope.original_max_position_embeddings == 0) rope.original_max_position_embeddings = 4096;
+  const double above = rope.rope_mscale > 0.0 ? rope.rope_mscale : 1.0;
+  rope.rope_attention_factor =
+      yarn_mscale(rope.rope_factor, above) / yarn_mscale(rope.rope_factor, rope.rope_mscale_all_dim);
+}
+
 nlohmann::json write_config(const DecoderConfig& config) {
   nlohmann::json json = write_decoder_keys(config);
   write_deepseek_experts(config, json);
@@ -34,6 +44,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
   read_decoder_keys(json, config);
   read_deepseek_experts(json, config);
   read_latent_attention(json, config);
+  read_yarn(config.rope);
   require_value(json, "scoring_func", "softmax");
   const std::string method = read_text(json, "topk_method", "greedy");
   if (method == "group_limited_greedy") {

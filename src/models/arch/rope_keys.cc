@@ -55,15 +55,24 @@ void read_scaling(const nlohmann::json& rope, DecoderConfig& config) {
   if (type != "longrope" && !given(rope, "factor")) fail("'factor' is missing");
 }
 
+// None of these architectures computes anything with another value, in the reference either.
+void require_whole_heads(const nlohmann::json& json) {
+  constexpr const char* kKey = "partial_rotary_factor";
+  if (read_number(json, kKey, 1.0) == 1.0) return;
+  fail("key '{}': {}, expected 1: this architecture turns whole heads", kKey, json.at(kKey).dump());
+}
+
 }  // namespace
 
 void read_rope(const nlohmann::json& json, DecoderConfig& config) {
+  require_whole_heads(json);
   read_keys(json, kTheta, config);
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
     if (!given(json, key)) continue;
     const nlohmann::json& rope = json.at(key);
     if (!rope.is_object()) fail("key '{}': expected an object, got {}", key, rope.dump());
     try {
+      require_whole_heads(rope);
       read_keys(rope, kTheta, config);
       read_scaling(rope, config);
     } catch (const Error& error) {

@@ -45,11 +45,12 @@ constexpr EncoderDecoderNames kNames = {
 
 bool is_sparse(std::int64_t layer, std::int64_t step) { return step == 1 || layer % step == 1; }
 
-// The step is stored, or follows from how many layers are to be sparse.
+// The step is stored, or follows from how many layers are to be sparse: for none it is the number of layers, which by
+// the rule above still makes the second one sparse. So the released code has it.
 std::int64_t sparse_step(const nlohmann::json& json, std::string_view key, std::string_view count_key,
                          std::int64_t layers) {
   const std::int64_t count = read_integer(json, count_key, 3);
-  return read_integer(json, key, count > 0 ? layers / count : 0);
+  return read_integer(json, key, count > 0 ? layers / count : layers);
 }
 
 EncoderDecoderConfig read_config(const nlohmann::json& json) {

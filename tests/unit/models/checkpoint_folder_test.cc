@@ -336,6 +336,9 @@ TEST_F(DamagedFolderTest, WhatIsNotSupportedIsRefused) {
   set_config("partial_rotary_factor", 0.5);
   expect_refused({"partial_rotary_factor", "0.5"});
   set_config("partial_rotary_factor", 1.0);
+  set_config("rope_parameters", {{"rope_type", "default"}, {"rope_theta", 1e4}, {"partial_rotary_factor", 0.25}});
+  expect_refused({"rope_parameters", "partial_rotary_factor", "0.25"});
+  change_config({{"rope_parameters", nullptr}});
   set_config("quantization_config", {{"quant_method", "gptq"}});
   expect_refused({"quantization_config", "gptq", "fp8", "mxfp4"});
   change_config({{"quantization_config", nullptr}});

@@ -112,6 +112,39 @@ TEST_P(DecoderTest, LearnsToRepeatABatch) {
 INSTANTIATE_TEST_SUITE_P(Tiny, DecoderTest, testing::ValuesIn(test::tiny_configs()),
                          [](const auto& given) { return given.param.name; });
 
+// RoPE that goes by the length: a shorter sequence of a padded batch keeps its own angles.
+TEST(DecoderTestOfRope, EachSequenceOfABatchIsTurnedByItsOwnLength) {
+  DecoderConfig dynamic = tiny_config();
+  dynamic.max_position_embeddings = 6;
+  dynamic.rope.rope_type = "dynamic";
+  dynamic.rope.rope_factor = 4.0;
+  DecoderConfig longrope = tiny_config();
+  longrope.rope.rope_type = "longrope";
+  longrope.rope.original_max_position_embeddings = 6;
+  longrope.rope.rope_short_factor = "1,1.5";
+  longrope.rope.rope_long_factor = "3,7";
+  constexpr std::size_t kLongest = 11;
+  for (const DecoderConfig& config : {dynamic, longrope}) {
+    Decoder model(config, 3);
+    const std::vector<std::int32_t> ids = random_ids(4 * kLongest, 40, 2);
+    const std::vector<std::size_t> lengths = {4, kLongest, 6, 8};
+    std::vector<std::uint8_t> mask(ids.size(), 0);
+    for (std::size_t i = 0; i < lengths.size(); ++i)
+      std::fill_n(mask.data() + i * kLongest, lengths[i], std::uint8_t{1});
+    RouterContext context;
+    context.row_mask = mask;
+    Tape off;
+    const Tensor together = model.forward(off, ids, 4, kLongest, context).hidden;
+    for (std::size_t i = 0; i < lengths.size(); ++i) {
+      const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(i * kLongest);
+      const std::vector<std::int32_t> own(begin, begin + static_cast<std::ptrdiff_t>(lengths[i]));
+      EXPECT_TRUE(test::near(together.values().subspan(i * kLongest * 16, lengths[i] * 16),
+                             hidden(model, own, 1).values(), kTolerance))
+          << config.rope.rope_type << ", sequence " << i;
+    }
+  }
+}
+
 TEST(DecoderGradientTest, MatchesCentralDifferences) {
   DecoderConfig config = tiny_config();
   config.vocab_size = 6;

@@ -245,6 +245,10 @@ TEST(BpeModelTest, OptionsOfTheModel) {
   EXPECT_EQ(tokenizer_of(bpe())->encode("xya"), (Ids{0, 0, 1}));
   EXPECT_EQ(tokenizer_of(bpe({{"fuse_unk", true}}))->encode("xyaz"), (Ids{0, 1, 0}));
   EXPECT_EQ(tokenizer_of(bpe({{"unk_token", nullptr}}))->encode("xya"), (Ids{1}));
+  std::string apart;
+  for (int i = 0; i < 200; ++i) apart += "axb";
+  EXPECT_EQ(tokenizer_of(bpe({{"unk_token", nullptr}}))->encode(apart), Ids(200, 4))
+      << "what is left out parts nothing";
   EXPECT_EQ(tokenizer_of(bpe({{"byte_fallback", true}}))->encode("éx"), (Ids{8, 9, 0}));
   EXPECT_EQ(tokenizer_of(bpe({{"byte_fallback", true}}))->encode("xé"), (Ids{8, 9, 0})) << "the unknown waits";
   const json word = {{"<unk>", 0}, {"a", 1}, {"##b", 2}, {"##b</w>", 3}, {"a##b", 4}, {"ab</w>", 5}};
@@ -332,6 +336,12 @@ TEST(AddedTokensTest, FoundInTheTextByTheirRules) {
   EXPECT_EQ(tokenizer->token_bytes(6), "");
   EXPECT_EQ(tokenizer->decode({1, 6, 2}, SpecialTokens::kSkip), "a b");
   EXPECT_EQ(tokenizer->decode({1, 6, 2}, SpecialTokens::kKeep), "a <s> b");
+}
+
+TEST(AddedTokensTest, WhiteSpaceThatATokenTookMakesNoOther) {
+  const json line = added("\n", {{"lstrip", true}, {"rstrip", true}});
+  const auto tokenizer = tokenizer_of(word_document({"a", "b"}, {{"added_tokens", {line}}}));
+  EXPECT_EQ(tokenizer->encode("a\n \n\nb\n"), (Ids{1, 3, 2, 3}));
 }
 
 TEST(AddedTokensTest, WhatIsPrependedComesAgainAfterEach) {
