@@ -11,6 +11,7 @@
 namespace witan::mixtures {
 namespace {
 
+constexpr std::size_t kIterationsBeforeLeaving = 12;
 constexpr double kRounding = 1e-10;  // share of 1 + |objective| by which sums of many rows may differ
 
 void maximization_step(Model& model, const Data& data, const Weights& weights) {
@@ -29,6 +30,18 @@ bool has_arrived(const std::vector<double>& history, double tolerance) {
   if (previous <= 0.0 || gain <= 0.0) return std::fabs(gain) < threshold;
   const double factor = gain / previous;
   return factor < 1.0 && gain * factor / (1.0 - factor) < threshold && gain < threshold * 10.0;
+}
+
+// Whether the climb slows down so much that it will end below `goal`.
+bool out_of_reach(const std::vector<double>& history, double goal) {
+  const std::size_t n = history.size();
+  if (n < kIterationsBeforeLeaving || history[n - 1] >= goal) return false;
+  const double gain = history[n - 1] - history[n - 2];
+  const double previous = history[n - 2] - history[n - 3];
+  const double before = history[n - 3] - history[n - 4];
+  if (gain >= previous || previous >= before) return false;
+  const double factor = std::max(gain, 0.0) / previous;
+  return history[n - 1] + gain * factor / (1.0 - factor) < goal;
 }
 
 // Gives every expert below the least mass the rows that the mixture explains worst. False when none was below.
@@ -114,6 +127,10 @@ EmRun run_em(Model& model, const Data& data, Router& router, const EmOptions& op
     if (router.monotone() && has_arrived(run.history, options.tolerance)) {
       run.converged = true;
       run.starved = weights.colwise().sum().minCoeff() < options.least_mass;
+      break;
+    }
+    if (router.monotone() && out_of_reach(run.history, options.goal)) {
+      run.left_early = true;
       break;
     }
     if (iteration + 1 == options.max_iterations) break;

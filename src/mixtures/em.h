@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -17,12 +18,15 @@ struct EmOptions {
   // An expert with less weight than this is re-seeded from the worst-fitted rows; at most this often per run.
   double least_mass = 0.0;
   int max_rescues = 5;
+  // A run that cannot reach this objective, as far as Aitken's estimate of where it ends can tell, is left early.
+  double goal = -std::numeric_limits<double>::infinity();
   std::function<void(int iteration, double objective)> progress;  // may be empty
 };
 
 struct EmRun {
   std::vector<double> history;  // the objective at each E-step: contributions of the rows minus the penalty
   bool converged = false;       // by the Aitken criterion; else the iterations ran out
+  bool left_early = false;      // the goal was out of reach
   bool monotone = true;         // the objective never fell by more than rounding, re-seeding apart
   int rescues = 0;
   bool starved = false;  // an expert was left without rows after the last rescue

@@ -7,12 +7,11 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "base/random.h"
+#include "base/parallel.h"
 #include "kernels/columns.h"
+#include "mixtures/ascent.h"
 #include "mixtures/families.h"
 #include "mixtures/gaussian_gate.h"
-#include "mixtures/gradient_training.h"
-#include "mixtures/moves.h"
 #include "mixtures/network_model.h"
 #include "mixtures/softmax_gate.h"
 #include "mixtures/start.h"
@@ -24,17 +23,16 @@ constexpr std::int64_t kSubsampleAbove = 60'000;  // rows: beyond, several start
 constexpr std::int64_t kSubsampleRows = 20'000;
 constexpr int kShortIterations = 60;
 constexpr double kShortTolerance = 1e-7;
-constexpr int kFinalists = 6;         // different maxima
-constexpr int kFinishedAtMost = 15;   // runs: those that were not at a maximum yet may arrive at the same one
-constexpr int kFinalistsOfMany = 2;   // of more rows than kSubsampleAbove
-constexpr int kEmBeforeNewton = 120;  // iterations after which Newton's method is the faster one
-constexpr double kToleranceBeforeNewton = 1e-7;
-constexpr int kFinalNewtonSteps = 100;
-constexpr double kSameMaximum = 1e-7;     // runs this close (relative) are at the same maximum
+constexpr int kFinalists = 6;             // different maxima
+constexpr int kFinishedAtMost = 15;       // runs: those that were not at a maximum yet may arrive at the same one
+constexpr int kFinalistsOfMany = 2;       // of more rows than kSubsampleAbove
 constexpr std::int64_t kFewRows = 5'000;  // up to which finishing a run costs next to nothing
 constexpr int kNetworkStarts = 5;
-constexpr double kPromising = 3.0;  // nats below the best maximum at the end of a short run
-constexpr int kShakes = 30;         // of a maximum with kinks, among many others nearby
+constexpr double kHopeless = 10.0;       // nats below the best start so far: where other starts need not go on
+constexpr std::int64_t kSideBySide = 8;  // runs of tables that are too small to share the threads otherwise
+constexpr int kMostPatience = 4;         // as many moves as that times their patience
+constexpr std::size_t kMaxima = 4;       // that moves begin at
+constexpr double kNeighbour = 0.05;      // nats between maxima that are one to moves, which end before they arrive
 
 // Starts are cheap on few rows, and with more experts fewer of them lead to the highest maximum.
 int restarts_for(std::int64_t rows, const FitOptions& options) {
@@ -48,260 +46,62 @@ int restarts_for(std::int64_t rows, const FitOptions& options) {
   return few ? 60 : std::clamp(static_cast<int>(most / (rows + 1)), 60, 150);
 }
 
-// After that many starts, so many moves away from the best maximum: with many experts, most starts end at a maximum
-// where all but one or two of them stand right.
+// After the starts, moves away from the best maxima, until so many in a row led nowhere: with many experts, most starts
+// end at a maximum where all but one or two of them stand right. A move costs a third of a start.
 int moves_for(std::int64_t rows, const FitOptions& options) {
   if (options.restarts > 0 || options.experts == 1 || options.training != "em" || options.router == "stochastic" ||
       rows > 20'000) {
     return 0;
   }
-  return options.experts == 2 ? 10 : (rows > 2'000 ? 20 : restarts_for(rows, options));
+  if (rows > 2'000) return options.experts == 2 ? 20 : 40;
+  const int most = options.family == "gaussian" ? 240'000 : 160'000;
+  return options.experts == 2 ? 40 : std::clamp(static_cast<int>(most / (rows + 1)), 120, 800);
 }
 
-bool same_maximum(double a, double b) { return std::fabs(a - b) < kSameMaximum * (1.0 + std::fabs(a)); }
-
-// A run in progress: where it stands, and how it got there.
-struct Candidate {
-  Restart restart;
-  Eigen::VectorXd parameters;
-  std::vector<double> history;
-  bool converged = false;
-  bool monotone = true;
-  bool starved = false;
-  double gradient_norm = -1.0;  // of gradient training
-  std::string reason;           // of degeneracy
-  Certificate certificate;
-
-  bool sound() const { return !restart.degenerate; }
-};
-
-bool is_network(const Model& model) { return !model.gate().linear() || !model.experts().linear(); }
-
-// Degenerate runs come last, whatever their likelihood.
-bool ranks_before(const Candidate& a, const Candidate& b) {
-  if (a.sound() != b.sound()) return a.sound();
-  return a.restart.objective > b.restart.objective;
-}
-
-class Runs {
+// Several ascents where a table is too small for one to use all threads. Which of them makes a run does not matter.
+class Team {
  public:
-  Runs(const FitOptions& options, const Frame& frame)
-      : options_(options),
-        model_(make_model(frame, options)),
-        router_(make_router(options.router, static_cast<std::uint64_t>(options.seed))),
-        least_records_(least_records(*model_, frame)) {}
-
-  bool is_network() const { return mixtures::is_network(*model_); }
-  bool smooth() const { return model_->experts().smooth(); }
-
-  Candidate start(const Prepared& prepared, int number, int max_iterations, double tolerance) {
-    Candidate candidate;
-    candidate.restart.number = number;
-    candidate.restart.start = start_of_run(options_.start, number);
-    const auto seed = static_cast<std::uint64_t>(options_.seed);
-    Weights weights = starting_weights(candidate.restart.start, prepared.data(), prepared.frame().target_kind,
-                                       model_->num_experts(), seed, number);
-    model_->set_parameters(model_->initial_parameters());
-    if (options_.training == "em") {
-      climb(candidate, prepared, weights, max_iterations, tolerance);
-      return candidate;
-    }
-    // Networks begin anywhere, linear parts with one M-step.
-    Random random(seed, 0x6e65ULL + static_cast<std::uint64_t>(number));
-    if (is_network()) candidate.restart.start = "random";
-    if (!model_->experts().linear()) model_->experts().initialize(random);
-    if (!model_->gate().linear()) model_->gate().initialize(random);
-    if (model_->experts().linear()) model_->experts().fit(prepared.data().expert_rows, weights);
-    if (model_->gate().linear()) model_->gate().fit(prepared.data().gate_rows, weights);
-    model_->set_parameters(model_->parameters());
-    follow_gradient(candidate, prepared, max_iterations, tolerance, is_network() ? options_.epochs : 0);
-    return candidate;
+  Team(const FitOptions& options, const Frame& frame, std::int64_t rows) {
+    const bool alone = rows > kFewRows || options.experts == 1 || has_networks(options);
+    for (std::int64_t i = 0; i < (alone ? 1 : kSideBySide); ++i)
+      ascents_.push_back(std::make_unique<Ascent>(options, frame));
   }
+  Ascent& first() { return *ascents_.front(); }
+  std::int64_t size() const { return std::ssize(ascents_); }
 
-  // On from the candidate's parameters, to a maximum.
-  void finish(Candidate& candidate, const Prepared& prepared) {
-    model_->set_parameters(candidate.parameters);
-    const std::string no_polish = no_polish_reason(*model_, options_);
-    const bool newton = no_polish.empty();
-    const auto iterations = static_cast<int>(
-        std::min<std::int64_t>(options_.max_iterations, newton ? kEmBeforeNewton : std::numeric_limits<int>::max()));
-    const double tolerance = newton ? std::max(kToleranceBeforeNewton, options_.tolerance) : options_.tolerance;
-    if (options_.training == "em") {
-      Weights weights = weights_at(candidate, prepared);
-      candidate.history.clear();
-      climb(candidate, prepared, weights, iterations, tolerance);
-    } else {
-      follow_gradient(candidate, prepared, iterations, tolerance, 0);
+  // run(ascent, number) for the numbers begin .. end - 1, of which there are size() at most; results in that order.
+  std::vector<Candidate> together(int begin, int end, const std::function<Candidate(Ascent&, int)>& run) {
+    std::vector<Candidate> results(static_cast<std::size_t>(end - begin));
+    if (results.size() == 1) {
+      results[0] = run(first(), begin);
+      return results;
     }
-    candidate.restart.finished = true;
-    if (!model_->experts().smooth() && router_->monotone() && candidate.sound() && options_.training == "em")
-      shake(candidate, prepared);
-    if (!newton) {
-      candidate.certificate.reason = no_polish;
-      if (is_network())
-        candidate.certificate.reason += fmt::format("; largest entry of the gradient {:.2g}", candidate.gradient_norm);
-      return;
-    }
-    if (!candidate.sound()) {
-      candidate.certificate.reason = candidate.reason;
-      return;
-    }
-    candidate.certificate = polish(*model_, RowsInMemory(prepared.data()), kFinalNewtonSteps);
-    candidate.parameters = model_->parameters();
-    candidate.restart.objective = log_likelihood(*model_, prepared.data()) - model_->penalty_value();
-    candidate.restart.iterations += candidate.certificate.newton_steps;
-    candidate.history.push_back(candidate.restart.objective);
-    candidate.converged = candidate.converged || candidate.certificate.maximum;
-    judge(candidate);
-  }
-
-  // Whether one of `tries` moves away from this maximum leads to a higher one, to which `candidate` then goes; and so
-  // on from there until no move is left.
-  void search(Candidate& candidate, const Prepared& prepared, int tries, const std::function<void(int)>& report) {
-    const Eigen::MatrixXd points = start_points(prepared.data(), prepared.frame().target_kind);
-    Weights here = weights_at(candidate, prepared);
-    for (int move = 0; move < tries; ++move) {
-      report(move);
-      Random random(static_cast<std::uint64_t>(options_.seed), 0x6d76ULL + static_cast<std::uint64_t>(move));
-      model_->set_parameters(candidate.parameters);
-      Weights weights = moved(here, points, !options_.tree.empty(), random);
-      Candidate there;
-      there.restart.number = candidate.restart.number;
-      there.restart.start = "moved";
-      climb(there, prepared, weights, kShortIterations, kShortTolerance);
-      const auto gain = [&] { return there.restart.objective - candidate.restart.objective; };
-      if (!there.sound() || gain() < -kPromising || same_maximum(there.restart.objective, candidate.restart.objective))
-        continue;
-      if (gain() < 0.0) {  // may not have arrived yet
-        expectation_step(*model_, prepared.data(), *router_, weights);
-        climb(there, prepared, weights, kEmBeforeNewton, kToleranceBeforeNewton);
+    parallel_for(end - begin, 1, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t i = from; i < to; ++i) {
+        const auto slot = static_cast<std::size_t>(i);
+        results[slot] = run(*ascents_[slot], begin + static_cast<int>(i));
       }
-      if (!there.sound() || gain() < kSameMaximum * (1.0 + std::fabs(candidate.restart.objective))) continue;
-      finish(there, prepared);
-      if (!there.sound() || !(gain() > 0.0)) continue;
-      candidate = std::move(there);
-      here = weights_at(candidate, prepared);
-    }
-  }
-
-  // Ranks runs on a part of the rows by what their parameters are worth on all of them: those of the first few maxima,
-  // since a part may prefer another maximum than the whole.
-  void compare_on(const Prepared& prepared, std::vector<Candidate>& ranked) {
-    Weights weights(prepared.data().count(), model_->num_experts());
-    std::vector<Candidate> compared;
-    double last = std::numeric_limits<double>::quiet_NaN();
-    for (Candidate& candidate : ranked) {
-      if (std::ssize(compared) == kFinalists || !candidate.sound()) break;
-      if (same_maximum(candidate.restart.objective, last)) continue;
-      last = candidate.restart.objective;
-      compared.push_back(candidate);
-      model_->set_parameters(candidate.parameters);
-      compared.back().restart.objective = expectation_step(*model_, prepared.data(), *router_, weights);
-      candidate.restart.number = -1;  // moves to the front
-    }
-    std::stable_sort(compared.begin(), compared.end(), ranks_before);
-    std::erase_if(ranked, [](const Candidate& candidate) { return candidate.restart.number < 0; });
-    ranked.insert(ranked.begin(), compared.begin(), compared.end());
-  }
-
-  std::unique_ptr<Model> release(const Eigen::VectorXd& parameters) {
-    model_->set_parameters(parameters);
-    return std::move(model_);
+    });
+    return results;
   }
 
  private:
-  // Case weights times responsibilities at the candidate's parameters, where the model is left.
-  Weights weights_at(const Candidate& candidate, const Prepared& prepared) {
-    Weights weights(prepared.data().count(), model_->num_experts());
-    model_->set_parameters(candidate.parameters);
-    expectation_step(*model_, prepared.data(), *router_, weights);
-    return weights;
-  }
-
-  void follow_gradient(Candidate& candidate, const Prepared& prepared, int iterations, double tolerance,
-                       std::int64_t epochs) {
-    GradientOptions gradient;
-    gradient.epochs = epochs;
-    gradient.batch_rows = options_.batch_rows;
-    gradient.learning_rate = options_.learning_rate;
-    gradient.balance_margin = options_.balance_margin;
-    gradient.max_iterations = iterations;
-    gradient.tolerance = tolerance;
-    // Batches are neighbouring rows, and tables are often sorted.
-    const Prepared mixed = epochs > 0 ? prepared.shuffled(static_cast<std::uint64_t>(options_.seed)) : Prepared();
-    const GradientRun run = train_by_gradient(*model_, epochs > 0 ? mixed.data() : prepared.data(), gradient);
-    candidate.parameters = model_->parameters();
-    candidate.restart.objective = run.history.back();
-    candidate.restart.iterations += static_cast<int>(run.history.size());
-    candidate.history.insert(candidate.history.end(), run.history.begin(), run.history.end());
-    candidate.converged = run.converged;
-    candidate.monotone = std::is_sorted(candidate.history.begin(), candidate.history.end());
-    candidate.gradient_norm = run.gradient_norm;
-    judge(candidate);
-  }
-
-  void climb(Candidate& candidate, const Prepared& prepared, Weights& weights, int max_iterations, double tolerance) {
-    EmOptions em;
-    em.max_iterations = max_iterations;
-    em.tolerance = tolerance;
-    em.least_mass = least_records_ * prepared.total_weight() / static_cast<double>(prepared.data().count());
-    const EmRun run = run_em(*model_, prepared.data(), *router_, em, weights);
-    candidate.parameters = model_->parameters();
-    candidate.restart.objective = run.objective();
-    candidate.restart.iterations += static_cast<int>(run.history.size());
-    candidate.restart.note = run.note;
-    if (run.rescues > 0) {
-      if (!candidate.restart.note.empty()) candidate.restart.note += "; ";
-      candidate.restart.note += fmt::format("{} times an expert was re-seeded from the worst-fitted rows", run.rescues);
-    }
-    candidate.history.insert(candidate.history.end(), run.history.begin(), run.history.end());
-    candidate.converged = run.converged;
-    candidate.monotone = candidate.monotone && run.monotone;
-    candidate.starved = run.starved;
-    judge(candidate);
-  }
-
-  // Densities with kinks have a maximum near every few rows. From case weights that are moved a little, EM arrives at
-  // others nearby; the highest is kept.
-  void shake(Candidate& candidate, const Prepared& prepared) {
-    Weights here = weights_at(candidate, prepared);
-    for (int shake = 0; shake < kShakes; ++shake) {
-      Random random(static_cast<std::uint64_t>(options_.seed), 0x5a4eULL + static_cast<std::uint64_t>(shake));
-      const double size = std::pow(0.5, shake % 5);
-      model_->set_parameters(candidate.parameters);
-      Weights weights = here;
-      for (Eigen::Index n = 0; n < weights.rows(); ++n) {
-        weights.row(n) *= std::pow(-std::log(random.uniform_open()), size);  // Rubin's Bayesian bootstrap at size 1
-      }
-      Candidate moved = candidate;
-      climb(moved, prepared, weights, kShortIterations, options_.tolerance);
-      if (!moved.sound() || moved.restart.objective <= candidate.restart.objective) continue;
-      candidate.parameters = moved.parameters;
-      candidate.restart.objective = moved.restart.objective;
-      candidate.restart.iterations = moved.restart.iterations;
-      candidate.history.push_back(moved.restart.objective);
-      here = weights_at(candidate, prepared);
-    }
-    model_->set_parameters(candidate.parameters);
-  }
-
-  void judge(Candidate& candidate) const {
-    candidate.reason = degenerate_reason(*model_);
-    if (candidate.reason.empty() && candidate.starved) candidate.reason = starved_reason(least_records_);
-    candidate.restart.degenerate = !candidate.reason.empty();
-  }
-
-  const FitOptions& options_;
-  std::unique_ptr<Model> model_;
-  std::unique_ptr<Router> router_;
-  double least_records_;
+  std::vector<std::unique_ptr<Ascent>> ascents_;
 };
+
+double best_objective(const std::vector<Candidate>& candidates) {
+  double best = -std::numeric_limits<double>::infinity();
+  for (const Candidate& candidate : candidates) {
+    if (candidate.sound()) best = std::max(best, candidate.objective());
+  }
+  return best;
+}
 
 // Brings the best of the ranked candidates to a maximum each. Runs that end at a maximum which another one ended at
 // before do not count.
-void finish_best(Runs& runs, const Prepared& prepared, bool whole, std::vector<Candidate>& candidates) {
+void finish_best(Ascent& ascent, const Prepared& prepared, bool whole, std::vector<Candidate>& candidates) {
   const int wanted = whole ? kFinalists : kFinalistsOfMany;
-  const int most = whole && prepared.data().count() <= kFewRows && runs.smooth() ? kFinishedAtMost : wanted;
+  const int most = whole && prepared.data().count() <= kFewRows && ascent.smooth() ? kFinishedAtMost : wanted;
   std::vector<double> arrived;
   const auto known = [&](double objective) {
     return std::any_of(arrived.begin(), arrived.end(), [&](double other) { return same_maximum(objective, other); });
@@ -310,13 +110,77 @@ void finish_best(Runs& runs, const Prepared& prepared, bool whole, std::vector<C
   int finished = 0;
   for (Candidate& candidate : candidates) {
     if (finished == most || std::ssize(arrived) == wanted) break;
-    const double objective = candidate.restart.objective;
+    const double objective = candidate.objective();
     if (same_maximum(objective, last) || known(objective)) continue;
     last = objective;
-    runs.finish(candidate, prepared);
+    ascent.finish(candidate, prepared);
     ++finished;
-    if (!known(candidate.restart.objective)) arrived.push_back(candidate.restart.objective);
+    if (!known(candidate.objective())) arrived.push_back(candidate.objective());
   }
+}
+
+// Ranks runs on a part of the rows by what their parameters are worth on all of them: those of the first few maxima,
+// since a part may prefer another maximum than the whole.
+void compare_on(const Prepared& prepared, Ascent& ascent, std::vector<Candidate>& ranked) {
+  std::vector<Candidate> compared;
+  double last = std::numeric_limits<double>::quiet_NaN();
+  for (Candidate& candidate : ranked) {
+    if (std::ssize(compared) == kFinalists || !candidate.sound()) break;
+    if (same_maximum(candidate.objective(), last)) continue;
+    last = candidate.objective();
+    compared.push_back(candidate);
+    compared.back().restart.objective = ascent.objective_on(candidate, prepared);
+    candidate.restart.number = -1;  // moves to the front
+  }
+  std::stable_sort(compared.begin(), compared.end(), ranks_before);
+  std::erase_if(ranked, [](const Candidate& candidate) { return candidate.restart.number < 0; });
+  ranked.insert(ranked.begin(), compared.begin(), compared.end());
+}
+
+// Keeps the highest maxima that are not neighbours, best first.
+void remember(std::vector<Candidate>& maxima, Candidate candidate) {
+  std::erase_if(maxima, [&](const Candidate& other) {
+    return other.objective() <= candidate.objective() && candidate.objective() - other.objective() < kNeighbour;
+  });
+  const bool known = std::any_of(maxima.begin(), maxima.end(), [&](const Candidate& other) {
+    return std::fabs(other.objective() - candidate.objective()) < kNeighbour;
+  });
+  if (known) return;
+  maxima.push_back(std::move(candidate));
+  std::stable_sort(maxima.begin(), maxima.end(), ranks_before);
+  if (maxima.size() > kMaxima) maxima.pop_back();
+}
+
+// Moves away from the highest maximum and a few others in turn, to which what they lead to is added where it is higher
+// than where they began, until `patience` moves in a row found none. Returns the highest, finished.
+Candidate search(Team& team, const Prepared& prepared, std::vector<Candidate> maxima, int patience,
+                 const std::function<void(int done, int left)>& report) {
+  const Eigen::MatrixXd points = start_points(prepared.data(), prepared.frame().target_kind);
+  int last_gain = 0;
+  for (int done = 0; done - last_gain < patience && done < kMostPatience * patience;) {
+    report(done, patience - (done - last_gain));
+    const auto from = [&](int number) {
+      return number % 2 == 0 ? std::size_t{0} : static_cast<std::size_t>(number / 2) % maxima.size();
+    };
+    const int begin = done;
+    done += static_cast<int>(team.size());
+    std::vector<Candidate> reached = team.together(begin, done, [&](Ascent& ascent, int number) {
+      return ascent.leave(maxima[from(number)], prepared, points, number);
+    });
+    std::vector<Candidate> higher;
+    for (int number = begin; number < done; ++number) {
+      Candidate& there = reached[static_cast<std::size_t>(number - begin)];
+      const double before = maxima[from(number)].objective();
+      if (there.sound() && there.objective() > before && !same_maximum(there.objective(), before))
+        higher.push_back(std::move(there));
+    }
+    if (!higher.empty()) last_gain = done;
+    for (Candidate& there : higher) remember(maxima, std::move(there));
+  }
+  for (Candidate& candidate : maxima) {
+    if (!candidate.restart.finished) team.first().finish(candidate, prepared);
+  }
+  return *std::min_element(maxima.begin(), maxima.end(), ranks_before);
 }
 
 // Sums over rows: joint and conditional log-likelihood, the largest terms, entropy; then sizes and members.
@@ -462,18 +326,14 @@ Fit fit_mixture(Sample sample, FitOptions options, const FitProgress& progress) 
 
 Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress& progress) {
   options.validate();
-  Runs runs(options, prepared.frame());
   const std::int64_t rows = prepared.data().count();
+  Team team(options, prepared.frame(), rows);
   const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options);
   const bool whole = wanted == 1 || rows <= kSubsampleAbove;
   const int moves = moves_for(rows, options);
   std::vector<Candidate> candidates;
-  const auto report = [&](int done) {
-    double best = -std::numeric_limits<double>::infinity();
-    for (const Candidate& candidate : candidates) {
-      if (candidate.sound()) best = std::max(best, candidate.restart.objective);
-    }
-    if (progress.run) progress.run(done, wanted + moves, best);
+  const auto report = [&](int done, int total) {
+    if (progress.run) progress.run(done, total, best_objective(candidates));
   };
   {
     const Prepared part =
@@ -481,28 +341,43 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
     const Prepared& used = whole ? prepared : part;
     const int iterations = static_cast<int>(std::min<std::int64_t>(options.max_iterations, kShortIterations));
     const double scale = prepared.total_weight() / used.total_weight();
-    for (int run = 0; run < wanted; ++run) {
-      report(run);
-      candidates.push_back(runs.start(used, run, iterations, std::max(options.tolerance, kShortTolerance)));
-      candidates.back().restart.objective *= scale;
+    for (int done = 0; done < wanted; done = static_cast<int>(candidates.size())) {
+      report(done, wanted + moves);
+      const double goal =
+          team.size() > 1 ? best_objective(candidates) - kHopeless : -std::numeric_limits<double>::infinity();
+      const int end = static_cast<int>(std::min<std::int64_t>(wanted, done + team.size()));
+      const auto start = [&](Ascent& ascent, int number) {
+        return ascent.start(used, number, iterations, std::max(options.tolerance, kShortTolerance), goal);
+      };
+      for (Candidate& candidate : team.together(done, end, start)) {
+        candidate.restart.objective *= scale;
+        candidates.push_back(std::move(candidate));
+      }
     }
   }
   std::stable_sort(candidates.begin(), candidates.end(), ranks_before);
-  if (!whole) runs.compare_on(prepared, candidates);
-  finish_best(runs, prepared, whole, candidates);
+  if (!whole) compare_on(prepared, team.first(), candidates);
+  finish_best(team.first(), prepared, whole, candidates);
   std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     if (a.restart.finished != b.restart.finished) return a.restart.finished;
     return ranks_before(a, b);
   });
+  int done = wanted;
   if (moves > 0 && candidates.front().sound()) {
-    Candidate moved = candidates.front();
-    runs.search(moved, prepared, moves, [&](int move) { report(wanted + move); });
-    if (moved.restart.objective > candidates.front().restart.objective) {
-      moved.restart.number = wanted;
-      candidates.insert(candidates.begin(), std::move(moved));
+    std::vector<Candidate> maxima;
+    for (const Candidate& candidate : candidates) {
+      if (candidate.restart.finished && candidate.sound()) remember(maxima, candidate);
+    }
+    Candidate highest = search(team, prepared, std::move(maxima), moves, [&](int moved, int left) {
+      done = wanted + moved;
+      report(done, done + left);
+    });
+    if (highest.objective() > candidates.front().objective()) {
+      highest.restart.number = wanted;
+      candidates.insert(candidates.begin(), std::move(highest));
     }
   }
-  report(wanted + moves);
+  report(done, done);
 
   Candidate& best = candidates.front();
   Fit fit;
@@ -516,7 +391,7 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
   fit.frame = prepared.frame();
   fit.notes = prepared.notes();
   if (!best.restart.note.empty()) fit.notes.push_back(best.restart.note);
-  fit.model = runs.release(best.parameters);
+  fit.model = team.first().release(best.parameters);
   summarize(fit, RowsInMemory(prepared.data()));
   const double shift = prepared.total_weight() * fit.frame.log_density_shift(fit.model->gate().joint());
   fit.objective = best.restart.objective + shift;

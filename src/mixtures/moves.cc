@@ -55,13 +55,19 @@ void split_expert(Eigen::Index from, Eigen::Index to, const Eigen::MatrixXd& poi
   }
 }
 
+// The rows around a random one, as dimensions of random importance see it: from about as few as a regression takes to
+// as many as an expert has.
 void gather(Eigen::Index to, const Eigen::MatrixXd& points, Random& random, Weights& weights) {
   const Eigen::Index center = draw_below(points.cols(), random);
-  const Eigen::VectorXd distance = (points.colwise() - points.col(center)).colwise().squaredNorm().transpose();
+  Eigen::VectorXd importance(points.rows());
+  for (double& value : importance) value = std::exp(2.0 * random.normal());
+  const Eigen::VectorXd distance =
+      (importance.transpose() * (points.colwise() - points.col(center)).cwiseAbs2()).transpose();
   std::vector<Eigen::Index> order(static_cast<std::size_t>(points.cols()));
   std::iota(order.begin(), order.end(), Eigen::Index{0});
-  const auto count = static_cast<std::ptrdiff_t>(
-      std::max<Eigen::Index>(1, points.cols() / (weights.cols() * (1 + draw_below(4, random)))));
+  const auto most = static_cast<double>(points.cols()) / static_cast<double>(weights.cols());
+  const double least = std::min(most, static_cast<double>(2 * points.rows() + 2));
+  const auto count = static_cast<std::ptrdiff_t>(std::max(1.0, least * std::pow(most / least, random.uniform_open())));
   std::nth_element(order.begin(), order.begin() + count - 1, order.end(), [&](Eigen::Index a, Eigen::Index b) {
     return distance(a) < distance(b) || (distance(a) == distance(b) && a < b);
   });
@@ -69,7 +75,29 @@ void gather(Eigen::Index to, const Eigen::MatrixXd& points, Random& random, Weig
     const Eigen::Index n = order[static_cast<std::size_t>(i)];
     const double mass = weights.row(n).sum();
     weights.row(n) *= 1.0 - kMovedShare;
-    weights(n, to) = kMovedShare * mass;
+    weights(n, to) += kMovedShare * mass;
+  }
+}
+
+// Who has a row is made less certain.
+void soften(Random& random, Weights& weights) {
+  const double power = 0.1 + 0.6 * random.uniform_open();
+  for (Eigen::Index n = 0; n < weights.rows(); ++n) {
+    const double mass = weights.row(n).sum();
+    if (!(mass > 0.0)) continue;
+    weights.row(n) = (weights.row(n) / mass).array().pow(power);
+    weights.row(n) *= mass / weights.row(n).sum();
+  }
+}
+
+// Some rows go anywhere.
+void scatter(Random& random, Weights& weights) {
+  const double share = std::pow(random.uniform_open(), 2);
+  for (Eigen::Index n = 0; n < weights.rows(); ++n) {
+    if (random.uniform_open() > share) continue;
+    const double mass = weights.row(n).sum();
+    weights.row(n) *= 1.0 - kMovedShare;
+    weights(n, draw_below(weights.cols(), random)) += kMovedShare * mass;
   }
 }
 
@@ -87,20 +115,19 @@ Weights moved(const Weights& weights, const Eigen::MatrixXd& points, bool ordere
   if (weights.cols() < 2) return result;
   const Eigen::Index one = draw_below(weights.cols(), random);
   const Eigen::Index other = (one + 1 + draw_below(weights.cols() - 1, random)) % weights.cols();
-  switch (random.below(ordered ? 4 : 3)) {
-    case 0:
-      dissolve(one, result);
-      split_expert(other, one, points, random, result);
-      break;
-    case 1:
-      dissolve(one, result);
-      gather(one, points, random, result);
-      break;
-    case 2:
-      cross(one, other, points, random, result);
-      break;
-    default:
-      result.col(one).swap(result.col(other));
+  const auto which = random.below(ordered ? 10 : 8);
+  if (which < 4) {
+    dissolve(one, result);
+    which < 2 ? split_expert(other, one, points, random, result) : gather(one, points, random, result);
+  } else if (which < 6) {
+    cross(one, other, points, random, result);
+  } else if (which == 6) {
+    random.below(2) == 0 ? gather(one, points, random, result) : scatter(random, result);
+  } else if (which == 7) {
+    soften(random, result);
+  } else {
+    result.col(one).swap(result.col(other));
+    if (random.below(2) == 0) result.col(other).swap(result.col(draw_below(weights.cols(), random)));
   }
   return result;
 }

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/random.h"
 #include "mixtures/em.h"
@@ -62,6 +64,43 @@ TEST(MovesTest, LeadOutOfALocalMaximum) {
     best = std::max(best, run_em(*model, rows.data(), *router, em, weights).objective());
   }
   EXPECT_GT(best, local + 100.0);
+}
+
+TEST(MovesTest, ClimbsToWhatIsOutOfReachAreLeftEarly) {
+  Random random(3);
+  Sample sample;
+  sample.columns = {{"x", {}}};
+  sample.expert_inputs = sample.gate_inputs = {0};
+  sample.targets = {{"y", {}}};
+  Weights start(400, 2);
+  for (int n = 0; n < 400; ++n) {
+    const double x = random.normal();
+    sample.columns[0].values.push_back(x);
+    sample.targets[0].values.push_back((n % 2 == 0 ? x : -x) + 0.5 * random.normal());
+    start(n, 0) = 0.4 + 0.2 * random.uniform_open();
+    start(n, 1) = 1.0 - start(n, 0);
+  }
+  const Prepared rows = Prepared::from(std::move(sample), TargetKind::kNumber, 2);
+  const auto model = make_model(rows.frame(), FitOptions());
+  const auto router = make_router("posterior", 1);
+  EmOptions em;
+  em.max_iterations = 300;
+  em.tolerance = 1e-13;
+  const auto run = [&](double goal) {
+    em.goal = goal;
+    Weights weights = start;
+    model->set_parameters(model->initial_parameters());
+    return run_em(*model, rows.data(), *router, em, weights);
+  };
+  const EmRun whole = run(-std::numeric_limits<double>::infinity());
+  EXPECT_FALSE(whole.left_early);
+  const EmRun reached = run(whole.objective() - 0.1);
+  EXPECT_FALSE(reached.left_early);
+  EXPECT_EQ(reached.history, whole.history);
+  const EmRun left = run(whole.objective() + 50.0);
+  EXPECT_TRUE(left.left_early);
+  EXPECT_LT(left.history.size(), whole.history.size());
+  EXPECT_TRUE(std::equal(left.history.begin(), left.history.end(), whole.history.begin()));
 }
 
 }  // namespace moves_test
