@@ -39,4 +39,5 @@ function(witan_embed_page target page header function)
     COMMENT "Embedding the ${page} page"
     VERBATIM)
   target_sources(${target} PRIVATE ${source})
+  set_source_files_properties(${source} TARGET_DIRECTORY ${target} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()

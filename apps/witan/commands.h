@@ -1,4 +1,4 @@
-// The commands of `witan`, one file each. A new command is one file and one line in main.cc.
+// The commands of `witan`, one file each. A new command is one file and one line in program.cc.
 #pragma once
 
 namespace CLI {
