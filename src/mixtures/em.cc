@@ -133,7 +133,10 @@ EmRun run_em(Model& model, const Data& data, Router& router, const EmOptions& op
       run.left_early = true;
       break;
     }
-    if (iteration + 1 == options.max_iterations) break;
+    if (iteration + 1 == options.max_iterations) {
+      run.starved = run.rescues == options.max_rescues && weights.colwise().sum().minCoeff() < options.least_mass;
+      break;
+    }
     if (run.rescues < options.max_rescues && rescue_starved(model, data, options.least_mass, weights)) {
       ++run.rescues;
       run.history.clear();  // a new climb begins

@@ -74,6 +74,15 @@ TEST(MixtureFitTest, EveryFamilyRouterAndGateClimbs) {
   }
 }
 
+TEST(MixtureFitTest, AsManyExpertsAsRowsAreDegenerate) {
+  for (const std::string family : {"gaussian", "student_t", "poisson", "gamma"}) {
+    SCOPED_TRACE(family);
+    const Fit fit = fit_mixture(crossing_lines(5, 2, family), few_starts(5, family));
+    EXPECT_TRUE(fit.degenerate);
+    EXPECT_FALSE(fit.degenerate_reason.empty());
+  }
+}
+
 TEST(MixtureFitTest, UnitsOfInputsAndTargetsDoNotMatter) {
   const Fit plain = fit_mixture(crossing_lines(300, 1), few_starts());
   for (const double unit : {1e-150, 1e-9, 1e12, 1e150}) {
