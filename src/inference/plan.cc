@@ -18,8 +18,6 @@
 namespace witan {
 namespace {
 
-constexpr double kPair = 2.0 * sizeof(float);  // bytes of a key and a value
-
 // Their product times `each`. The product of allowed sizes exceeds 64 bits; 4.6 EB, of which two still add up, are more
 // than any machine has.
 std::int64_t bytes_of(std::initializer_list<std::int64_t> sizes, double each) {
@@ -53,7 +51,7 @@ RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision 
   plan.parameters = count_parameters(config);
   const double weight_bytes = weights == Precision::kBF16 ? sizeof(BFloat16) : sizeof(float);
   plan.weight_bytes = bytes_of({plan.parameters.total}, weight_bytes);
-  plan.cache_bytes = bytes_of({config.num_hidden_layers, config.key_heads(), config.dim_per_head(), positions}, kPair);
+  plan.cache_bytes = bytes_of({config.num_hidden_layers, config.cached_per_position(), positions}, sizeof(float));
   // Of an embedding one row is read; a head of its own is read whole.
   const std::int64_t embedding = config.tie_word_embeddings ? 0 : config.vocab_size * config.hidden_size;
   plan.bytes_per_token = bytes_of({plan.parameters.active - embedding}, weight_bytes);
@@ -69,7 +67,7 @@ RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positio
   plan.weight_bytes = bytes_of({counts.all.total}, sizeof(float));
   plan.cache_bytes = bytes_of(
       {decoder.num_layers(), decoder.num_heads, decoder.head_dim, source_positions + outputs * output_positions},
-      kPair);
+      2.0 * sizeof(float));  // a key and a value
   plan.bytes_per_token = bytes_of({counts.output_token}, sizeof(float));
   return plan;
 }

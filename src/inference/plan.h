@@ -11,7 +11,7 @@ namespace witan {
 struct RunPlan {
   ParameterCounts parameters;
   std::int64_t weight_bytes = 0;     // in memory, as load_model holds them
-  std::int64_t cache_bytes = 0;      // keys and values of `positions` positions
+  std::int64_t cache_bytes = 0;      // what `positions` positions leave: keys and values, or latents
   std::int64_t bytes_per_token = 0;  // of weights that one new token reads: those that work on it
   std::int64_t total_bytes() const { return weight_bytes + cache_bytes; }
 };

@@ -28,8 +28,8 @@ struct AttentionOptions {
   float scale = 0.0F;                   // of the scores; 0: 1 / sqrt(head_dim)
   std::int64_t window = 0;              // positions that a row sees, its own included; 0: all before it
   Precision weights = Precision::kF32;  // of the projections; bf16 is for inference
-  // Multi-head latent attention instead, when kv_lora_rank > 0: see latent_attention.h. head_dim is then the width that
-  // the cache keeps per head.
+  // Multi-head latent attention instead, when kv_lora_rank > 0: see latent_attention.h. head_dim is then
+  // latent_head_dim() of the three widths, and scale is set.
   std::int64_t kv_lora_rank = 0;
   std::int64_t q_lora_rank = 0;  // 0: queries are projected directly
   std::int64_t qk_nope_head_dim = 0;

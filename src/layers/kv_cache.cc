@@ -19,9 +19,12 @@ Tensor grown(const Tensor& old, std::int64_t kept, std::int64_t capacity, std::i
 
 }  // namespace
 
-KvCache::KvCache(std::int64_t num_layers, std::int64_t width, std::int64_t max_positions)
-    : layers_(static_cast<std::size_t>(num_layers)), width_(width), max_positions_(max_positions) {
-  WITAN_ASSERT(num_layers > 0 && width > 0 && max_positions > 0);
+KvCache::KvCache(std::int64_t num_layers, std::int64_t key_width, std::int64_t value_width, std::int64_t max_positions)
+    : layers_(static_cast<std::size_t>(num_layers)),
+      key_width_(key_width),
+      value_width_(value_width),
+      max_positions_(max_positions) {
+  WITAN_ASSERT(num_layers > 0 && key_width > 0 && value_width >= 0 && max_positions > 0);
 }
 
 void KvCache::require_room(std::int64_t count) const {
@@ -32,24 +35,26 @@ void KvCache::require_room(std::int64_t count) const {
 }
 
 void KvCache::store(std::int64_t layer, const Tensor& keys, const Tensor& values) {
-  WITAN_ASSERT(keys.cols() == width_ && values.cols() == width_ && keys.rows() == values.rows());
+  WITAN_ASSERT(keys.cols() == key_width_ && values.defined() == (value_width_ > 0));
   require_room(keys.rows());
   Layer& target = layers_.at(static_cast<std::size_t>(layer));
   grow(target, length() + keys.rows());
-  std::copy_n(keys.data(), keys.numel(), target.keys.data() + length() * width_);
-  std::copy_n(values.data(), values.numel(), target.values.data() + length() * width_);
+  std::copy_n(keys.data(), keys.numel(), target.keys.data() + length() * key_width_);
+  if (value_width_ == 0) return;
+  WITAN_ASSERT(values.cols() == value_width_ && values.rows() == keys.rows());
+  std::copy_n(values.data(), values.numel(), target.values.data() + length() * value_width_);
 }
 
 ConstMatrix KvCache::keys(std::int64_t layer, std::int64_t rows) const {
   const Layer& source = layers_.at(static_cast<std::size_t>(layer));
   WITAN_ASSERT(rows == 0 || (source.keys.defined() && rows <= source.keys.rows()));
-  return {source.keys.data(), rows, width_};
+  return {source.keys.data(), rows, key_width_};
 }
 
 ConstMatrix KvCache::values(std::int64_t layer, std::int64_t rows) const {
   const Layer& source = layers_.at(static_cast<std::size_t>(layer));
   WITAN_ASSERT(rows == 0 || (source.values.defined() && rows <= source.values.rows()));
-  return {source.values.data(), rows, width_};
+  return {source.values.data(), rows, value_width_};
 }
 
 void KvCache::advance(std::span<const std::int32_t> ids) {
@@ -65,9 +70,7 @@ void KvCache::truncate(std::int64_t length) {
 KvCache KvCache::clone() const {
   KvCache copy = *this;
   for (Layer& layer : copy.layers_) {
-    if (!layer.keys.defined()) continue;
-    const std::int64_t capacity = layer.keys.rows();
-    layer = {grown(layer.keys, length(), capacity, width_), grown(layer.values, length(), capacity, width_)};
+    if (layer.keys.defined()) layer = moved(layer, layer.keys.rows());
   }
   return copy;
 }
@@ -76,9 +79,12 @@ void KvCache::grow(Layer& layer, std::int64_t rows) const {
   const std::int64_t capacity = layer.keys.defined() ? layer.keys.rows() : 0;
   if (rows <= capacity) return;
   const std::int64_t wanted = std::max(rows, capacity + std::max(kChunk, capacity / 2));
-  const std::int64_t next = std::min(wanted, max_positions_);
-  layer.keys = grown(layer.keys, length(), next, width_);
-  layer.values = grown(layer.values, length(), next, width_);
+  layer = moved(layer, std::min(wanted, max_positions_));
+}
+
+KvCache::Layer KvCache::moved(const Layer& layer, std::int64_t capacity) const {
+  return {grown(layer.keys, length(), capacity, key_width_),
+          value_width_ > 0 ? grown(layer.values, length(), capacity, value_width_) : Tensor()};
 }
 
 }  // namespace witan

@@ -2,12 +2,12 @@
 #include "layers/latent_attention.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/linear.h"
 #include "autograd/ops/norm.h"
 #include "base/error.h"
+#include "layers/cached_latents.h"
 #include "layers/parameters.h"
 
 namespace witan {
@@ -15,41 +15,39 @@ namespace {
 
 constexpr float kLatentEpsilon = 1e-6F;  // of the norms of latents, whatever rms_norm_eps says: as released
 
-std::shared_ptr<const ops::ColumnMap> range(std::int64_t first, std::int64_t count) {
-  ops::ColumnMap map(static_cast<std::size_t>(count));
-  std::iota(map.begin(), map.end(), static_cast<std::int32_t>(first));
-  return std::make_shared<ops::ColumnMap>(std::move(map));
-}
+// Where the columns of a matrix come from; those that nobody named are zeros.
+class MapBuilder {
+ public:
+  explicit MapBuilder(std::int64_t columns) : map_(static_cast<std::size_t>(columns), ops::kNoColumn) {}
+  // Columns to(i) copy the columns from(i), for i < count.
+  template <class To, class From>
+  void add(std::int64_t count, const To& to, const From& from) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      map_[static_cast<std::size_t>(to(i))] = static_cast<std::int32_t>(from(i));
+    }
+  }
+  std::shared_ptr<const ops::ColumnMap> done() { return std::make_shared<ops::ColumnMap>(std::move(map_)); }
 
-// Where the parts of a head stand in its common width.
+ private:
+  ops::ColumnMap map_;
+};
+
+// Where the parts of a query or key stand in the common width of a head.
 class HeadLayout {
  public:
   explicit HeadLayout(const AttentionOptions& options) : options_(options) {}
 
-  // Columns of a result [heads * head_dim]: slot -> column, where column(head, element) finds the elements of a part
-  // and slots not in the part are empty.
-  template <class Slot, class Column>
-  std::shared_ptr<const ops::ColumnMap> map(std::int64_t elements, const Slot& slot, const Column& column) const {
-    ops::ColumnMap result(static_cast<std::size_t>(options_.heads * options_.head_dim), ops::kNoColumn);
-    add(result, elements, slot, column);
-    return std::make_shared<ops::ColumnMap>(std::move(result));
-  }
-  template <class Slot, class Column>
-  void add(ops::ColumnMap& result, std::int64_t elements, const Slot& slot, const Column& column) const {
-    for (std::int64_t head = 0; head < options_.heads; ++head) {
-      for (std::int64_t i = 0; i < elements; ++i) {
-        result[static_cast<std::size_t>(head * options_.head_dim + slot(i))] =
-            static_cast<std::int32_t>(column(head, i));
-      }
-    }
-  }
-
-  // Element i of the part that RoPE turns: pair p stands at p and p + head_dim / 2.
+  // Element i of the part that RoPE turns, in the order of the weights: pair p stands at p and p + head_dim / 2.
   std::int64_t rotary_slot(std::int64_t i) const {
     const std::int64_t half = options_.qk_rope_head_dim / 2;
     const std::int64_t pair = options_.rope_interleave ? i / 2 : i % half;
     const bool second = options_.rope_interleave ? i % 2 == 1 : i >= half;
     return pair + (second ? options_.head_dim / 2 : 0);
+  }
+  // The same slots in ascending order.
+  std::int64_t turned_slot(std::int64_t i) const {
+    const std::int64_t half = options_.qk_rope_head_dim / 2;
+    return i < half ? i : options_.head_dim / 2 + i - half;
   }
   // Element i of the part that stays: the slots that are left, in order.
   std::int64_t plain_slot(std::int64_t i) const {
@@ -76,6 +74,7 @@ LatentAttention::LatentAttention(const AttentionOptions& options) : options_(opt
   const std::int64_t latent = options.kv_lora_rank;
   const std::int64_t hidden = options.hidden_size;
   WITAN_ASSERT(options.head_dim == latent_head_dim(nope, rotary, values) && options.kv_heads == options.heads);
+  WITAN_ASSERT(options.scale > 0.0F);
   const std::int64_t q_in = options.q_lora_rank > 0 ? options.q_lora_rank : hidden;
   q_weight_ = weight_tensor({options.heads * (nope + rotary), q_in}, options.weights);
   if (options.q_lora_rank > 0) {
@@ -90,29 +89,54 @@ LatentAttention::LatentAttention(const AttentionOptions& options) : options_(opt
   o_weight_ = weight_tensor({hidden, options.heads * values}, options.weights);
   if (options.output_bias) o_bias_ = trained_tensor({hidden}, 0.0F);
 
+  make_maps();
+}
+
+void LatentAttention::make_maps() {
+  const std::int64_t nope = options_.qk_nope_head_dim;
+  const std::int64_t rotary = options_.qk_rope_head_dim;
+  const std::int64_t values = options_.v_head_dim;
+  const std::int64_t latent = options_.kv_lora_rank;
+  const std::int64_t dim = options_.head_dim;
   const HeadLayout layout(options_);
-  const auto rotary_slot = [&](std::int64_t i) { return layout.rotary_slot(i); };
-  const auto plain_slot = [&](std::int64_t i) { return layout.plain_slot(i); };
-  const auto same_slot = [](std::int64_t i) { return i; };
-  const auto query = [&](std::int64_t head, std::int64_t i) { return head * (nope + rotary) + i; };
-  const auto rotary_query = [&](std::int64_t head, std::int64_t i) { return query(head, nope + i); };
-  const auto key = [&](std::int64_t head, std::int64_t i) { return head * (nope + values) + i; };
-  const auto value = [&](std::int64_t head, std::int64_t i) { return key(head, nope + i); };
-  ops::ColumnMap queries_of_heads = *layout.map(nope, plain_slot, query);
-  layout.add(queries_of_heads, rotary, rotary_slot, rotary_query);
-  query_map_ = std::make_shared<ops::ColumnMap>(std::move(queries_of_heads));
-  key_map_ = layout.map(nope, plain_slot, key);
-  rotary_key_map_ = layout.map(rotary, rotary_slot, [](std::int64_t, std::int64_t i) { return i; });
-  value_map_ = layout.map(values, same_slot, value);
-  latent_map_ = range(0, latent);
-  shared_key_map_ = range(latent, rotary);
-  ops::ColumnMap outputs;
-  for (std::int64_t head = 0; head < options.heads; ++head) {
-    for (std::int64_t i = 0; i < values; ++i) {
-      outputs.push_back(static_cast<std::int32_t>(head * options.head_dim + i));
-    }
+  const auto from = [](std::int64_t first) { return [first](std::int64_t i) { return first + i; }; };
+  const auto plain_slots = [&](std::int64_t first) {
+    return [&layout, first](std::int64_t i) { return first + layout.plain_slot(i); };
+  };
+  const auto turned_slots = [&](std::int64_t first) {
+    return [&layout, first](std::int64_t i) { return first + layout.turned_slot(i); };
+  };
+  const auto rotary_slots = [&](std::int64_t first) {
+    return [&layout, first](std::int64_t i) { return first + layout.rotary_slot(i); };
+  };
+  const std::int64_t all = options_.heads * dim;
+  MapBuilder query(all), key(all), spread_key(all), value(all), packed_query(all), output(options_.heads * values);
+  for (std::int64_t head = 0; head < options_.heads; ++head) {
+    const std::int64_t at = head * dim;
+    query.add(nope, plain_slots(at), from(head * (nope + rotary)));
+    query.add(rotary, rotary_slots(at), from(head * (nope + rotary) + nope));
+    key.add(nope, plain_slots(at), from(head * (nope + values)));
+    spread_key.add(rotary, turned_slots(at), turned_slots(0));
+    value.add(values, from(at), from(head * (nope + values) + nope));
+    packed_query.add(rotary, from(at), turned_slots(at));
+    packed_query.add(nope, from(at + rotary), plain_slots(at));
+    output.add(values, from(head * values), from(at));
   }
-  output_map_ = std::make_shared<ops::ColumnMap>(std::move(outputs));
+  MapBuilder latents(latent), shared_key(dim), entry_latent(latent + rotary), entry_key(latent + rotary);
+  latents.add(latent, from(0), from(0));
+  shared_key.add(rotary, rotary_slots(0), from(latent));
+  entry_latent.add(latent, from(0), from(0));
+  entry_key.add(rotary, from(latent), turned_slots(0));
+  query_map_ = query.done();
+  key_map_ = key.done();
+  spread_key_map_ = spread_key.done();
+  value_map_ = value.done();
+  packed_query_map_ = packed_query.done();
+  output_map_ = output.done();
+  latent_map_ = latents.done();
+  shared_key_map_ = shared_key.done();
+  entry_latent_map_ = entry_latent.done();
+  entry_key_map_ = entry_key.done();
 }
 
 Tensor LatentAttention::queries(Tape& tape, const Tensor& rows) const {
@@ -123,18 +147,44 @@ Tensor LatentAttention::queries(Tape& tape, const Tensor& rows) const {
 
 Tensor LatentAttention::forward(Tape& tape, const Tensor& rows, const SequenceLayout& layout,
                                 std::int64_t layer) const {
-  const Tensor q = ops::select_columns(tape, queries(tape, rows), query_map_);
+  const auto turned = [&](const Tensor& x) { return ops::rope(tape, x, layout.rope, layout.positions); };
+  const Tensor q = turned(ops::select_columns(tape, queries(tape, rows), query_map_));
   const Tensor compressed = ops::linear(tape, rows, kv_a_weight_, kv_a_bias_);
   const Tensor latent =
       ops::rms_norm(tape, ops::select_columns(tape, compressed, latent_map_), kv_a_norm_, kLatentEpsilon);
+  const Tensor shared_key = turned(ops::select_columns(tape, compressed, shared_key_map_));
+  WITAN_ASSERT(layout.cache == nullptr || !tape.recording());
+  const Tensor mixed = layout.cache == nullptr ? attend_rows(tape, q, latent, shared_key, layout, layer)
+                                               : attend_cache(q, latent, shared_key, *layout.cache, layer);
+  return ops::linear(tape, mixed, o_weight_, o_bias_);
+}
+
+Tensor LatentAttention::attend_rows(Tape& tape, const Tensor& q, const Tensor& latent, const Tensor& shared_key,
+                                    const SequenceLayout& layout, std::int64_t layer) const {
   const Tensor keys_and_values = ops::linear(tape, latent, kv_b_weight_);
-  const Tensor shared_key = ops::select_columns(tape, compressed, shared_key_map_);
   const Tensor k = ops::add(tape, ops::select_columns(tape, keys_and_values, key_map_),
-                            ops::select_columns(tape, shared_key, rotary_key_map_));
+                            ops::select_columns(tape, shared_key, spread_key_map_));
   const Tensor v = ops::select_columns(tape, keys_and_values, value_map_);
-  const Tensor mixed = attend(tape, options_, ops::rope(tape, q, layout.rope, layout.positions),
-                              ops::rope(tape, k, layout.rope, layout.positions), v, {}, layout, layer);
-  return ops::linear(tape, ops::select_columns(tape, mixed, output_map_), o_weight_, o_bias_);
+  return ops::select_columns(tape, attend(tape, options_, q, k, v, {}, layout, layer), output_map_);
+}
+
+Tensor LatentAttention::attend_cache(const Tensor& q, const Tensor& latent, const Tensor& shared_key, KvCache& cache,
+                                     std::int64_t layer) const {
+  Tape off;
+  cache.store(layer,
+              ops::add(off, ops::select_columns(off, latent, entry_latent_map_),
+                       ops::select_columns(off, shared_key, entry_key_map_)),
+              {});
+  const LatentHeads heads{.heads = options_.heads,
+                          .rotary = options_.qk_rope_head_dim,
+                          .plain = options_.qk_nope_head_dim,
+                          .values = options_.v_head_dim,
+                          .latent = options_.kv_lora_rank,
+                          .width = options_.head_dim,
+                          .scale = options_.scale,
+                          .window = options_.window};
+  return attend_to_latents(heads, ops::select_columns(off, q, packed_query_map_),
+                           cache.keys(layer, cache.length() + q.rows()), kv_b_weight_);
 }
 
 std::vector<Parameter> LatentAttention::parameters() const {

@@ -1,6 +1,6 @@
 // Multi-head latent attention (MLA): keys and values of all heads are made from one short vector per row, and RoPE
 // turns a part of each head only, whose key all heads share. DeepSeek-AI 2024 (DeepSeek-V2, section 2.1). The cache
-// keeps keys and values as the heads use them, not the latents.
+// keeps that vector and that key alone: see cached_latents.h.
 #pragma once
 
 #include "autograd/ops/columns.h"
@@ -10,7 +10,7 @@ namespace witan {
 
 class LatentAttention final : public Attention {
  public:
-  // Norm weights are 1, everything else 0. options.head_dim must be latent_head_dim(options).
+  // Norm weights are 1, everything else 0. options.head_dim must be latent_head_dim(), and options.scale set.
   explicit LatentAttention(const AttentionOptions& options);
 
   Tensor forward(Tape& tape, const Tensor& rows, const SequenceLayout& layout, std::int64_t layer) const override;
@@ -22,7 +22,13 @@ class LatentAttention final : public Attention {
 
  private:
   using Map = std::shared_ptr<const ops::ColumnMap>;
+  void make_maps();
   Tensor queries(Tape& tape, const Tensor& rows) const;
+  // What attention gives [T, heads * v], without and with a cache. shared_key [T, head_dim]: turned.
+  Tensor attend_rows(Tape& tape, const Tensor& q, const Tensor& latent, const Tensor& shared_key,
+                     const SequenceLayout& layout, std::int64_t layer) const;
+  Tensor attend_cache(const Tensor& q, const Tensor& latent, const Tensor& shared_key, KvCache& cache,
+                      std::int64_t layer) const;
 
   AttentionOptions options_;
   Tensor q_weight_;  // of rows, or of their latent
@@ -30,8 +36,10 @@ class LatentAttention final : public Attention {
   Tensor kv_a_weight_, kv_a_bias_, kv_a_norm_, kv_b_weight_;
   Tensor o_weight_, o_bias_;
   // Heads are laid out in one width for queries, keys and values, with the pairs that RoPE turns where RoPE's
-  // half-split layout wants them.
-  Map query_map_, latent_map_, shared_key_map_, key_map_, rotary_key_map_, value_map_, output_map_;
+  // half-split layout wants them; the shared key stands as in one such head.
+  Map query_map_, latent_map_, shared_key_map_, key_map_, spread_key_map_, value_map_, output_map_;
+  // Queries as cached_latents.h wants them, and the two parts of an entry of the cache.
+  Map packed_query_map_, entry_latent_map_, entry_key_map_;
 };
 
 // The common width of queries, keys and values of a head: the larger one, made even.

@@ -75,9 +75,14 @@ struct DecoderConfig {
   void validate() const;
 
   bool is_latent() const { return kv_lora_rank > 0; }
-  // Width that keys and values of a head have in the cache.
+  // Width that queries, keys and values of a head have in attention.
   std::int64_t dim_per_head() const;
   std::int64_t key_heads() const { return is_latent() ? num_attention_heads : num_key_value_heads; }
+  // Numbers that a layer's cache keeps of a position: keys and values of all key heads, or the latent and the part of
+  // the key that RoPE turned.
+  std::int64_t cached_per_position() const {
+    return is_latent() ? kv_lora_rank + qk_rope_head_dim : 2 * key_heads() * dim_per_head();
+  }
   // How many dimensions of a head RoPE turns.
   std::int64_t rotary_dim() const { return is_latent() ? qk_rope_head_dim : dim_per_head(); }
   // The longest sequence: max_position_embeddings, and rope_factor times that where RoPE stretches with the length.

@@ -38,7 +38,7 @@ void check_pass(const DecoderConfig& config, std::span<const std::int32_t> ids, 
   }
   if (batch != 1) fail("decoder: a cache continues one sequence, not batch={}", batch);
   WITAN_ASSERT(cache->num_layers() == config.num_hidden_layers);
-  WITAN_ASSERT(cache->width() == config.key_heads() * config.dim_per_head());
+  WITAN_ASSERT(cache->key_width() + cache->value_width() == config.cached_per_position());
   cache->require_room(sequence);
 }
 
@@ -235,7 +235,11 @@ const MoeLayer* Decoder::mixture(std::int64_t layer) const {
 }
 
 KvCache Decoder::make_cache() const {
-  return {config_.num_hidden_layers, config_.key_heads() * config_.dim_per_head(), config_.max_positions()};
+  const std::int64_t layers = config_.num_hidden_layers;
+  if (config_.is_latent()) {
+    return KvCache::of_latents(layers, config_.cached_per_position(), config_.max_positions());
+  }
+  return {layers, config_.key_heads() * config_.dim_per_head(), config_.max_positions()};
 }
 
 Decoder::Output Decoder::output(Tape& tape, const Tensor& hidden) const {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "layers/kv_cache.h"
 #include "models/decoder.h"
 #include "support/tiny_models.h"
 
@@ -20,6 +21,17 @@ TEST(PlanTest, CountsWhatTheModelHolds) {
     EXPECT_EQ(plan.cache_bytes, 2 * 3 * (2 * 4) * 10 * 4);  // keys and values, layers, heads x width, positions, f32
     EXPECT_EQ(plan.total_bytes(), plan.weight_bytes + plan.cache_bytes);
   }
+}
+
+TEST(PlanTest, LatentAttentionKeepsALatentAndOneKey) {
+  DecoderConfig config = test::tiny_config();
+  config.kv_lora_rank = 6;
+  config.qk_nope_head_dim = 3;
+  config.qk_rope_head_dim = 4;
+  config.v_head_dim = 5;
+  EXPECT_EQ(plan_run(config, 10).cache_bytes, 3 * (6 + 4) * 10 * 4);  // layers, numbers, positions, f32
+  const KvCache cache = Decoder(config, 1).make_cache();
+  EXPECT_EQ(cache.key_width() + cache.value_width(), 6 + 4);
 }
 
 TEST(PlanTest, WeightsOfHalfTheSize) {

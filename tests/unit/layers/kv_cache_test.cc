@@ -40,6 +40,25 @@ TEST(KvCacheTest, KeepsEveryPositionWhileItGrows) {
   }
 }
 
+TEST(KvCacheTest, LatentsStandInTheKeysAndHaveNoValues) {
+  constexpr std::int64_t kWidth = 5;
+  const Tensor latents = test::random_tensor({300, kWidth}, 1);
+  KvCache cache = KvCache::of_latents(1, kWidth, 300);
+  EXPECT_EQ(cache.key_width(), kWidth);
+  EXPECT_EQ(cache.value_width(), 0);
+  for (std::int64_t done = 0; done < 300; done += 150) {
+    cache.store(
+        0, Tensor::from({150, kWidth}, latents.values().subspan(static_cast<std::size_t>(done * kWidth), 150 * kWidth)),
+        {});
+    cache.advance(tokens(150));
+  }
+  KvCache clone = cache.clone();
+  for (const KvCache* one : {&cache, &clone}) {
+    const ConstMatrix stored = one->keys(0, 300);
+    EXPECT_TRUE(test::identical({stored.data, static_cast<std::size_t>(stored.size())}, latents.values()));
+  }
+}
+
 TEST(KvCacheTest, RefusesMoreThanTheContext) {
   KvCache cache(1, 2, 4);
   cache.store(0, Tensor::zeros({3, 2}), Tensor::zeros({3, 2}));
