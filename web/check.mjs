@@ -2,7 +2,7 @@
 // page of every kind of sample run and looks at each, narrow and wide, light and dark. Exits with 77 (skipped) where
 // there is no Chromium.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -24,6 +24,7 @@ const FITS = {
 };
 
 const MODEL = ["model", "experts", "tokens", "together", "outputs", "super", "likeness", "weights"];
+const SWITCH = join(dirname(fileURLToPath(import.meta.url)), "..", "tests", "golden", "checkpoints", "switch_transformers");
 
 const [witan] = process.argv.slice(2);
 if (!witan) {
@@ -170,6 +171,34 @@ try {
       const norms = await matrix.innerHTML();
       await page.locator("#weights .segments").last().locator("input").first().press("ArrowRight");
       expect((await matrix.innerHTML()) !== norms, `${where}: another quantity leaves the weights as they were`);
+    });
+  }
+  // An encoder-decoder with one expert for each token: nobody works together. Its tokenizer knows 256 words.
+  const encoderDecoder = join(folder, "switch");
+  mkdirSync(encoderDecoder);
+  for (const name of ["config.json", "generation_config.json", "model.safetensors"]) copyFileSync(join(SWITCH, name), join(encoderDecoder, name));
+  const words = ["<pad>", "</s>", "<unk>", ...Array.from({ length: 253 }, (_, i) => `w${i}`)];
+  writeFileSync(
+    join(encoderDecoder, "tokenizer.json"),
+    JSON.stringify({
+      added_tokens: words.slice(0, 3).map((content) => ({ content, special: true, normalized: false })),
+      pre_tokenizer: { type: "WhitespaceSplit" },
+      model: { type: "WordLevel", unk_token: "<unk>", vocab: Object.fromEntries(words.map((word, id) => [word, id])) },
+    }),
+  );
+  const texts = join(folder, "texts");
+  mkdirSync(texts);
+  for (const [name, first] of [["low", 0], ["high", 120]]) {
+    writeFileSync(join(texts, `${name}.txt`), Array.from({ length: 900 }, (_, i) => `w${first + ((i * i + (i >> 3)) % 40)}`).join(" "));
+  }
+  const stacks = join(folder, "stacks.html");
+  execFileSync(witan, ["inspect", encoderDecoder, "--data", texts, "--sequence-length=64", "--report", stacks], { stdio: ["ignore", "ignore", "ignore"] });
+  for (const [width, colorScheme] of [[390, "light"], [1440, "dark"]]) {
+    await withPage(browser, stacks, { viewport: { width, height: 900 }, colorScheme }, async (page, where) => {
+      await checkLayout(page, where, MODEL.filter((section) => section !== "together"));
+      const layers = await page.locator("#experts .stepper select option").allTextContents();
+      const named = ["Encoder ", "Decoder "].every((stack) => layers.some((layer) => layer.startsWith(stack)));
+      expect(named && new Set(layers).size === layers.length, `${where}: the layers of both stacks are ${layers}`);
     });
   }
   // Two inputs and a category, whose names are markup.

@@ -20,6 +20,7 @@
 #include "report/page.h"
 #include "witan/commands.h"
 #include "witan/evaluation_text.h"
+#include "witan/inspect_pairs.h"
 #include "witan/inspect_table.h"
 #include "witan/model_folder.h"
 #include "witan/options.h"
@@ -34,12 +35,15 @@ namespace fs = std::filesystem;
 struct InspectArguments {
   std::string folder;
   std::vector<std::string> data;
+  std::vector<std::string> target_data;
   bool weights = false;
   std::int64_t tokens = 16384;
   std::int64_t sample_rows = 256;
   std::int64_t batch_size = 8;
   std::int64_t sequence_length = 0;
   bool lossy = false;
+  std::string source_language;
+  std::string target_language;
   std::string tokenizer;
   std::int64_t threads = 0;
   std::string json;
@@ -54,9 +58,12 @@ struct InspectArguments {
         .integer("tokens", tokens, 1, kMany, "With --data: tokens to read, in sequences spread evenly over the text")
         .integer("sample_rows", sample_rows, 0, kMany,
                  "With --data: tokens of each layer that every expert is asked about, for what the router passed over")
-        .integer("batch_size", batch_size, 1, 1 << 20, "With --data: sequences at a time")
+        .integer("batch_size", batch_size, 1, 1 << 20, "With --data: sequences at a time; encoder-decoders take one")
         .integer("sequence_length", sequence_length, 0, 1 << 20,
                  "With --data: tokens per sequence; 0: as in training, else 256")
+        .text("source_lang", source_language,
+              "With --data: the language of the text, for a model that translates (NLLB's codes, eng_Latn)")
+        .text("target_lang", target_language, "The language of --target-data; without that, the source's")
         .flag("lossy", lossy, "With --data: replace invalid UTF-8 by U+FFFD instead of refusing the file")
         .text("tokenizer", tokenizer,
               "With --data: a tokenizer.json, or a folder with a tokenizer; else the model's own")
@@ -92,6 +99,25 @@ std::unique_ptr<Tokenizer> wanted_tokenizer(const InspectArguments& arguments, c
                                                   : load_tokenizer(arguments.tokenizer);
 }
 
+TextInspection look_at_pairs(const InspectArguments& arguments, const fs::path& folder, const EncoderDecoder& model,
+                             const Tokenizer& tokenizer) {
+  constexpr std::int64_t kUsualLength = 256;
+  const std::int64_t length = arguments.sequence_length == 0 ? kUsualLength : arguments.sequence_length;
+  const PairedText pairs =
+      read_pairs(folder, model.config(), tokenizer,
+                 {arguments.data,
+                  arguments.target_data,
+                  arguments.lossy,
+                  {arguments.source_language, arguments.target_language, length, arguments.tokens}});
+  Progress progress("read", static_cast<std::int64_t>(pairs.pairs.size()), stderr_progress(), "pairs");
+  TextInspection text = inspect_pairs(model, tokenizer, pairs, arguments.sample_rows, [&](std::int64_t done) {
+    progress.update(done);
+    throw_if_interrupted();
+  });
+  progress.finish();
+  return text;
+}
+
 TextInspection look_at_text(const InspectArguments& arguments, Decoder& model, const Tokenizer& tokenizer) {
   const std::int64_t length =
       evaluation_length("witan inspect", arguments.folder, arguments.sequence_length, model.config());
@@ -116,12 +142,13 @@ void inspect(const InspectArguments& arguments) {
   inspection.inventory = take_inventory(folder);
   if (folder != fs::path(arguments.folder)) inspection.inventory.name = folder_name(arguments.folder);
   const bool with_text = !arguments.data.empty();
-  if (with_text && inspection.inventory.encoder_decoder) {
-    fail(
-        "inspect: {} is an encoder-decoder, whose experts see pairs of source and output; --data is for decoders. "
-        "--weights looks at its experts",
-        inspection.inventory.architecture);
+  const bool paired =
+      !arguments.target_data.empty() || !arguments.source_language.empty() || !arguments.target_language.empty();
+  if (paired && !inspection.inventory.encoder_decoder) {
+    fail("inspect: {} reads one text: --target-data, --source-lang and --target-lang are for encoder-decoders",
+         inspection.inventory.architecture);
   }
+  if (paired && !with_text) fail("inspect: --target-data, --source-lang and --target-lang need --data");
   std::unique_ptr<Tokenizer> tokenizer;
   if (with_text) tokenizer = wanted_tokenizer(arguments, folder);
   fmt::print("{}", inventory_table(inspection.inventory));
@@ -131,7 +158,9 @@ void inspect(const InspectArguments& arguments) {
   if (with_text || arguments.weights) {
     require_room(inspection.inventory);
     if (inspection.inventory.encoder_decoder) {
-      inspection.weights = look_at_weights(expert_banks(*load_encoder_decoder(folder)));
+      const std::unique_ptr<EncoderDecoder> model = load_encoder_decoder(folder);
+      if (with_text) inspection.text = look_at_pairs(arguments, folder, *model, *tokenizer);
+      inspection.weights = look_at_weights(expert_banks(*model));
     } else {
       const std::unique_ptr<Decoder> model = load_model(folder);
       // The text first, since what is wrong with it should not be told after minutes of statistics.
@@ -162,6 +191,11 @@ void add_inspect(CLI::App& app) {
       ->add_option("--data", arguments->data,
                    "Text to watch the experts on: files and folders of .txt and .jsonl, also .gz; each file or top "
                    "folder is a domain")
+      ->type_name("FILE");
+  command
+      ->add_option("--target-data", arguments->target_data,
+                   "Of an encoder-decoder: what the decoder is given, a file for each of --data and a line for each of "
+                   "its lines; else the same text")
       ->type_name("FILE");
   bind_fields(*command, "Options", arguments->fields());
   command->callback([arguments] { inspect(*arguments); });

@@ -43,16 +43,23 @@ Extent over_pairs(std::span<const double> values, std::size_t experts) {
   return extent;
 }
 
+// "3", or with two stacks "encoder 3".
+std::string layer_name(const TextInspection& text, const std::string& stack, std::int64_t layer) {
+  const bool several = std::ranges::any_of(
+      text.layers, [&](const LayerInspection& one) { return one.stack != text.layers.front().stack; });
+  return several ? fmt::format("{} {}", stack, layer) : fmt::format("{}", layer);
+}
+
 std::string routing_table(const TextInspection& text) {
   std::string table =
-      fmt::format("\n{:<6} {:>8} {:>8} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n", "layer", "entropy", "busiest",
+      fmt::format("\n{:<11} {:>8} {:>8} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n", "layer", "entropy", "busiest",
                   "idle", "norm", "rank", "largest", "by", "alike", "most together");
-  table += fmt::format("{:<6} {:>8} {:>8} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n", "", "nats", "x mean", "",
+  table += fmt::format("{:<11} {:>8} {:>8} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n", "", "nats", "x mean", "",
                        "min..max", "corr.", "chosen", "chance", "(cosine)", "");
-  for (const LayerAnalysis& layer : text.layers) {
+  for (const LayerInspection& one : text.layers) {
+    const LayerAnalysis& layer = one.routing;
     const std::size_t experts = layer.load.size();
-    const auto found = std::ranges::find(text.outputs, layer.layer, &LayerOutputs::layer);
-    const LayerOutputs* outputs = found == text.outputs.end() ? nullptr : &*found;
+    const LayerOutputs* outputs = one.outputs ? &*one.outputs : nullptr;
     const LayerOutputs* sample = outputs != nullptr && outputs->sampled_rows > 0 ? outputs : nullptr;
     Extent norms;
     for (std::size_t e = 0; outputs != nullptr && e < experts; ++e) {
@@ -69,7 +76,8 @@ std::string routing_table(const TextInspection& text) {
       }
     }
     table += fmt::format(
-        "{:<6} {:>8.3f} {:>8.2f} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n", layer.layer, layer.entropy,
+        "{:<11} {:>8.3f} {:>8.2f} {:>5} {:>10} {:>9} {:>10} {:>8} {:>9} {:>16}\n",
+        layer_name(text, one.stack, layer.layer), layer.entropy,
         layer.load.empty() ? 0.0 : *std::ranges::max_element(layer.load) * static_cast<double>(experts),
         std::ranges::count(layer.load, 0.0),
         norms.count > 0 ? fmt::format("{:.2g}..{:.2g}", norms.low, norms.high) : "-",
@@ -79,14 +87,21 @@ std::string routing_table(const TextInspection& text) {
         sample != nullptr && experts > 1 ? fmt::format("{:.2f}", over_pairs(sample->cosine, experts).mean()) : "-",
         share > 0.0 ? pair : "-");
   }
-  return table +
-         "rank corr.: of the router's probabilities and the norms of all experts' outputs, per token; largest chosen: "
-         "share of\nthe chosen experts that are among as many with the largest outputs; alike: mean cosine of what two "
-         "experts say of a token\n";
+  table +=
+      "rank corr.: of the router's probabilities and the norms of all experts' outputs, per token; largest chosen: "
+      "share of\nthe chosen experts that are among as many with the largest outputs; alike: mean cosine of what two "
+      "experts say of a token\n";
+  std::string dropped;
+  for (const LayerInspection& one : text.layers) {
+    if (one.routing.dropped == 0.0) continue;
+    dropped += fmt::format("{}{} {:.1f} %", dropped.empty() ? "" : ", ", layer_name(text, one.stack, one.routing.layer),
+                           100.0 * one.routing.dropped);
+  }
+  return dropped.empty() ? table : table + "choices that found no room with their expert: layer " + dropped + "\n";
 }
 
-std::string domain_table(const LayerAnalysis& layer, const std::vector<std::string>& domains) {
-  std::string table = fmt::format("\nlayer {}, whose experts tell the domains apart best\n", layer.layer);
+std::string domain_table(const LayerAnalysis& layer, const std::string& name, const std::vector<std::string>& domains) {
+  std::string table = fmt::format("\nlayer {}, whose experts tell the domains apart best\n", name);
   if (layer.load.size() <= kMostColumns) return table + visible_controls(expert_table(layer, domains));
   constexpr std::size_t kBusiest = 5;
   for (std::size_t d = 0; d < domains.size(); ++d) {
@@ -103,8 +118,8 @@ std::string domain_table(const LayerAnalysis& layer, const std::vector<std::stri
   return table;
 }
 
-std::string token_table(const LayerAnalysis& layer) {
-  std::string table = fmt::format("\nmost typical tokens of each expert in layer {}\n", layer.layer);
+std::string token_table(const LayerAnalysis& layer, const std::string& name) {
+  std::string table = fmt::format("\nmost typical tokens of each expert in layer {}\n", name);
   for (std::size_t e = 0; e < layer.top_tokens.size(); ++e) {
     std::string tokens;
     for (std::size_t i = 0; i < std::min(kShownTokens, layer.top_tokens[e].size()); ++i) {
@@ -126,12 +141,14 @@ std::string super_experts_table(const SuperExperts& rule, const TextInspection& 
       "largest); median {:.3g}\n",
       rule.quantile, rule.experts, rule.tenth, rule.median);
   for (const SuperExpert& found : rule.found) {
-    const auto layer = std::ranges::find(text.outputs, found.layer, &LayerOutputs::layer);
-    const ExpertOutputs& expert = layer->experts[static_cast<std::size_t>(found.expert)];
-    table +=
-        fmt::format("  layer {}, expert {}: {:.3g}, {:.1f} times the median, in channel {} for '{}'\n", found.layer,
-                    found.expert, found.largest, rule.median > 0.0 ? found.largest / rule.median : 0.0, expert.channel,
-                    visible_controls(readable_token(tokenizer, expert.token)));
+    const auto layer = std::ranges::find_if(text.layers, [&](const LayerInspection& one) {
+      return one.stack == found.stack && one.routing.layer == found.layer;
+    });
+    const ExpertOutputs& expert = layer->outputs->experts[static_cast<std::size_t>(found.expert)];
+    table += fmt::format("  layer {}, expert {}: {:.3g}, {:.1f} times the median, in channel {} for '{}'\n",
+                         layer_name(text, found.stack, found.layer), found.expert, found.largest,
+                         rule.median > 0.0 ? found.largest / rule.median : 0.0, expert.channel,
+                         visible_controls(readable_token(tokenizer, expert.token)));
   }
   return table + (rule.found.empty() ? "  none\n" : "");
 }
@@ -173,11 +190,14 @@ std::string weights_table(const std::vector<WeightStatistics>& weights) {
 }
 
 std::string text_table(const TextInspection& text, const Tokenizer& tokenizer) {
-  std::string table = "\n" + visible_controls(evaluation_table(text.evaluation, text.domains));
+  std::string table = text.reading.empty() ? "\n" : fmt::format("\n{}\n", visible_controls(text.reading));
+  table += visible_controls(evaluation_table(text.evaluation, text.domains));
   if (text.layers.empty()) return table + "\nno layer has a mixture of experts\n";
   table += routing_table(text);
-  const LayerAnalysis& layer = most_telling_layer(text.layers);
-  table += domain_table(layer, text.domains) + token_table(layer);
+  const LayerInspection& layer = *std::ranges::max_element(
+      text.layers, {}, [](const LayerInspection& one) { return mutual_information(one.routing); });
+  const std::string name = layer_name(text, layer.stack, layer.routing.layer);
+  table += domain_table(layer.routing, name, text.domains) + token_table(layer.routing, name);
   return table + super_experts_table(text.super_experts, text, tokenizer);
 }
 

@@ -115,7 +115,7 @@ void write_results(Trainer& trainer, const RunFolder& folder, std::vector<Sample
   say("");
   fmt::print("{}", evaluation_table(evaluation, analysis.domains));
   if (!analysis.layers.empty()) {
-    const LayerAnalysis& layer = most_telling_layer(analysis.layers);
+    const LayerAnalysis& layer = *std::ranges::max_element(analysis.layers, {}, mutual_information);
     say(fmt::format("\nwho serves what, layer {}:", layer.layer));
     fmt::print("{}", expert_table(layer, analysis.domains));
   }

@@ -13,20 +13,6 @@
 namespace witan::cli {
 namespace {
 
-// Nats that knowing the domain says about the expert, all domains being equally likely.
-double mutual_information(const LayerAnalysis& layer) {
-  double sum = 0.0;
-  const auto domains = static_cast<double>(layer.load_by_domain.size());
-  for (std::size_t e = 0; e < layer.load.size(); ++e) {
-    double mean = 0.0;
-    for (const std::vector<double>& row : layer.load_by_domain) mean += row[e] / domains;
-    for (const std::vector<double>& row : layer.load_by_domain) {
-      if (row[e] > 0.0) sum += row[e] / domains * std::log(row[e] / mean);
-    }
-  }
-  return sum;
-}
-
 std::size_t widest(const std::vector<std::string>& names) {
   std::size_t width = 6;
   for (const std::string& name : names) width = std::max(width, name.size());
@@ -115,11 +101,17 @@ std::string expert_table(const LayerAnalysis& layer, const std::vector<std::stri
   return table;
 }
 
-const LayerAnalysis& most_telling_layer(const std::vector<LayerAnalysis>& layers) {
-  WITAN_ASSERT(!layers.empty());
-  return *std::max_element(layers.begin(), layers.end(), [](const LayerAnalysis& a, const LayerAnalysis& b) {
-    return mutual_information(a) < mutual_information(b);
-  });
+double mutual_information(const LayerAnalysis& layer) {
+  double sum = 0.0;
+  const auto domains = static_cast<double>(layer.load_by_domain.size());
+  for (std::size_t e = 0; e < layer.load.size(); ++e) {
+    double mean = 0.0;
+    for (const std::vector<double>& row : layer.load_by_domain) mean += row[e] / domains;
+    for (const std::vector<double>& row : layer.load_by_domain) {
+      if (row[e] > 0.0) sum += row[e] / domains * std::log(row[e] / mean);
+    }
+  }
+  return sum;
 }
 
 }  // namespace witan::cli

@@ -44,7 +44,8 @@ std::string counts_text(const ParameterCounts& counts);
 std::string evaluation_table(const Evaluation& evaluation, const std::vector<std::string>& domains);
 // Which expert serves which domain, in percent of the domain's rows, for one layer.
 std::string expert_table(const LayerAnalysis& layer, const std::vector<std::string>& domains);
-// The layer whose experts tell the domains apart best: the largest mutual information of domain and expert.
-const LayerAnalysis& most_telling_layer(const std::vector<LayerAnalysis>& layers);
+// How well the experts of a layer tell the domains apart: nats that knowing the domain says about the expert, all
+// domains being equally likely.
+double mutual_information(const LayerAnalysis& layer);
 
 }  // namespace witan::cli

@@ -51,14 +51,6 @@ Languages choose_languages(const TranslateCommand& command, const SourceText& te
   return languages;
 }
 
-// The lines of `text`; a newline at its end begins no further one.
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
-
 // What is known of the source beforehand; nothing when standard input will say it.
 std::optional<std::vector<std::string>> source_lines(const TranslateCommand& command) {
   if (!command.source_file.empty()) {
@@ -104,6 +96,13 @@ void translate_lines(const std::optional<std::vector<std::string>>& lines,
 }
 
 }  // namespace
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
 
 Fields TranslateCommand::fields() {
   constexpr std::int64_t kMostBeams = 1 << 10;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/config.h"
 #include "inference/sampler.h"
@@ -33,5 +34,8 @@ struct TranslateCommand {
 // Every line of the source by itself, in order, to standard output; of empty lines nothing but the line. With dry_run
 // only what it takes. Throws Error for what does not fit the model; Interrupted after what was said until then.
 void run_translation(TranslateCommand& command);
+
+// The lines of `text`; a newline at its end begins no further one.
+std::vector<std::string> lines_of(const std::string& text);
 
 }  // namespace witan::cli

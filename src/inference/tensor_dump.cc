@@ -164,8 +164,8 @@ TensorDump dump_pass(const EncoderDecoder& model, std::span<const std::int32_t> 
                      std::span<const std::int32_t> output_ids, const std::vector<std::string>& names) {
   Keeper keeper(names);
   const EncoderDecoderObserver observer{
-      .mixtures = [&](const std::string& router,
-                      const Assignment& seen) { keeper.keep_choices(mixture_prefix(router, true), seen); },
+      .mixtures = [&](const std::string& router, const Routing& seen,
+                      const auto&...) { keeper.keep_choices(mixture_prefix(router, true), *seen.assignment); },
       .tensors = [&](const std::string& name, const Tensor& tensor) { keeper.keep(name, tensor); }};
   Translation translation = model.start(model.encode(ids, observer));
   const Tensor decoded = model.decode(output_ids, translation, observer);

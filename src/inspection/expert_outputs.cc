@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "dispatch/row_experts.h"
 #include "inspection/rank_correlation.h"
@@ -82,8 +83,16 @@ void divide(double& sum, std::int64_t count) { sum = count > 0 ? sum / static_ca
 
 }  // namespace
 
+OutputCensus::OutputCensus(ExpertRun experts, std::int64_t rows, std::int64_t sample)
+    : experts_(std::move(experts)), rows_(rows), sample_(std::min(sample, rows)) {}
+
 OutputCensus::OutputCensus(const Decoder& model, std::int64_t rows, std::int64_t sample)
-    : model_(model), rows_(rows), sample_(std::min(sample, rows)) {}
+    : OutputCensus(
+          [&model](std::int64_t layer, const Tensor& input, const Assignment& assignment) {
+            Tape off;
+            return model.mixture(layer)->expert_outputs(off, input, assignment);
+          },
+          rows, sample) {}
 
 WindowObserver OutputCensus::observer() {
   return [this](const WindowBatch& batch, std::int64_t layer, const Routing& routing, const Tensor& rows) {
@@ -93,15 +102,11 @@ WindowObserver OutputCensus::observer() {
 
 void OutputCensus::add(const WindowBatch& batch, std::int64_t layer, const Routing& routing, const Tensor& rows) {
   if (routing.expert_rows.defined() || routing.retrieval) return;
-  const MoeLayer& mixture = *model_.mixture(layer);
   const Assignment& assignment = *routing.assignment;
   Sums& sums = layers_[layer];
   sums.layer.layer = layer;
   sums.layer.experts.resize(static_cast<std::size_t>(assignment.num_experts));
-  Tape off;
-  if (assignment.num_assigned() > 0) {
-    add_served(batch, assignment, mixture.expert_outputs(off, rows, assignment), sums);
-  }
+  if (assignment.num_assigned() > 0) add_served(batch, assignment, experts_(layer, rows, assignment), sums);
 
   // Row r of all is of the sample where r * sample / rows steps up.
   std::vector<std::int32_t> sampled;
@@ -110,7 +115,7 @@ void OutputCensus::add(const WindowBatch& batch, std::int64_t layer, const Routi
     if (of_all * sample_ / rows_ != (of_all + 1) * sample_ / rows_) sampled.push_back(static_cast<std::int32_t>(r));
   }
   sums.rows += rows.rows();
-  if (!sampled.empty()) add_sample(sampled, routing, rows, mixture, sums);
+  if (!sampled.empty()) add_sample(sampled, routing, rows, sums);
 }
 
 void OutputCensus::add_served(const WindowBatch& batch, const Assignment& assignment, const Tensor& outputs,
@@ -139,7 +144,7 @@ void OutputCensus::add_served(const WindowBatch& batch, const Assignment& assign
 }
 
 void OutputCensus::add_sample(const std::vector<std::int32_t>& sampled, const Routing& routing, const Tensor& rows,
-                              const MoeLayer& mixture, Sums& sums) const {
+                              Sums& sums) const {
   const std::int64_t experts = routing.assignment->num_experts;
   const auto num_experts = static_cast<std::size_t>(experts);
   sums.layer.sampled_norm.resize(num_experts);
@@ -150,8 +155,7 @@ void OutputCensus::add_sample(const std::vector<std::int32_t>& sampled, const Ro
     const auto wanted = std::span(sampled).subspan(first, std::min(stretch, sampled.size() - first));
     const auto count = static_cast<std::int64_t>(wanted.size());
     const Assignment assignment = to_all(count, experts);
-    Tape off;
-    const Tensor outputs = mixture.expert_outputs(off, selected(rows, wanted), assignment);
+    const Tensor outputs = experts_(sums.layer.layer, selected(rows, wanted), assignment);
     for (std::int64_t r = 0; r < count; ++r) {
       const std::int32_t row = wanted[static_cast<std::size_t>(r)];
       std::vector<double> norms(num_experts);

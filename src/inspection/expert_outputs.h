@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -39,11 +40,16 @@ struct LayerOutputs {
   std::vector<double> cosine;  // [E * E], of what two experts say of a row; mean over the sample
 };
 
+// What the experts of a layer say of the rows [T, D] that an assignment gives them, not weighed: [num_assigned, D].
+using ExpertRun = std::function<Tensor(std::int64_t layer, const Tensor& rows, const Assignment& assignment)>;
+
 // Gathers them while an evaluation runs: give observer() to evaluate(), then call finish(). Layers whose experts have
 // no rows of their own (soft routing, single neurons) are left out. Memory does not grow with the text.
 class OutputCensus {
  public:
-  // `rows`: that will be seen by each layer; of these about `sample` are asked of all experts, evenly spread (0: none).
+  // Of the layers of one stack. `rows`: that each of them will see; of these about `sample` are asked of all experts,
+  // evenly spread (0: none).
+  OutputCensus(ExpertRun experts, std::int64_t rows, std::int64_t sample);
   // `model` must outlive this.
   OutputCensus(const Decoder& model, std::int64_t rows, std::int64_t sample);
   // Refers to this object.
@@ -63,9 +69,9 @@ class OutputCensus {
   void add(const WindowBatch& batch, std::int64_t layer, const Routing& routing, const Tensor& rows);
   void add_served(const WindowBatch& batch, const Assignment& assignment, const Tensor& outputs, Sums& sums) const;
   void add_sample(const std::vector<std::int32_t>& sampled, const Routing& routing, const Tensor& rows,
-                  const MoeLayer& mixture, Sums& sums) const;
+                  Sums& sums) const;
 
-  const Decoder& model_;
+  ExpertRun experts_;
   std::int64_t rows_;
   std::int64_t sample_;
   std::map<std::int64_t, Sums> layers_;

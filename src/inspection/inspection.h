@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "inspection/expert_outputs.h"
 #include "inspection/inventory.h"
+#include "inspection/layer_inspection.h"
 #include "inspection/super_experts.h"
+#include "inspection/text_pairs.h"
 #include "inspection/weight_statistics.h"
 #include "text/tokenizer.h"
 #include "training/analysis.h"
@@ -17,11 +18,13 @@
 
 namespace witan {
 
+class EncoderDecoder;
+
 struct TextInspection {
   std::vector<std::string> domains;
+  std::string reading;  // who is shown what, in words; empty for a decoder, which reads the text
   Evaluation evaluation;
-  std::vector<LayerAnalysis> layers;  // with a mixture
-  std::vector<LayerOutputs> outputs;  // of those whose experts have rows of their own
+  std::vector<LayerInspection> layers;  // those of an encoder first
   SuperExperts super_experts;
 };
 
@@ -35,5 +38,11 @@ struct Inspection {
 // `sample_rows` are asked of all experts. Throws Error when the tokenizer has more tokens than the model.
 TextInspection inspect_text(Decoder& model, const Tokenizer& tokenizer, const TokenizedCorpus& tokens,
                             const EvaluationOptions& options, std::int64_t sample_rows);
+
+// The same of an encoder-decoder: one pass of each stack for each pair, in which an expert's capacity counts, the
+// decoder being given all of its output at once. `on_pair` is called with how many pairs are done; it may throw to
+// stop.
+TextInspection inspect_pairs(const EncoderDecoder& model, const Tokenizer& tokenizer, const PairedText& text,
+                             std::int64_t sample_rows, const std::function<void(std::int64_t done)>& on_pair = {});
 
 }  // namespace witan

@@ -136,20 +136,25 @@ Json text_json(const std::optional<TextInspection>& text, const Tokenizer* token
                        {"bits_per_byte", loss.tokens > 0 ? Json(rounded(loss.bits_per_byte())) : Json()}});
   }
   Json layers = Json::array();
-  for (const LayerAnalysis& layer : text->layers) {
-    Json json = layer_analysis_json(layer);
-    json["together"] = pairs_json(shares_together(layer), static_cast<std::int64_t>(layer.together.size()));
-    const auto found = std::ranges::find(text->outputs, layer.layer, &LayerOutputs::layer);
-    json["outputs"] = found == text->outputs.end() ? Json() : outputs_json(*found, *tokenizer);
+  for (const LayerInspection& layer : text->layers) {
+    Json json = {{"stack", layer.stack}};
+    json.update(layer_analysis_json(layer.routing));
+    json["together"] =
+        pairs_json(shares_together(layer.routing), static_cast<std::int64_t>(layer.routing.together.size()));
+    json["outputs"] = layer.outputs ? outputs_json(*layer.outputs, *tokenizer) : Json();
     layers.push_back(std::move(json));
   }
   Json found = Json::array();
   for (const SuperExpert& expert : text->super_experts.found) {
-    found.push_back({{"layer", expert.layer}, {"expert", expert.expert}, {"largest", rounded(expert.largest)}});
+    found.push_back({{"stack", expert.stack},
+                     {"layer", expert.layer},
+                     {"expert", expert.expert},
+                     {"largest", rounded(expert.largest)}});
   }
   const SuperExperts& rule = text->super_experts;
   const DomainLoss& overall = text->evaluation.overall;
-  return {{"tokens", overall.tokens},
+  return {{"reading", text->reading.empty() ? Json() : Json(text->reading)},
+          {"tokens", overall.tokens},
           {"bytes", overall.bytes},
           {"bits_per_byte", rounded(overall.bits_per_byte())},
           {"domains", std::move(domains)},

@@ -4,13 +4,15 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
-#include "inspection/expert_outputs.h"
+#include "inspection/layer_inspection.h"
 
 namespace witan {
 
 struct SuperExpert {
+  std::string stack;
   std::int64_t layer = 0;
   std::int64_t expert = 0;
   double largest = 0.0;  // entry of its outputs, without its sign
@@ -27,6 +29,6 @@ struct SuperExperts {
 // Those whose largest entry exceeds the 99.5 % quantile of all experts' and a tenth of the largest. With fewer than 200
 // experts the quantile lies below the largest of all, so that the rule names one whenever not all are equal: how far it
 // stands out (largest / median) tells whether that means anything.
-SuperExperts super_experts(std::span<const LayerOutputs> layers);
+SuperExperts super_experts(std::span<const LayerInspection> layers);
 
 }  // namespace witan

@@ -65,7 +65,7 @@ void round_to(DType precision, std::span<float> values) {
   to_floats(precision, bytes, values);
 }
 
-std::shared_ptr<const Assignment> route_with_capacity(const CapacityRouting& routing, const Tensor& logits) {
+Routing route_with_capacity(const CapacityRouting& routing, const Tensor& logits) {
   WITAN_ASSERT((routing.choices == 1 || routing.choices == 2) && logits.cols() >= routing.choices);
   check_scores(logits);
   const Tensor probabilities = Tensor::uninitialized(logits.shape());
@@ -82,7 +82,11 @@ std::shared_ptr<const Assignment> route_with_capacity(const CapacityRouting& rou
   PooledVector<float> weights = chosen(choices, probabilities.matrix());
   const ServedSlots served = serve_queues(routing, choices, weights);
   if (routing.choices == 2) normalize(routing, served, weights);
-  return sort_served(choices, weights, served).assignment;
+  Routing result;
+  result.assignment = sort_served(choices, weights, served).assignment;
+  result.combine_weights = Tensor::from({result.assignment->num_assigned()}, result.assignment->combine_weights);
+  result.probabilities = probabilities;
+  return result;
 }
 
 }  // namespace witan

@@ -4,11 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <span>
 
 #include "autograd/tensor.h"
 #include "formats/number_formats.h"
-#include "witan/assignment.h"
+#include "witan/router.h"
 
 namespace witan {
 
@@ -26,9 +26,9 @@ struct CapacityRouting {
 // Rounds to what a number of this type (F32, F16 or BF16) can be.
 void round_to(DType precision, std::span<float> values);
 
-// logits [T, E] with E >= choices -> assignment of T rows. All first choices are served before all second ones, and a
-// choice takes a place in the queue of its expert whether it finds room or not. Throws Error for logits that are not
-// finite.
-std::shared_ptr<const Assignment> route_with_capacity(const CapacityRouting& routing, const Tensor& logits);
+// logits [T, E] with E >= choices -> who serves T rows, and the probabilities. All first choices are served before all
+// second ones, and a choice takes a place in the queue of its expert whether it finds room or not. Throws Error for
+// logits that are not finite.
+Routing route_with_capacity(const CapacityRouting& routing, const Tensor& logits);
 
 }  // namespace witan

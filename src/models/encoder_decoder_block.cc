@@ -195,13 +195,18 @@ Tensor EncoderDecoderBlock::mixture(const Tensor& rows, const EncoderDecoderObse
   }
   const Tensor logits = ops::linear(off, seen, router_.weight, router_.bias);
   round_to(config_.routing.precision, logits.values());
-  const std::shared_ptr<const Assignment> assignment = route_with_capacity(config_.routing, logits);
+  const Routing routing = route_with_capacity(config_.routing, logits);
+  const Assignment& assignment = *routing.assignment;
   show(observer, "moe.router", logits);
-  if (observer.mixtures) observer.mixtures(router_name_, *assignment);
-  if (assignment->num_assigned() == 0) return Tensor::zeros(rows.shape());
-  const Tensor weights = Tensor::from({assignment->num_assigned()}, assignment->combine_weights);
-  return combine(off, experts_->forward(off, rows, *assignment),
-                 ops::scale(off, weights, config_.expert_output_multiplier), *assignment);
+  if (observer.mixtures) observer.mixtures(router_name_, routing, rows);
+  if (assignment.num_assigned() == 0) return Tensor::zeros(rows.shape());
+  return combine(off, expert_outputs(rows, assignment),
+                 ops::scale(off, routing.combine_weights, config_.expert_output_multiplier), assignment);
+}
+
+Tensor EncoderDecoderBlock::expert_outputs(const Tensor& rows, const Assignment& assignment) const {
+  Tape off;
+  return experts_->forward(off, rows, assignment);
 }
 
 }  // namespace witan

@@ -20,10 +20,11 @@ namespace witan {
 class FeedForwardExperts;
 class KvCache;
 class NamedTensors;
+struct Routing;
 
-// Called per mixture with the name of its router in the checkpoint ("encoder.block.1.layer.1.mlp.router") and its
-// routing; may be empty. The weights are the router's, without expert_output_multiplier.
-using MixtureObserver = std::function<void(const std::string& router, const Assignment& assignment)>;
+// Called per mixture with the name of its router in the checkpoint ("encoder.block.1.layer.1.mlp.router"), its routing
+// and the rows [T, D] that it got; may be empty. The weights are the router's, without expert_output_multiplier.
+using MixtureObserver = std::function<void(const std::string& router, const Routing& routing, const Tensor& rows)>;
 
 // Who looks on; both may be empty. The names that `tensors` gets are those of tensor_observer.h, below
 // "encoder.layers.N." or "decoder.layers.N.".
@@ -58,6 +59,10 @@ class EncoderDecoderBlock {
   std::vector<Parameter> experts() const;
   // [E, D], rounded as the router computes; undefined when dense.
   const Tensor& router() const { return router_.weight; }
+  // As observers get it; empty when dense.
+  const std::string& router_name() const { return router_name_; }
+  // What each expert of a mixture says of its rows [T, D], not weighed: [num_assigned, D], entry by entry.
+  Tensor expert_outputs(const Tensor& rows, const Assignment& assignment) const;
 
  private:
   struct Projection {

@@ -58,13 +58,9 @@ nlohmann::ordered_json layer_analysis_json(const LayerAnalysis& layer) {
     }
     tokens.push_back(std::move(list));
   }
-  return {{"layer", layer.layer},
-          {"experts", layer.load.size()},
-          {"load_by_domain", layer.load_by_domain},
-          {"load", layer.load},
-          {"entropy", layer.entropy},
-          {"entropy_by_domain", layer.entropy_by_domain},
-          {"top_tokens", std::move(tokens)}};
+  return {{"layer", layer.layer},     {"experts", layer.load.size()},   {"load_by_domain", layer.load_by_domain},
+          {"load", layer.load},       {"entropy", layer.entropy},       {"entropy_by_domain", layer.entropy_by_domain},
+          {"dropped", layer.dropped}, {"top_tokens", std::move(tokens)}};
 }
 
 std::string readable_token(const Tokenizer& tokenizer, std::int32_t id) {
@@ -106,6 +102,8 @@ void RoutingCensus::add(const WindowBatch& batch, std::int64_t layer, const Rout
       counts.by_token[expert * vocab_size_ + static_cast<std::size_t>(batch.inputs[r])] += 1;
     }
   }
+  counts.served += assignment.num_assigned();
+  counts.dropped += assignment.num_dropped();
   if (!routing.expert_rows.defined()) {
     counts.together.resize(num_experts_ * num_experts_);
     count_together(assignment, counts.together);
@@ -173,6 +171,7 @@ std::vector<LayerAnalysis> RoutingCensus::finish(const Tokenizer& tokenizer, std
     for (std::size_t d = 0; d < num_domains_; ++d) {
       analysis.entropy_by_domain.push_back(mean_of(counts.entropy_sum[d], counts.rows[d]));
     }
+    analysis.dropped = mean_of(static_cast<double>(counts.dropped), counts.served + counts.dropped);
     for (std::size_t a = 0; a < num_experts_ && !counts.together.empty(); ++a) {
       std::vector<std::int64_t>& row = analysis.together.emplace_back(num_experts_);
       for (std::size_t b = 0; b < num_experts_; ++b) {

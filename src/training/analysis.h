@@ -27,6 +27,7 @@ struct LayerAnalysis {
   std::vector<double> load;                         // [expert], sums to 1
   double entropy = 0.0;                             // of the router's probabilities, mean over rows, nats
   std::vector<double> entropy_by_domain;            // [domain], the same; 0 for a domain without text
+  double dropped = 0.0;                             // share of the choices that found no room with their expert
   // [expert][expert], rows that both served; the diagonal holds the rows of each. Empty when experts serve no rows of
   // their own (soft routing).
   std::vector<std::vector<std::int64_t>> together;
@@ -63,6 +64,8 @@ class RoutingCensus {
     std::vector<std::int64_t> together;   // [experts * experts]; the lower half is left to symmetry
     std::vector<double> entropy_sum;      // [domains]
     std::vector<std::int64_t> rows;       // [domains]
+    std::int64_t served = 0;              // choices
+    std::int64_t dropped = 0;             // the same
   };
   void add(const WindowBatch& batch, std::int64_t layer, const Routing& routing);
   std::vector<std::vector<TokenAffinity>> top_tokens(const LayerCounts& counts, const Tokenizer& tokenizer,

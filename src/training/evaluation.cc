@@ -2,6 +2,7 @@
 #include "training/evaluation.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -80,8 +81,7 @@ Evaluation evaluate(Decoder& model, const TokenStream& stream, std::span<const s
   const auto tokens = static_cast<std::int64_t>(stream.tokens().size());
   if (tokens < 2) fail("evaluation: {} tokens of text, expected at least 2", tokens);
   const std::vector<Window> windows = evaluation_windows(tokens, options.sequence_length, options.max_tokens);
-  Evaluation evaluation;
-  evaluation.domains.resize(static_cast<std::size_t>(num_domains));
+  std::vector<DomainLoss> domains(static_cast<std::size_t>(num_domains));
   std::int64_t done = 0;
   for (std::size_t first = 0; first < windows.size();) {
     std::size_t last = first + 1;
@@ -90,16 +90,22 @@ Evaluation evaluate(Decoder& model, const TokenStream& stream, std::span<const s
       ++last;
     }
     const auto batch = std::span(windows).subspan(first, last - first);
-    add_batch(model, stream, token_bytes, batch, observer, evaluation.domains);
+    add_batch(model, stream, token_bytes, batch, observer, domains);
     for (const Window& window : batch) done += window.length;
     if (options.on_batch) options.on_batch(done);
     first = last;
   }
-  for (const DomainLoss& domain : evaluation.domains) {
+  return with_overall(std::move(domains));
+}
+
+Evaluation with_overall(std::vector<DomainLoss> domains) {
+  Evaluation evaluation;
+  for (const DomainLoss& domain : domains) {
     evaluation.overall.tokens += domain.tokens;
     evaluation.overall.bytes += domain.bytes;
     evaluation.overall.nats += domain.nats;
   }
+  evaluation.domains = std::move(domains);
   return evaluation;
 }
 

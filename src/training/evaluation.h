@@ -42,6 +42,9 @@ struct EvaluationOptions {
   std::function<void(std::int64_t done)> on_batch = {};  // called with the targets met so far; may throw to stop
 };
 
+// With what all domains come to.
+Evaluation with_overall(std::vector<DomainLoss> domains);
+
 // Deterministic; the tape is off. Throws Error when the stream has fewer than two tokens.
 Evaluation evaluate(Decoder& model, const TokenStream& stream, std::span<const std::int32_t> token_bytes,
                     std::int64_t num_domains, const EvaluationOptions& options, const WindowObserver& observer = {});

@@ -136,6 +136,42 @@ class Translation(Case):
                    json.dumps({"eos_token": "</s>", "src_lang": "zho_Hans", "tgt_lang": "fra_Latn"}))
         self.assertEqual(self.said(folder, "--source", "w5 w6"), explicit)
 
+    def inspected(self, *arguments):
+        page, numbers = self.folder / "model.html", self.folder / "model.json"
+        result = self.witan("inspect", *arguments, "--json", numbers, "--report", page)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("</html>", page.read_text())
+        return result.stdout, json.loads(numbers.read_text())
+
+    def test_inspect_watches_both_stacks(self):
+        draw = random.Random(3)
+        line = lambda words: " ".join(f"w{draw.choice(words)}" for _ in range(30))
+        low = self.write("text/low.txt", "\n".join(line(range(3, 100)) for _ in range(20)))
+        self.write("text/high.txt", "\n".join(line(range(100, 240)) for _ in range(20)))
+        switch, nllb = self.switch(), self.nllb()
+        shown, found = self.inspected(switch, "--data", self.folder / "text", "--sequence-length", 64)
+        for text in ("the decoder is given the same text", "encoder ", "decoder ", "most typical tokens", "found no room"):
+            self.assertIn(text, shown)
+        self.assertEqual([domain["name"] for domain in found["text"]["domains"]], ["high", "low"])
+        sparse = [(layer["stack"], layer["layer"]) for layer in found["layers"] if layer["experts"] > 0]
+        self.assertEqual([(layer["stack"], layer["layer"]) for layer in found["text"]["layers"]], sparse)
+        for layer in found["text"]["layers"]:
+            self.assertAlmostEqual(sum(layer["load"]), 1.0, places=6)
+            self.assertEqual(len(layer["load_by_domain"]), 2)
+
+        other = self.write("fr.txt", "\n".join(f"w{draw.randrange(4, 29)} w9" for _ in range(20)))
+        source = self.write("en.txt", "\n".join(f"w{draw.randrange(4, 29)} w8 w7" for _ in range(20)))
+        shown, found = self.inspected(nllb, "--data", source, "--target-data", other, "--target-lang", "fra_Latn")
+        self.assertIn("(eng_Latn to fra_Latn): 20 pairs, 100 tokens", shown)
+        self.assertEqual(found["text"]["tokens"], 20 * 3)
+        self.refused("inspect", nllb, "--data", source, "--target-data", other, says=["--target-lang"])
+        self.refused("inspect", nllb, "--data", source, "--target-data", low, "--target-lang", "fra_Latn", "--tokens=9",
+                     "--source-lang", "x", says=["'x'"])
+        self.refused("inspect", nllb, "--data", source, "--target-data", self.write("short.txt", "w5"), "--target-lang",
+                     "fra_Latn", says=["20 lines", "has 1"])
+        self.refused("inspect", nllb, "--target-data", other, says=["--data"])
+        self.refused("inspect", switch, "--data", source, "--source-lang", "fra_Latn", says=["names no languages"])
+
     def test_dry_run(self):
         shown = self.said(self.nllb(), "--dry-run", "--target-lang", "fra_Latn", "--beams", 5)
         for text in ("nllb_moe", "parameters", "memory", "tokens/s"):

@@ -123,6 +123,7 @@ class WrongInput(Case):
         self.refused("inspect", model, "--data", self.write("b.txt", b"\xff" * 50), says=["b.txt"])
         self.refused("inspect", model, "--data", text, "--sequence-length=100000", says=["100000", "max_position_embeddings"])
         self.refused("inspect", model, "--data", text, "--tokens=0", says=["tokens"], code=2)
+        self.refused("inspect", model, "--data", text, "--target-data", text, says=["encoder-decoders"])
         self.refused("inspect", model, "--report", "/proc/witan.html", says=["/proc/witan.html"])
         for name in ("tokenizer.json", "tokenizer.model"):
             (model / name).unlink(missing_ok=True)

@@ -64,9 +64,10 @@ class EncoderDecoderOracle {
     Section logits("decoder_logits", tolerance_);
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
       std::vector<Mixture> mixtures;
-      const EncoderDecoderObserver observer{.mixtures = [&](const std::string& router, const Assignment& assignment) {
-        mixtures.push_back({router, choices_by_row(assignment)});
-      }};
+      const EncoderDecoderObserver observer{
+          .mixtures = [&](const std::string& router, const Routing& routing, const Tensor& /*rows*/) {
+            mixtures.push_back({router, choices_by_row(*routing.assignment)});
+          }};
       const Tensor encoded = model_.encode(prompts_[i], observer);
       if (i == 0) compare_rows(hidden, encoded, expected_.at("encoder_last_hidden_first_prompt"), "prompt 0");
       Translation translation = model_.start(encoded);

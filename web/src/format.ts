@@ -51,6 +51,9 @@ export function bytes(value: Number_): string {
   return `${WHOLE.format(value)} bytes`;
 }
 
+// "encoder 3" → "Encoder 3".
+export const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
 // 0.1234 → "12.3 %". Shares below a tenth of a percent keep two digits.
 export function percent(value: Number_, digits = 1): string {
   if (!known(value)) return NO_NUMBER;

@@ -173,18 +173,20 @@ TEST(ExpertOutputsTest, ExpertsWithoutRowsOfTheirOwnAreLeftOut) {
   EXPECT_TRUE(Watched(soft, 4).census.finish().empty());
 }
 
-LayerOutputs with_largest(std::int64_t layer, const std::vector<double>& largest) {
-  LayerOutputs outputs;
+LayerInspection with_largest(std::int64_t layer, const std::vector<double>& largest) {
+  LayerInspection inspection;
+  inspection.stack = "decoder";
+  LayerOutputs& outputs = inspection.outputs.emplace();
   outputs.layer = layer;
   for (const double value : largest) outputs.experts.push_back({.rows = 1, .largest = value});
-  return outputs;
+  return inspection;
 }
 
 TEST(SuperExpertsTest, AboveBothThresholds) {
   // 400 experts between 1 and 2, and three that stand out, of which one is below a tenth of the largest.
   std::vector<double> usual;
   for (int i = 0; i < 397; ++i) usual.push_back(1.0 + static_cast<double>(i) / 397.0);
-  std::vector<LayerOutputs> layers = {with_largest(0, usual), with_largest(3, {500.0, 40.0, 90.0})};
+  std::vector<LayerInspection> layers = {with_largest(0, usual), with_largest(3, {500.0, 40.0, 90.0})};
   const SuperExperts found = super_experts(layers);
   EXPECT_EQ(found.experts, 400);
   EXPECT_DOUBLE_EQ(found.tenth, 50.0);
@@ -198,11 +200,12 @@ TEST(SuperExpertsTest, AboveBothThresholds) {
 }
 
 TEST(SuperExpertsTest, NoneWhereAllAreEqualAndNoneWithoutRows) {
-  EXPECT_TRUE(super_experts(std::vector<LayerOutputs>{with_largest(0, {2.0, 2.0, 2.0})}).found.empty());
-  EXPECT_TRUE(super_experts(std::vector<LayerOutputs>{}).found.empty());
-  LayerOutputs idle = with_largest(0, {1.0, 1.0, 9.0});
-  idle.experts[2].rows = 0;
-  EXPECT_EQ(super_experts(std::vector<LayerOutputs>{idle}).experts, 2);
+  EXPECT_TRUE(super_experts(std::vector<LayerInspection>{with_largest(0, {2.0, 2.0, 2.0})}).found.empty());
+  EXPECT_TRUE(super_experts(std::vector<LayerInspection>{}).found.empty());
+  LayerInspection idle = with_largest(0, {1.0, 1.0, 9.0});
+  idle.outputs->experts[2].rows = 0;
+  LayerInspection neurons;
+  EXPECT_EQ(super_experts(std::vector<LayerInspection>{idle, neurons}).experts, 2);
 }
 
 }  // namespace expert_outputs_test

@@ -3,13 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/json.h"
 #include "inspection/inspection_json.h"
+#include "models/encoder_decoder_folder.h"
 #include "support/error_message.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_models.h"
+#include "support/tiny_tokenizer.h"
 
 namespace witan {
 namespace inspection_test {
@@ -40,9 +45,12 @@ TEST(InspectionTest, EveryKindOfModel) {
     const auto mixtures = static_cast<std::size_t>(named.config.num_moe_layers());
     const bool neurons = named.config.moe.router == "peer";
     EXPECT_EQ(inspection.text->layers.size(), mixtures) << named.name;
-    EXPECT_EQ(inspection.text->outputs.size(), neurons ? 0U : mixtures) << named.name;
     EXPECT_EQ(inspection.text->evaluation.overall.tokens, 64) << named.name;
-    for (const LayerOutputs& layer : inspection.text->outputs) EXPECT_EQ(layer.sampled_rows, 10) << named.name;
+    for (const LayerInspection& layer : inspection.text->layers) {
+      EXPECT_EQ(layer.stack, "decoder");
+      EXPECT_EQ(layer.outputs.has_value(), !neurons) << named.name;
+      EXPECT_EQ(layer.outputs ? layer.outputs->sampled_rows : 10, 10) << named.name;
+    }
 
     const auto json = inspection_json(inspection, tokenizer.get());
     EXPECT_EQ(json["weights"].is_null(), neurons || mixtures == 0) << named.name;
@@ -72,6 +80,83 @@ TEST(InspectionTest, ATokenizerOfAnotherModelIsRefused) {
   const std::string message =
       test::error_message([&] { inspect_text(model, *tokenizer, text(root, *tokenizer), {}, 10); });
   EXPECT_NE(message.find("258 tokens, the model 40"), std::string::npos) << message;
+}
+
+// A released Switch, and words for its 256 tokens.
+const std::filesystem::path& switch_folder() {
+  static const std::filesystem::path kFolder =
+      std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / "switch_transformers";
+  return kFolder;
+}
+
+std::unique_ptr<Tokenizer> switch_words() {
+  std::vector<std::string> names;
+  for (int i = 1; i < 256; ++i) names.push_back("w" + std::to_string(i));
+  return test::tokenizer_of(test::word_document(names));
+}
+
+TEST(InspectPairsTest, BothStacksAreWatchedAndTheLossIsThatOfTheReference) {
+  using Ids = std::vector<std::int32_t>;
+  const auto model = load_encoder_decoder(switch_folder());
+  const auto tokenizer = switch_words();
+  const nlohmann::json expected = read_json_file(switch_folder() / "expected.json");
+  PairedText text;
+  text.domains = {"a", "b"};
+  text.reading = "pairs";
+  double nats = 0.0;
+  std::int64_t targets = 0;
+  std::map<std::string, double> wanted;  // rows of each layer that were served
+  for (std::size_t i = 0; i < expected["encoder_prompts"].size(); ++i) {
+    TextPair pair;
+    pair.source = expected["encoder_prompts"][i].get<Ids>();
+    pair.inputs = expected["decoder_input_ids"][i].get<Ids>();
+    pair.targets.assign(pair.inputs.begin() + 1, pair.inputs.end());
+    pair.targets.push_back(kNoTarget);
+    pair.domain = i == 0 ? 0 : 1;
+    for (std::size_t row = 0; row + 1 < pair.inputs.size(); ++row) {
+      const std::vector<double> logits = expected["decoder_logits"][i][row];
+      double sum = 0.0;
+      for (const double logit : logits) sum += std::exp(logit);
+      nats += std::log(sum) - logits[static_cast<std::size_t>(pair.targets[row])];
+      ++targets;
+    }
+    for (const nlohmann::json& layer : expected["router"][i]) {
+      const std::string name = layer["layer"];
+      const std::size_t digit = name.find_first_of("0123456789");
+      for (const std::vector<double> weights : layer["weights"]) {
+        wanted[name.substr(0, name.find('.')) + " " + name[digit]] += weights[0] > 0.0 ? 1.0 : 0.0;
+      }
+    }
+    text.pairs.push_back(std::move(pair));
+  }
+  Inspection inspection;
+  std::int64_t done = 0;
+  inspection.text = inspect_pairs(*model, *tokenizer, text, 12, [&](std::int64_t pairs) { done = pairs; });
+  EXPECT_EQ(done, static_cast<std::int64_t>(text.pairs.size()));
+  EXPECT_EQ(inspection.text->evaluation.overall.tokens, targets);
+  EXPECT_NEAR(inspection.text->evaluation.overall.nats, nats, 1e-3);
+  ASSERT_EQ(inspection.text->layers.size(), wanted.size());
+
+  const auto json = inspection_json(inspection, tokenizer.get());
+  EXPECT_EQ(json["text"]["reading"], "pairs");
+  bool dropped = false;
+  for (const auto& layer : json["text"]["layers"]) {
+    const std::vector<double> rows = layer["outputs"]["rows"];
+    const std::string name = layer["stack"].get<std::string>() + " " + std::to_string(layer["layer"].get<int>());
+    EXPECT_EQ(std::accumulate(rows.begin(), rows.end(), 0.0), wanted.at(name)) << name;
+    EXPECT_EQ(layer["outputs"]["sampled_rows"], 12) << name;
+    EXPECT_FALSE(layer["outputs"]["rank_correlation"].is_null()) << name;
+    EXPECT_GT(layer["entropy"], 0.0) << name;
+    dropped |= layer["dropped"] > 0.0;
+  }
+  EXPECT_TRUE(dropped);
+}
+
+TEST(InspectPairsTest, ATokenizerOfAnotherModelIsRefused) {
+  const auto model = load_encoder_decoder(switch_folder());
+  const auto tokenizer = make_byte_tokenizer();
+  const std::string message = test::error_message([&] { inspect_pairs(*model, *tokenizer, {}, 10); });
+  EXPECT_NE(message.find("258 tokens, the model 256"), std::string::npos) << message;
 }
 
 }  // namespace inspection_test

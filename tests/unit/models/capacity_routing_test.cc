@@ -16,7 +16,7 @@ namespace capacity_routing_test {
 
 // expert -> weight of each row.
 std::vector<std::map<std::int32_t, float>> served(const CapacityRouting& routing, const Tensor& logits) {
-  const auto assignment = route_with_capacity(routing, logits);
+  const auto assignment = route_with_capacity(routing, logits).assignment;
   assignment->validate();
   std::vector<std::map<std::int32_t, float>> rows(static_cast<std::size_t>(logits.rows()));
   const std::vector<RowExperts> by_row = experts_by_row(*assignment);
@@ -87,7 +87,7 @@ TEST(CapacityRoutingTest, TheCapacityIsRoundedAsTheReferenceDoes) {
   const CapacityRouting routing{.choices = 2, .capacity_fraction = 0.07};
   std::vector<float> same;
   for (int row = 0; row < 100; ++row) same.insert(same.end(), {0.7F, 0.2F, 0.1F});
-  EXPECT_EQ(route_with_capacity(routing, logits_of(3, same))->load(0), 8);
+  EXPECT_EQ(route_with_capacity(routing, logits_of(3, same)).assignment->load(0), 8);
 }
 
 TEST(CapacityRoutingTest, RoundingMakesTiesThatTheFirstExpertWins) {

@@ -10,12 +10,15 @@ export interface TopToken {
 
 export interface LayerAnalysis {
   layer: number;
+  name?: string; // "encoder 3", where "layer 3" would not do
   experts: number;
   load: number[];
   load_by_domain: number[][]; // domains × experts: share of the domain's rows
   entropy: number | null;
   top_tokens: TopToken[][];
 }
+
+export const layerName = (layer: { layer: number; name?: string }) => layer.name ?? `layer ${layer.layer}`;
 
 // What the sections of this folder show.
 export interface Analysed {

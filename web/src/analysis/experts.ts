@@ -2,10 +2,10 @@
 import { heatMap, picture, ratioLegend, seats, type Cell, type Seat } from "../charts.ts";
 import { interpolateLab } from "d3-interpolate";
 import { h } from "../dom.ts";
-import { list, percent, times } from "../format.ts";
+import { capital, list, percent, times } from "../format.ts";
 import { figure, grid, legend, stepper, textOf, type Section } from "../layout.ts";
 import { colours, type Colours } from "../theme.ts";
-import { composition, favourite, type LayerAnalysis, type Analysed } from "./data.ts";
+import { composition, favourite, layerName, type LayerAnalysis, type Analysed } from "./data.ts";
 
 // The two pictures fit beside each other up to so many experts.
 const MOST_BESIDE = 9;
@@ -14,8 +14,6 @@ const LIMIT = 8;
 
 // An expert is said to specialise in a domain from so many fair shares on.
 const KEEN = 2;
-
-const layerName = (layer: { layer: number }) => `layer ${layer.layer}`;
 
 // Grey for an expert that serves all domains alike, the full colour of a domain for one that serves it alone.
 function seatColour(run: Analysed, theme: Colours, layer: LayerAnalysis, expert: number): string {
@@ -32,7 +30,7 @@ function seatTitle(run: Analysed, layer: LayerAnalysis, expert: number): string 
     .sort((a, b) => b.share - a.share)
     .slice(0, 4);
   return [
-    `Layer ${layer.layer}, expert ${expert}`,
+    `${capital(layerName(layer))}, expert ${expert}`,
     `load ${percent(layer.load[expert])} (${times(layer.load[expert] * layer.experts)} a fair share)`,
     ...(run.domains.length > 1 ? parts.map((part) => `${percent(part.share, 0)} ${part.name}`) : []),
   ].join("\n");
@@ -116,7 +114,7 @@ function byDomain(run: Analysed): HTMLElement {
       columns: ["Layer and domain", ...current().load.map((_, expert) => `Expert ${expert}`)],
       rows: layers.flatMap((layer) =>
         layer.load_by_domain.map((shares, domain) => [
-          `Layer ${layer.layer}, ${run.domains[domain]}`,
+          `${capital(layerName(layer))}, ${run.domains[domain]}`,
           ...shares.map((share) => percent(share)),
         ]),
       ),
@@ -147,7 +145,7 @@ export function experts(run: Analysed, intro: string): Section | null {
       .slice(0, 3);
     findings.push(
       keen.length > 0
-        ? `They specialise most in layer ${layer.layer}: ${list(keen.map((k) => `expert ${k.expert} in ${run.domains[k.domain]} (${percent(k.share, 0)} of its work)`))}.`
+        ? `They specialise most in ${layerName(layer)}: ${list(keen.map((k) => `expert ${k.expert} in ${run.domains[k.domain]} (${percent(k.share, 0)} of its work)`))}.`
         : "None of them keeps to one domain: they divide the work by something else, such as kinds of words.",
     );
   }
@@ -156,7 +154,7 @@ export function experts(run: Analysed, intro: string): Section | null {
     title: "Who does what",
     intro: `${intro} ${findings.join(" ")}`,
     content: [
-      h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer)),
+      h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => capital(layerName(layer))), run.layer)),
       grid(council(run), several ? byDomain(run) : null),
       several ? null : h("p", { class: "kindly" }, "The text has one domain only, so there is nothing to compare between domains."),
     ],

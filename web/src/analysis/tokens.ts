@@ -1,9 +1,9 @@
 // The tokens that each expert of the chosen layer likes most.
 import { h } from "../dom.ts";
-import { percent, times, visible, whole } from "../format.ts";
+import { capital, percent, times, visible, whole } from "../format.ts";
 import { stepper, type Section } from "../layout.ts";
 import { colours } from "../theme.ts";
-import { favourite, type LayerAnalysis, type Analysed, type TopToken } from "./data.ts";
+import { favourite, layerName, type LayerAnalysis, type Analysed, type TopToken } from "./data.ts";
 
 // What is typed to find a token: spaces for the stand-ins too.
 const searchText = (token: string) => token.replaceAll("▁", " ").toLowerCase();
@@ -37,7 +37,7 @@ function card(run: Analysed, layer: LayerAnalysis, expert: number, most: number)
   return h(
     "article",
     { class: "card tokens" },
-    h("h3", {}, `Layer ${layer.layer}, expert ${expert}`),
+    h("h3", {}, `${capital(layerName(layer))}, expert ${expert}`),
     h(
       "p",
       {},
@@ -79,7 +79,7 @@ export function tokens(run: Analysed): Section | null {
     intro:
       "The tokens that most set an expert apart: 12× means twelve times as often with this expert as overall. ␣ is a space, ↵ a new line.",
     content: [
-      h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => `Layer ${layer.layer}`), run.layer), search, found),
+      h("div", { class: "choices" }, stepper("Layer", layers.map((layer) => capital(layerName(layer))), run.layer), search, found),
       place,
     ],
   };

@@ -1,5 +1,6 @@
 // The data in the page, as src/inspection/inspection_json.cc writes it (the same as `witan inspect --json`).
-import type { Analysed, LayerAnalysis } from "../analysis/data.ts";
+import { layerName, type Analysed, type LayerAnalysis } from "../analysis/data.ts";
+import { capital } from "../format.ts";
 import { Shared } from "../state.ts";
 
 type Value = number | null;
@@ -48,12 +49,15 @@ export interface LayerOutputs {
 }
 
 export interface TextLayer extends LayerAnalysis {
+  stack: string;
+  dropped: number; // share of the choices that found no room
   entropy_by_domain: number[];
   together: Pairs | null;
   outputs: LayerOutputs | null;
 }
 
 export interface Text {
+  reading: string | null; // who is shown what; null for a decoder, which reads the text
   tokens: number;
   bytes: number;
   bits_per_byte: Value;
@@ -64,7 +68,7 @@ export interface Text {
     median: Value;
     quantile: Value;
     tenth: Value;
-    found: { layer: number; expert: number; largest: number }[];
+    found: { stack: string; layer: number; expert: number; largest: number }[];
   };
 }
 
@@ -109,6 +113,9 @@ export interface Mixture {
   text: TextLayer | null;
 }
 
+// For an axis: "3", or "enc. 3".
+export const shortName = (layer: TextLayer) => layer.name?.replace(/^(...)[a-z]*/, "$1.") ?? String(layer.layer);
+
 export class Inspection implements Analysed {
   readonly domains: string[];
   readonly analysed: TextLayer[];
@@ -118,18 +125,19 @@ export class Inspection implements Analysed {
 
   constructor(readonly report: Report) {
     this.domains = report.text?.domains.map((domain) => domain.name) ?? [];
-    this.analysed = (report.text?.layers ?? []).filter((layer) => layer.experts > 1);
     const weights = (report.weights ?? []).filter((layer) => layer.experts > 1);
-    const stacks = new Set(weights.map((layer) => layer.stack)).size;
+    const several = new Set(report.layers.map((layer) => layer.stack)).size > 1;
+    const named = <T extends { stack: string; layer: number }>(layer: T) => (several ? { ...layer, name: `${layer.stack} ${layer.layer}` } : layer);
+    this.analysed = (report.text?.layers ?? []).filter((layer) => layer.experts > 1).map(named);
     this.mixtures = report.text
       ? this.analysed.map((text) => ({
-          name: `Layer ${text.layer}`,
+          name: capital(layerName(text)),
           experts: text.experts,
-          weights: weights.find((layer) => layer.layer === text.layer) ?? null,
+          weights: weights.find((layer) => layer.stack === text.stack && layer.layer === text.layer) ?? null,
           text,
         }))
       : weights.map((layer) => ({
-          name: stacks > 1 ? `${layer.stack[0].toUpperCase()}${layer.stack.slice(1)} ${layer.layer}` : `Layer ${layer.layer}`,
+          name: capital(layerName(named(layer))),
           experts: layer.experts,
           weights: layer,
           text: null,

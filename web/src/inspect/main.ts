@@ -4,7 +4,8 @@ import "../analysis/analysis.css";
 import "./inspect.css";
 import { experts } from "../analysis/experts.ts";
 import { tokens } from "../analysis/tokens.ts";
-import { count } from "../format.ts";
+import { layerName } from "../analysis/data.ts";
+import { capital, count, list, percent } from "../format.ts";
 import { showPage, type Section } from "../layout.ts";
 import { Inspection, type Report } from "./data.ts";
 import { anatomy } from "./sections/anatomy.ts";
@@ -16,9 +17,16 @@ import { together } from "./sections/together.ts";
 import { weights } from "./sections/weights.ts";
 
 const inspection = new Inspection(JSON.parse(document.getElementById("data")!.textContent!) as Report);
+const text = inspection.report.text;
+const dropped = inspection.analysed.filter((layer) => layer.dropped > 0);
+const work = [
+  `The work of the experts on ${count(text?.tokens)} tokens of the text.`,
+  text?.reading ? `${capital(text.reading)}.` : "",
+  dropped.length ? `Choices that found no room with their expert: ${list(dropped.map((layer) => `${percent(layer.dropped)} in ${layerName(layer)}`))}.` : "",
+].join(" ");
 const sections = [
   anatomy(inspection),
-  experts(inspection, `The work of the experts on ${count(inspection.report.text?.tokens)} tokens of the text.`),
+  experts(inspection, work),
   tokens(inspection),
   together(inspection),
   outputs(inspection),

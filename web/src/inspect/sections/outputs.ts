@@ -1,11 +1,12 @@
 // How large the experts' outputs are, and whether the router picks the experts with the largest.
 import * as Plot from "@observablehq/plot";
 import { heatMap, lineChart, picture, plot, ramp, type Cell, type Line } from "../../charts.ts";
+import { layerName } from "../../analysis/data.ts";
 import { h } from "../../dom.ts";
 import { fixed, number, percent, times, whole } from "../../format.ts";
 import { figure, grid, legend, stepper, textOf, type Section } from "../../layout.ts";
 import { colours } from "../../theme.ts";
-import type { Inspection, TextLayer } from "../data.ts";
+import { shortName, type Inspection, type TextLayer } from "../data.ts";
 
 const LIMIT = 4;
 
@@ -15,10 +16,12 @@ const servedNorms = (layer: TextLayer) => layer.outputs!.norm.filter((_, expert)
 function choice(layers: TextLayer[]): HTMLElement | null {
   const sampled = layers.filter((layer) => layer.outputs!.sampled_rows > 0);
   if (sampled.length === 0) return null;
+  // Two stacks stand one behind the other.
+  const place = (layer: TextLayer) => (layer.name ? sampled.indexOf(layer) : layer.layer);
   const points = (value: (layer: TextLayer) => number | null) =>
     sampled.flatMap((layer) => {
       const y = value(layer);
-      return y === null ? [] : [{ x: layer.layer, y }];
+      return y === null ? [] : [{ x: place(layer), y }];
     });
   const series = [
     { name: "rank correlation", points: points((layer) => layer.outputs!.rank_correlation) },
@@ -28,7 +31,7 @@ function choice(layers: TextLayer[]): HTMLElement | null {
   const key = h("div");
   colours.watch((theme) => key.replaceChildren(legend(series.map((line, i) => ({ name: line.name, colour: theme.category(i), kind: "line" as const })))));
   const low = Math.min(0, ...series.flatMap((line) => line.points.map((point) => point.y)));
-  const [from, to] = [sampled[0].layer, sampled[sampled.length - 1].layer];
+  const [from, to] = [place(sampled[0]), place(sampled[sampled.length - 1])];
   return figure({
     title: "Does the router pick the loudest experts?",
     note:
@@ -40,7 +43,7 @@ function choice(layers: TextLayer[]): HTMLElement | null {
         lineChart(width, theme, {
           lines: series.map((line, i): Line => ({ ...line, colour: theme.category(i), dots: true })),
           levels: [{ name: "largest, by chance", y: chance }],
-          xFormat: (x) => (Number.isInteger(x) ? whole(x) : ""),
+          xFormat: (x) => sampled.filter((layer) => place(layer) === x).map(shortName).join(),
           yFormat: (y) => fixed(y, 3),
           xLabel: "layer",
           xDomain: from === to ? [from - 0.5, to + 0.5] : [from, to],
@@ -51,8 +54,8 @@ function choice(layers: TextLayer[]): HTMLElement | null {
     ],
     table: () => ({
       columns: ["Layer", "Rank correlation", "Largest among the chosen", "By chance", "Tokens"],
-      rows: sampled.map(({ layer, outputs }) => [
-        whole(layer), fixed(outputs!.rank_correlation, 3), percent(outputs!.largest_chosen), percent(outputs!.chosen_by_chance), whole(outputs!.sampled_rows),
+      rows: sampled.map((layer) => ({ name: shortName(layer), outputs: layer.outputs })).map(({ name, outputs }) => [
+        name, fixed(outputs!.rank_correlation, 3), percent(outputs!.largest_chosen), percent(outputs!.chosen_by_chance), whole(outputs!.sampled_rows),
       ]),
     }),
   });
@@ -94,7 +97,7 @@ function weightAndNorm(inspection: Inspection): HTMLElement {
   });
   inspection.layer.watch(drawn.redraw);
   return figure({
-    title: textOf(inspection.layer, () => `Weight and size, layer ${current().layer}`),
+    title: textOf(inspection.layer, () => `Weight and size, ${layerName(current())}`),
     note: "One dot per expert, by the mean weight that the router gives it and the mean norm of what it says, over the tokens it served.",
     content: [drawn],
     table: () => ({
@@ -116,7 +119,7 @@ function norms(layers: TextLayer[]): HTMLElement {
     const usual = mean(servedNorms(layer));
     return layer.outputs!.norm.flatMap((norm, expert) =>
       layer.outputs!.rows[expert] > 0
-        ? [{ column: String(expert), row: `layer ${layer.layer}`, ratio: usual > 0 ? norm / usual : 1, text: norm >= 100 ? norm.toFixed(0) : norm.toPrecision(2), title: `layer ${layer.layer}, expert ${expert}\nmean norm ${number(norm)}\n${times(norm / usual)} the layer's mean` }]
+        ? [{ column: String(expert), row: layerName(layer), ratio: usual > 0 ? norm / usual : 1, text: norm >= 100 ? norm.toFixed(0) : norm.toPrecision(2), title: `${layerName(layer)}, expert ${expert}\nmean norm ${number(norm)}\n${times(norm / usual)} the layer's mean` }]
         : [],
     );
   });
@@ -126,7 +129,7 @@ function norms(layers: TextLayer[]): HTMLElement {
     content: [
       key,
       picture("Mean norm of the outputs of every expert", (width, theme) =>
-        heatMap(width, theme, cells, columns, layers.map((layer) => `layer ${layer.layer}`), "expert", null, LIMIT),
+        heatMap(width, theme, cells, columns, layers.map(layerName), "expert", null, LIMIT),
       ),
     ],
     wide: true,

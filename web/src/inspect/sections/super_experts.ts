@@ -1,12 +1,14 @@
 // Experts whose outputs have extreme entries.
 import * as Plot from "@observablehq/plot";
+import { layerName } from "../../analysis/data.ts";
 import { picture, plot } from "../../charts.ts";
 import { list, number, plural, times, whole } from "../../format.ts";
 import { figure, grid, type Section } from "../../layout.ts";
-import type { Inspection } from "../data.ts";
+import { shortName, type Inspection } from "../data.ts";
 
 interface Dot {
-  layer: number;
+  layer: string; // on the axis
+  name: string;
   expert: number;
   largest: number;
   channel: number;
@@ -22,17 +24,18 @@ export function superExperts(inspection: Inspection): Section | null {
     (layer.outputs?.rows ?? []).flatMap((rows, expert) =>
       rows > 0 && layer.outputs!.largest[expert] > 0
         ? [{
-            layer: layer.layer, expert, largest: layer.outputs!.largest[expert], channel: layer.outputs!.largest_channel[expert],
+            layer: shortName(layer), name: layerName(layer), expert, largest: layer.outputs!.largest[expert], channel: layer.outputs!.largest_channel[expert],
             token: layer.outputs!.largest_token[expert],
-            found: rule.found.some((one) => one.layer === layer.layer && one.expert === expert),
+            found: rule.found.some((one) => one.stack === layer.stack && one.layer === layer.layer && one.expert === expert),
           }]
         : [],
     ),
   );
   if (dots.length === 0) return null;
   const limits = [{ name: "99.5 % of all", y: rule.quantile ?? 0 }, { name: "a tenth of the largest", y: rule.tenth ?? 0 }].filter((limit) => limit.y > 0);
-  const title = (d: Dot) => `layer ${d.layer}, expert ${d.expert}\nlargest entry ${number(d.largest)}\nin channel ${d.channel}, for “${d.token ?? ""}”`;
+  const title = (d: Dot) => `${d.name}, expert ${d.expert}\nlargest entry ${number(d.largest)}\nin channel ${d.channel}, for “${d.token ?? ""}”`;
   const layers = [...new Set(dots.map((dot) => dot.layer))];
+  const pitch = 10 + 8 * Math.max(...layers.map((name) => name.length)); // pixels that a name wants
   const drawn = picture("Largest entry of every expert's outputs", (width, theme) =>
     plot({
       width,
@@ -45,7 +48,7 @@ export function superExperts(inspection: Inspection): Section | null {
       y: { type: "log", nice: true },
       marks: [
         Plot.gridY({ ticks: 5, stroke: theme.faint, strokeOpacity: 1 }),
-        Plot.axisX({ label: "layer", labelArrow: "none", labelAnchor: "center", tickSize: 0, ticks: layers.filter((_, i) => i % Math.max(1, Math.ceil((26 * layers.length) / width)) === 0) }),
+        Plot.axisX({ label: "layer", labelArrow: "none", labelAnchor: "center", tickSize: 0, ticks: layers.filter((_, i) => i % Math.max(1, Math.ceil((pitch * layers.length) / width)) === 0) }),
         Plot.axisY({ ticks: 5, tickFormat: (y: number) => number(y), label: null, tickSize: 0 }),
         Plot.ruleY(limits, { y: "y", stroke: theme.muted, strokeDasharray: "4 4" }),
         limits.map((limit, i) =>
@@ -58,7 +61,9 @@ export function superExperts(inspection: Inspection): Section | null {
       r: { type: "identity" },
     }),
   );
-  const told = rule.found.slice(0, 5).map((one) => `expert ${one.expert} of layer ${one.layer} (${times(one.largest / (rule.median || 1))} the median)`);
+  const nameOf = (one: { stack: string; layer: number }) =>
+    layerName(inspection.analysed.find((layer) => layer.stack === one.stack && layer.layer === one.layer) ?? one);
+  const told = rule.found.slice(0, 5).map((one) => `expert ${one.expert} of ${nameOf(one)} (${times(one.largest / (rule.median || 1))} the median)`);
   const few = rule.experts < 200 && rule.found.length > 0 ? " With fewer than 200 experts the rule nearly always names one: only one far above the median means something." : "";
   return {
     id: "super",
@@ -75,7 +80,7 @@ export function superExperts(inspection: Inspection): Section | null {
           wide: true,
           table: () => ({
             columns: ["Layer and expert", "Largest entry", "Channel", "Token"],
-            rows: [...dots].sort((a, b) => b.largest - a.largest).slice(0, 50).map((d) => [`layer ${d.layer}, expert ${d.expert}`, number(d.largest), whole(d.channel), d.token ?? ""]),
+            rows: [...dots].sort((a, b) => b.largest - a.largest).slice(0, 50).map((d) => [`${d.name}, expert ${d.expert}`, number(d.largest), whole(d.channel), d.token ?? ""]),
           }),
         }),
       ),

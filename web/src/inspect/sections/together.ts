@@ -1,4 +1,5 @@
 // Which experts serve the same tokens.
+import { layerName } from "../../analysis/data.ts";
 import { picture, ramp } from "../../charts.ts";
 import { h } from "../../dom.ts";
 import { percent, times } from "../../format.ts";
@@ -45,7 +46,7 @@ export function together(inspection: Inspection): Section | null {
       h("div", { class: "choices" }, stepper("Layer", inspection.mixtures.map((mixture) => mixture.name), inspection.layer)),
       grid(
         figure({
-          title: textOf(inspection.layer, () => `Served together, layer ${current().layer}`),
+          title: textOf(inspection.layer, () => `Served together, ${layerName(current())}`),
           note:
             "Of the tokens of the expert of a row, how many percent went to the expert of a column too. Orange: more often than their loads alone would make it, blue: less often." +
             " With more than 64 experts the pairs that meet most often.",
