@@ -43,11 +43,19 @@ Extent over_pairs(std::span<const double> values, std::size_t experts) {
   return extent;
 }
 
+bool several_stacks(const TextInspection& text) {
+  return std::ranges::any_of(text.layers,
+                             [&](const LayerInspection& one) { return one.stack != text.layers.front().stack; });
+}
+
 // "3", or with two stacks "encoder 3".
 std::string layer_name(const TextInspection& text, const std::string& stack, std::int64_t layer) {
-  const bool several = std::ranges::any_of(
-      text.layers, [&](const LayerInspection& one) { return one.stack != text.layers.front().stack; });
-  return several ? fmt::format("{} {}", stack, layer) : fmt::format("{}", layer);
+  return several_stacks(text) ? fmt::format("{} {}", stack, layer) : fmt::format("{}", layer);
+}
+
+// The same within a sentence: "layer 3", or "encoder 3".
+std::string layer_words(const TextInspection& text, const std::string& stack, std::int64_t layer) {
+  return fmt::format("{} {}", several_stacks(text) ? stack : "layer", layer);
 }
 
 std::string routing_table(const TextInspection& text) {
@@ -94,14 +102,14 @@ std::string routing_table(const TextInspection& text) {
   std::string dropped;
   for (const LayerInspection& one : text.layers) {
     if (one.routing.dropped == 0.0) continue;
-    dropped += fmt::format("{}{} {:.1f} %", dropped.empty() ? "" : ", ", layer_name(text, one.stack, one.routing.layer),
-                           100.0 * one.routing.dropped);
+    dropped += fmt::format("{}{} {:.1f} %", dropped.empty() ? "" : ", ",
+                           layer_words(text, one.stack, one.routing.layer), 100.0 * one.routing.dropped);
   }
-  return dropped.empty() ? table : table + "choices that found no room with their expert: layer " + dropped + "\n";
+  return dropped.empty() ? table : table + "choices that found no room with their expert: " + dropped + "\n";
 }
 
 std::string domain_table(const LayerAnalysis& layer, const std::string& name, const std::vector<std::string>& domains) {
-  std::string table = fmt::format("\nlayer {}, whose experts tell the domains apart best\n", name);
+  std::string table = fmt::format("\n{}, whose experts tell the domains apart best\n", name);
   if (layer.load.size() <= kMostColumns) return table + visible_controls(expert_table(layer, domains));
   constexpr std::size_t kBusiest = 5;
   for (std::size_t d = 0; d < domains.size(); ++d) {
@@ -119,7 +127,7 @@ std::string domain_table(const LayerAnalysis& layer, const std::string& name, co
 }
 
 std::string token_table(const LayerAnalysis& layer, const std::string& name) {
-  std::string table = fmt::format("\nmost typical tokens of each expert in layer {}\n", name);
+  std::string table = fmt::format("\nmost typical tokens of each expert in {}\n", name);
   for (std::size_t e = 0; e < layer.top_tokens.size(); ++e) {
     std::string tokens;
     for (std::size_t i = 0; i < std::min(kShownTokens, layer.top_tokens[e].size()); ++i) {
@@ -145,8 +153,8 @@ std::string super_experts_table(const SuperExperts& rule, const TextInspection& 
       return one.stack == found.stack && one.routing.layer == found.layer;
     });
     const ExpertOutputs& expert = layer->outputs->experts[static_cast<std::size_t>(found.expert)];
-    table += fmt::format("  layer {}, expert {}: {:.3g}, {:.1f} times the median, in channel {} for '{}'\n",
-                         layer_name(text, found.stack, found.layer), found.expert, found.largest,
+    table += fmt::format("  {}, expert {}: {:.3g}, {:.1f} times the median, in channel {} for '{}'\n",
+                         layer_words(text, found.stack, found.layer), found.expert, found.largest,
                          rule.median > 0.0 ? found.largest / rule.median : 0.0, expert.channel,
                          visible_controls(readable_token(tokenizer, expert.token)));
   }
@@ -196,7 +204,7 @@ std::string text_table(const TextInspection& text, const Tokenizer& tokenizer) {
   table += routing_table(text);
   const LayerInspection& layer = *std::ranges::max_element(
       text.layers, {}, [](const LayerInspection& one) { return mutual_information(one.routing); });
-  const std::string name = layer_name(text, layer.stack, layer.routing.layer);
+  const std::string name = layer_words(text, layer.stack, layer.routing.layer);
   table += domain_table(layer.routing, name, text.domains) + token_table(layer.routing, name);
   return table + super_experts_table(text.super_experts, text, tokenizer);
 }

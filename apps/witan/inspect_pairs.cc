@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // What an output is without --target-data is in the language of its source.
-void choose_languages(const SourceText& source, bool same_text, PairOptions& options) {
+void fill_languages(const SourceText& source, bool same_text, PairOptions& options) {
   if (source.languages().empty()) {
     if (!options.source_language.empty() || !options.target_language.empty()) {
       fail("inspect: --source-lang and --target-lang are for models that translate; this one names no languages");
@@ -84,7 +84,7 @@ PairedText read_pairs(const fs::path& folder, const EncoderDecoderConfig& config
                       PairRequest request) {
   const SourceText source(folder, config, tokenizer);
   const bool same_text = request.target.empty();
-  choose_languages(source, same_text, request.options);
+  fill_languages(source, same_text, request.options);
   const PairMaker maker(config, tokenizer, source, request.options);
   PairedText text;
   if (same_text) {

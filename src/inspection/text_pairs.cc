@@ -50,15 +50,15 @@ std::vector<PairedLine> spread(const std::vector<PairedLine>& lines, std::size_t
 }
 
 // What the sources of some of the lines come to.
-struct Sample {
+struct Measured {
   double lines = 0.0;
   double bytes = 0.0;
   double tokens = 0.0;
 };
 
-Sample sample_of(const std::vector<PairedLine>& lines, const Tokenizer& tokenizer) {
+Measured measured(const std::vector<PairedLine>& lines, const Tokenizer& tokenizer) {
   constexpr std::size_t kSampled = 16;
-  Sample sample;
+  Measured sample;
   for (const PairedLine& line : spread(lines, kSampled)) {
     sample.lines += 1.0;
     sample.bytes += static_cast<double>(line.source.size());
@@ -87,7 +87,7 @@ std::vector<TextPair> PairMaker::of_documents(std::span<const Document> document
   constexpr std::size_t kSampledBytes = 1024;
   const std::vector<PairedLine> shown = pieces_of(documents, kSampledBytes);
   if (shown.empty()) fail("inspect: the text holds no word");
-  const Sample sample = sample_of(shown, tokenizer_);
+  const Measured sample = measured(shown, tokenizer_);
   const auto length = static_cast<double>(options_.sequence_length);
   const std::vector<PairedLine> pieces = pieces_of(documents, at_least_one(length * sample.bytes / sample.tokens));
   std::vector<TextPair> pairs;
@@ -103,7 +103,7 @@ std::vector<TextPair> PairMaker::of_lines(std::span<const PairedLine> lines) con
     if (!blank(line.source) && !blank(line.output)) told.push_back(line);
   }
   if (told.empty()) fail("inspect: no line has both a source and an output, of {} lines", lines.size());
-  const Sample sample = sample_of(told, tokenizer_);
+  const Measured sample = measured(told, tokenizer_);
   std::vector<TextPair> pairs;
   const double wanted = static_cast<double>(options_.tokens) * sample.lines / sample.tokens;
   for (const PairedLine& line : spread(told, at_least_one(wanted))) pairs.push_back(pair(line));
