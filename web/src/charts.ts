@@ -367,7 +367,7 @@ export function seats(
   columnLabel: string,
   onRow: (row: string) => void,
 ): Element {
-  const marginLeft = 62;
+  const marginLeft = Math.max(62, 14 + 7 * Math.max(...rows.map((row) => row.length)));
   const pitch = Math.min(56, (width - marginLeft - 8) / columns);
   // A circle of four fair shares touches its neighbours.
   const radius = (size: number) => (pitch / 4) * Math.sqrt(Math.min(size, 4));
