@@ -113,7 +113,7 @@ fs::path resolved(const fs::path& path) {
   fs::path full = fs::absolute(path, error).lexically_normal();
   if (!full.has_filename()) full = full.parent_path();  // "folder/"
   if (fs::is_symlink(full, error)) {
-    const fs::path target = fs::weakly_canonical(full, error);
+    fs::path target = fs::weakly_canonical(full, error);
     if (!error) return target;
   }
   return full;

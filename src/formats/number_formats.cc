@@ -106,12 +106,12 @@ std::uint8_t float_to_e4m3(float value) {
 }
 
 const std::array<float, 256>& e4m3_table() {
-  static const std::array<float, 256> kTable = [] {
-    std::array<float, 256> table{};
-    for (std::size_t i = 0; i < table.size(); ++i) table[i] = e4m3_to_float(static_cast<std::uint8_t>(i));
-    return table;
+  static const std::array<float, 256> table = [] {
+    std::array<float, 256> values{};
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = e4m3_to_float(static_cast<std::uint8_t>(i));
+    return values;
   }();
-  return kTable;
+  return table;
 }
 
 template <class Convert>

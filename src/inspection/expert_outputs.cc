@@ -45,7 +45,7 @@ Assignment to_all(std::int64_t rows, std::int64_t experts) {
 }
 
 Tensor selected(const Tensor& rows, std::span<const std::int32_t> wanted) {
-  const Tensor result = Tensor::uninitialized({static_cast<std::int64_t>(wanted.size()), rows.cols()});
+  Tensor result = Tensor::uninitialized({static_cast<std::int64_t>(wanted.size()), rows.cols()});
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     std::copy_n(rows.matrix().row(wanted[i]), rows.cols(), result.matrix().row(static_cast<std::int64_t>(i)));
   }

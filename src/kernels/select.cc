@@ -48,7 +48,7 @@ HWY_NOINLINE bool select_lanes(const float* scores, hn::Vec<I32> row_offsets, st
     auto index = hn::Set(di, static_cast<std::int32_t>(e));
     // From the first place that the fresh score beats, all move down by one. Equal scores do not beat: the lower index
     // stays in front.
-    const auto sink = [di, fresh, &key, &index](hn::Vec<I32>& held_key, hn::Vec<I32>& held_index) HWY_ATTR {
+    const auto sink = [fresh, &key, &index](hn::Vec<I32>& held_key, hn::Vec<I32>& held_index) HWY_ATTR {
       const auto above = hn::Gt(fresh, held_key);
       const auto next_key = hn::Min(key, held_key);
       held_key = hn::Max(key, held_key);

@@ -180,7 +180,7 @@ Tensor MoeLayer::expert_outputs(Tape& tape, const Tensor& rows, const Assignment
 }
 
 Tensor MoeLayer::shared_rows(Tape& tape, const Tensor& rows) const {
-  const Tensor said = shared_->forward_dense(tape, rows);
+  Tensor said = shared_->forward_dense(tape, rows);
   if (!shared_gate_.defined()) return said;
   const Tensor weights = ops::sigmoid(tape, ops::linear(tape, rows, shared_gate_));
   return ops::scale_rows(tape, said, weights.reshaped({rows.rows()}));

@@ -40,7 +40,7 @@ Tensor OutputMixture::log_probabilities(const Tensor& hidden, const Tensor& head
   const Tensor all_latents = latents(off, hidden.detached());
   PooledVector<float> prior_normalizers(static_cast<std::size_t>(hidden.rows()));
   kernels::log_sum_exp(priors.matrix(), prior_normalizers.data());
-  const Tensor result = Tensor::uninitialized({hidden.rows(), head.rows()});
+  Tensor result = Tensor::uninitialized({hidden.rows(), head.rows()});
   PooledVector<float> normalizers(static_cast<std::size_t>(count));
   PooledVector<double> sums(static_cast<std::size_t>(head.rows()));
   for (std::int64_t row = 0; row < hidden.rows(); ++row) {

@@ -181,7 +181,7 @@ Tensor EncoderDecoderBlock::feed_forward(const Tensor& rows, const EncoderDecode
   const bool sparse = router_.weight.defined();
   const Tensor said = sparse ? mixture(normed, observer) : experts_->forward_dense(off, normed);
   show(observer, sparse ? "moe.output" : "mlp.output", said);
-  const Tensor output = ops::add(off, rows, said);
+  Tensor output = ops::add(off, rows, said);
   show(observer, "output", output);
   return output;
 }

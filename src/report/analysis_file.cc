@@ -20,9 +20,9 @@ json rounded_list(const std::vector<double>& values) {
 
 // A list of lists, or empty when absent.
 const json& read_lists(const json& record, const char* key, std::size_t expected, std::string_view where) {
-  static const json kEmpty = json::array();
+  static const json none = json::array();
   const auto found = record.find(key);
-  if (found == record.end() || found->is_null()) return kEmpty;
+  if (found == record.end() || found->is_null()) return none;
   if (!found->is_array()) fail("{}: \"{}\" is a JSON {}, expected a list", where, key, found->type_name());
   if (found->size() != expected) fail("{}: \"{}\" has {} entries, expected {}", where, key, found->size(), expected);
   return *found;

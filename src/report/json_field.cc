@@ -96,9 +96,9 @@ std::map<std::string, double> read_numbers(const json& object, const char* key, 
 }
 
 const json& read_objects(const json& object, const char* key, std::string_view where) {
-  static const json kEmpty = json::array();
+  static const json none = json::array();
   const json* value = find(object, key);
-  if (value == nullptr) return kEmpty;
+  if (value == nullptr) return none;
   if (!value->is_array()) fail("{}: \"{}\" is a JSON {}, expected a list", where, key, type_name(*value));
   for (const json& entry : *value) {
     if (!entry.is_object()) fail("{}: \"{}\" holds a JSON {}, expected objects", where, key, type_name(entry));

@@ -1,6 +1,8 @@
 // Gathers the files of a run folder into the data of one page. Checks all of them before anything is written.
 #include "report/report.h"
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -23,7 +25,7 @@ void flatten(const json& value, const std::string& name, int depth, json& flat) 
   if (depth > kMaxSettingsDepth) fail("report: setting \"{}\" is nested more than {} deep", name, kMaxSettingsDepth);
   if (value.is_object()) {
     for (const auto& [key, entry] : value.items()) {
-      flatten(entry, name.empty() ? key : name + "." + key, depth + 1, flat);
+      flatten(entry, name.empty() ? key : fmt::format("{}.{}", name, key), depth + 1, flat);
     }
   } else if (value.is_array()) {
     json list = json::array();

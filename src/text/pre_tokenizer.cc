@@ -191,7 +191,8 @@ std::unique_ptr<PreTokenizer> at_characters(bool (*belongs)(char32_t), Behavior 
   return std::make_unique<Splitting>([belongs] { return std::make_unique<CharacterMatcher>(belongs); }, behavior);
 }
 
-std::unique_ptr<PreTokenizer> at_pattern(std::shared_ptr<const TextPattern> pattern, Behavior behavior, bool inverted) {
+std::unique_ptr<PreTokenizer> at_pattern(const std::shared_ptr<const TextPattern>& pattern, Behavior behavior,
+                                         bool inverted) {
   return std::make_unique<Splitting>([pattern] { return std::make_unique<PatternMatcher>(*pattern); }, behavior,
                                      inverted);
 }

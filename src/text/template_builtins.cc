@@ -83,10 +83,7 @@ std::string stripped(std::string_view text, const TemplateValue* set, bool left,
 
 char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 
-std::string cased(std::string text, bool upper) {
-  if (!upper) return lower_case(text);
-  return upper_case(text);
-}
+std::string cased(const std::string& text, bool upper) { return upper ? upper_case(text) : lower_case(text); }
 
 // The first letter of the text, or of each word, upper case; the rest lower.
 std::string capitalized(const std::string& text, bool each_word) {

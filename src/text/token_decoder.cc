@@ -62,7 +62,7 @@ class ReplaceStage : public DecodeStage {
     next().part(held_.substr(done, held_.size() - keep - done));
     held_.erase(0, held_.size() - keep);
   }
-  static std::string inside(const Replacing& settings, std::string token) {
+  static std::string inside(const Replacing& settings, const std::string& token) {
     return settings.pattern->replaced(token, settings.content);
   }
 
@@ -313,7 +313,7 @@ class JoinStage : public DecodeStage {
     is_first_ = false;
     next().token(text);
   }
-  static std::string inside(const Nothing&, std::string token) { return " " + token; }
+  static std::string inside(const Nothing&, const std::string& token) { return " " + token; }
 
  private:
   bool is_first_ = true;

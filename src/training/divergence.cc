@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <ranges>
 #include <vector>
 
 #include "base/error.h"
@@ -52,10 +51,10 @@ std::string locate_divergence(Decoder& model, std::span<const std::int32_t> ids,
     if (!all_finite(parameter.value.values())) return fmt::format("the weight {} is not finite", parameter.name);
   }
   if (const auto layer = first_bad_layer(model, ids, batch, sequence, context)) return *layer;
-  for (const Parameter& parameter : std::views::reverse(parameters)) {
-    const Gradient& gradient = parameter.value.grad();
+  for (auto parameter = parameters.rbegin(); parameter != parameters.rend(); ++parameter) {
+    const Gradient& gradient = parameter->value.grad();
     if (gradient.present() && !all_finite(gradient.values())) {
-      return fmt::format("the gradient of {} is not finite, the activations are", parameter.name);
+      return fmt::format("the gradient of {} is not finite, the activations are", parameter->name);
     }
   }
   return "the loss: weights, activations and gradients are finite one by one";

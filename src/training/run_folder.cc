@@ -89,7 +89,7 @@ fs::path topmost_missing(const fs::path& path) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path, Mode mode) : path_(fs::absolute(std::move(path)).lexically_normal()), mode_(mode) {
+RunFolder::RunFolder(const fs::path& path, Mode mode) : path_(fs::absolute(path).lexically_normal()), mode_(mode) {
   if (path_.filename().empty()) path_ = path_.parent_path();  // a trailing slash
   try {
     check_contents(path_, mode_);

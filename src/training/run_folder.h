@@ -12,7 +12,7 @@ class RunFolder {
   // Makes the folder if need be, and makes sure that it can be written. Throws Error when it holds a run and the mode
   // is kNew, when it holds anything else, when there is no run to resume, or when it cannot be written. Whatever was
   // created goes away again with this object, unless begin() was called.
-  RunFolder(std::filesystem::path path, Mode mode);
+  RunFolder(const std::filesystem::path& path, Mode mode);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
   ~RunFolder();

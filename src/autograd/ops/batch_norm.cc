@@ -28,7 +28,7 @@ std::int64_t counted_rows(std::int64_t rows, std::span<const std::uint8_t> row_m
 
 ColumnStatistics column_statistics(const Tensor& x, std::span<const std::uint8_t> row_mask) {
   const std::int64_t cols = x.cols();
-  const ColumnStatistics statistics{Tensor::zeros({cols}), Tensor::full({cols}, 1.0F)};
+  ColumnStatistics statistics{Tensor::zeros({cols}), Tensor::full({cols}, 1.0F)};
   const std::int64_t counted = counted_rows(x.rows(), row_mask);
   if (counted == 0) return statistics;
   parallel_for(cols, kColumnGrain, [&](std::int64_t begin, std::int64_t end) {

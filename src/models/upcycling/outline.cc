@@ -73,7 +73,7 @@ std::string feed_forward_prefix(std::int64_t layer) {
 }
 
 FeedForwardName feed_forward_name(std::string_view parameter) {
-  const FeedForwardName other{-1, std::string(parameter)};
+  FeedForwardName other{-1, std::string(parameter)};
   if (!parameter.starts_with(kLayerPrefix)) return other;
   const std::string_view rest = parameter.substr(kLayerPrefix.size());
   FeedForwardName name;
