@@ -145,11 +145,11 @@ ChosenExperts group_by_expert(const NeuronChoice& choice) {
   constexpr std::size_t kBuckets = std::size_t{1} << kBits;
   PooledVector<std::int32_t> slots;
   slots.reserve(choice.experts.size());
-  std::int32_t largest = 0;
+  std::int64_t largest = 0;  // so wide that it may be shifted past its last digit
   for (std::size_t slot = 0; slot < choice.experts.size(); ++slot) {
     if (choice.experts[slot] < 0) continue;
     slots.push_back(static_cast<std::int32_t>(slot));
-    largest = std::max(largest, choice.experts[slot]);
+    largest = std::max<std::int64_t>(largest, choice.experts[slot]);
   }
   PooledVector<std::int32_t> sorted(slots.size());
   PooledVector<std::size_t> starts(kBuckets);

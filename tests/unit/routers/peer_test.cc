@@ -164,7 +164,8 @@ TEST(PeerTest, SixtyFiveThousandNeuronsTrain) {
     last = error_and_gradient(gradient, output.rows);
     if (step == 0) first = last;
     tape.backward(output.rows, gradient);
-    const Gradient& table = weights_of(layer).at("experts.up_proj").grad();
+    const Tensor weight = weights_of(layer).at("experts.up_proj");
+    const Gradient& table = weight.grad();
     ASSERT_TRUE(table.in_rows());
     ASSERT_LE(table.stored_rows().size(), 48U * 32U);
     optimizer.step(0.02, optimizer.gradient_norm());
