@@ -281,7 +281,7 @@ void read(const JsonNode& node, int depth, PreTokenizers& result) {
     for (const JsonNode& item : node.at("pretokenizers").items()) read(item, depth + 1, result);
   } else if (type == "Split") {
     auto pattern = std::make_shared<const TextPattern>(node.at("pattern"));
-    steps.push_back(at_pattern(std::move(pattern), read_behavior(node.at("behavior")), node.flag_or("invert", false)));
+    steps.push_back(at_pattern(pattern, read_behavior(node.at("behavior")), node.flag_or("invert", false)));
   } else if (type == "ByteLevel") {
     read_byte_level(node, steps);
     result.ends_in_byte_characters = true;
