@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -99,16 +100,47 @@ std::unique_ptr<Tokenizer> wanted_tokenizer(const InspectArguments& arguments, c
                                                   : load_tokenizer(arguments.tokenizer);
 }
 
-TextInspection look_at_pairs(const InspectArguments& arguments, const fs::path& folder, const EncoderDecoder& model,
-                             const Tokenizer& tokenizer) {
+// Attention holds a score for each two tokens of a source or an output, and relative positions a bias for each head
+// besides: a line is of any length, and neither is cut.
+void require_room(const Inventory& inventory, const EncoderDecoderConfig& config, const PairedText& text) {
+  const double biases = config.has_relative_positions() ? 1.0 : 0.0;
+  double most = 0.0;
+  std::size_t longest = 0;
+  for (const TextPair& pair : text.pairs) {
+    const auto source = static_cast<double>(pair.source.size());
+    const auto output = static_cast<double>(pair.inputs.size());
+    const double encoding = (1.0 + biases * static_cast<double>(config.encoder.num_heads)) * source * source;
+    const double decoding =
+        biases * static_cast<double>(config.decoder.num_heads) * output * output + output * std::max(source, output);
+    if (std::max(encoding, decoding) <= most) continue;
+    most = std::max(encoding, decoding);
+    longest = std::max(pair.source.size(), pair.inputs.size());
+  }
+  const double needed = (static_cast<double>(inventory.parameters.total) + most) * sizeof(float);
+  const std::int64_t available = available_memory();
+  if (available < 0 || needed <= static_cast<double>(available)) return;
+  fail(
+      "inspect: {} tokens at a time take {} of memory with the weights, {} are free; cut long lines, or lower "
+      "--sequence-length",
+      longest, size_text(needed), size_text(static_cast<double>(available)));
+}
+
+PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& folder, const Inventory& inventory,
+                         const Tokenizer& tokenizer) {
   constexpr std::int64_t kUsualLength = 256;
   const std::int64_t length = arguments.sequence_length == 0 ? kUsualLength : arguments.sequence_length;
-  const PairedText pairs =
-      read_pairs(folder, model.config(), tokenizer,
-                 {arguments.data,
-                  arguments.target_data,
-                  arguments.lossy,
-                  {arguments.source_language, arguments.target_language, length, arguments.tokens}});
+  const EncoderDecoderConfig config = load_encoder_decoder_config(folder);
+  PairedText pairs = read_pairs(folder, config, tokenizer,
+                                {arguments.data,
+                                 arguments.target_data,
+                                 arguments.lossy,
+                                 {arguments.source_language, arguments.target_language, length, arguments.tokens}});
+  require_room(inventory, config, pairs);
+  return pairs;
+}
+
+TextInspection look_at_pairs(const InspectArguments& arguments, const EncoderDecoder& model, const Tokenizer& tokenizer,
+                             const PairedText& pairs) {
   Progress progress("read", static_cast<std::int64_t>(pairs.pairs.size()), stderr_progress(), "pairs");
   TextInspection text = inspect_pairs(model, tokenizer, pairs, arguments.sample_rows, [&](std::int64_t done) {
     progress.update(done);
@@ -158,8 +190,11 @@ void inspect(const InspectArguments& arguments) {
   if (with_text || arguments.weights) {
     require_room(inspection.inventory);
     if (inspection.inventory.encoder_decoder) {
+      // What is wrong with the text is told before minutes of loading.
+      PairedText pairs;
+      if (with_text) pairs = pairs_to_show(arguments, folder, inspection.inventory, *tokenizer);
       const std::unique_ptr<EncoderDecoder> model = load_encoder_decoder(folder);
-      if (with_text) inspection.text = look_at_pairs(arguments, folder, *model, *tokenizer);
+      if (with_text) inspection.text = look_at_pairs(arguments, *model, *tokenizer, pairs);
       inspection.weights = look_at_weights(expert_banks(*model));
     } else {
       const std::unique_ptr<Decoder> model = load_model(folder);

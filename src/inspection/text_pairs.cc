@@ -68,6 +68,13 @@ Measured measured(const std::vector<PairedLine>& lines, const Tokenizer& tokeniz
   return sample;
 }
 
+// Tables name it and losses count its bytes, of which the tokenizer has to know.
+void require_token(std::string_view what, std::int64_t id, const Tokenizer& tokenizer) {
+  if (id < tokenizer.vocab_size()) return;
+  fail("inspect: the model's {} is token {}, the tokenizer has {}; they do not belong together", what, id,
+       tokenizer.vocab_size());
+}
+
 std::size_t at_least_one(double count) { return static_cast<std::size_t>(std::max(1.0, count)); }
 
 }  // namespace
@@ -76,6 +83,8 @@ PairMaker::PairMaker(const EncoderDecoderConfig& config, const Tokenizer& tokeni
                      PairOptions options)
     : config_(config), tokenizer_(tokenizer), source_(source), options_(std::move(options)) {
   const std::vector<std::int64_t>& ends = config.eos_token_ids;
+  if (!ends.empty()) require_token("end of an output", ends.front(), tokenizer);
+  require_token("start of an output", config.decoder_start_token_id, tokenizer);
   end_token_ = ends.empty() ? tokenizer.eos_id() : static_cast<std::int32_t>(ends.front());
   opening_ = {static_cast<std::int32_t>(config.decoder_start_token_id)};
   if (source.languages().empty()) return;

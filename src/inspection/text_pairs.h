@@ -46,7 +46,8 @@ struct PairOptions {
 // Of tokens about, since text is cut and chosen before it is encoded: by what a few pieces of it take.
 class PairMaker {
  public:
-  // References: all must outlive this. Throws Error for languages that the model does not have.
+  // References: all must outlive this. Throws Error for languages that the model does not have, and for a start
+  // or an end of outputs that the tokenizer does not have.
   PairMaker(const EncoderDecoderConfig& config, const Tokenizer& tokenizer, const SourceText& source,
             PairOptions options);
   // Stretches of the documents, cut behind white space where there is any. Throws Error without a word.

@@ -103,6 +103,22 @@ TEST(TextPairsTest, SomeAreChosenEvenly) {
   EXPECT_EQ(pairs[5].domain, 1);
 }
 
+TEST(TextPairsTest, AStartOrAnEndThatTheTokenizerDoesNotHaveIsRefused) {
+  const test::TemporaryFolder folder;
+  const std::unique_ptr<Tokenizer> tokenizer = words();
+  const auto message_of = [&](const EncoderDecoderConfig& model) {
+    const SourceText source(folder.path(), model, *tokenizer);
+    return test::error_message([&] { PairMaker(model, *tokenizer, source, {}); });
+  };
+  EncoderDecoderConfig model = config(false);
+  EXPECT_EQ(message_of(model), "no error");
+  model.eos_token_ids = {8};
+  EXPECT_NE(message_of(model).find("end of an output is token 8, the tokenizer has 8"), std::string::npos);
+  model.eos_token_ids = {};
+  model.decoder_start_token_id = 9;
+  EXPECT_NE(message_of(model).find("start of an output is token 9"), std::string::npos);
+}
+
 TEST(TextPairsTest, NothingToReadIsRefused) {
   const Fixture fixture(false);
   const std::vector<Document> blank = {{" \n", 0}};
