@@ -372,7 +372,7 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
       done = wanted + moved;
       report(done, done + left);
     });
-    if (highest.objective() > candidates.front().objective()) {
+    if (ranks_before(highest, candidates.front())) {  // a higher one may have degenerated while it was finished
       highest.restart.number = wanted;
       candidates.insert(candidates.begin(), std::move(highest));
     }
