@@ -1,3 +1,4 @@
+// A new command is one line in the list below.
 #include "witan/program.h"
 
 #include <CLI/CLI.hpp>

@@ -85,6 +85,13 @@ struct Totals {
   }
 };
 
+// Without its end, be it "\n" or "\r\n".
+bool next_line(std::istream& stream, std::string& line) {
+  if (!std::getline(stream, line)) return false;
+  if (line.ends_with('\r')) line.pop_back();
+  return true;
+}
+
 void translate_lines(const std::optional<std::vector<std::string>>& lines,
                      const std::function<void(const std::string&)>& translate) {
   if (lines) {
@@ -92,7 +99,7 @@ void translate_lines(const std::optional<std::vector<std::string>>& lines,
     return;
   }
   if (is_terminal(STDIN_FILENO)) fmt::print(stderr, "witan: one source per line, Ctrl-D ends\n");
-  for (std::string line; std::getline(std::cin, line);) translate(line);
+  for (std::string line; next_line(std::cin, line);) translate(line);
 }
 
 }  // namespace
@@ -100,7 +107,7 @@ void translate_lines(const std::optional<std::vector<std::string>>& lines,
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  for (std::string line; next_line(stream, line);) lines.push_back(line);
   return lines;
 }
 

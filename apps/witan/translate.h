@@ -35,7 +35,7 @@ struct TranslateCommand {
 // only what it takes. Throws Error for what does not fit the model; Interrupted after what was said until then.
 void run_translation(TranslateCommand& command);
 
-// The lines of `text`; a newline at its end begins no further one.
+// The lines of `text`, which end with "\n" or "\r\n"; an end at the very end begins no further one.
 std::vector<std::string> lines_of(const std::string& text);
 
 }  // namespace witan::cli

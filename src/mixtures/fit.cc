@@ -1,4 +1,4 @@
-// Short runs from many starts, long runs of the best, Newton at the end.
+// Short runs from many starts, long runs of the best, moves from their maxima to higher ones, Newton at the end.
 #include "mixtures/fit.h"
 
 #include <algorithm>

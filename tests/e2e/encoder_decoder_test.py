@@ -108,6 +108,8 @@ class Translation(Case):
         from_file = self.said(folder, "--source-file", file, "--max-tokens", 6)
         self.assertEqual(self.said(folder, "--max-tokens", 6, stdin=text), from_file)
         self.assertEqual(self.said(folder, "--source", "-", "--max-tokens", 6, stdin=text), from_file)
+        from_windows = self.write("windows.txt", text.replace("\n", "\r\n"))
+        self.assertEqual(self.said(folder, "--source-file", from_windows, "--max-tokens", 6), from_file)
         lines = from_file.split("\n")
         self.assertEqual(len(lines), 4)
         self.assertEqual(lines[1], "")
