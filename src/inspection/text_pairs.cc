@@ -81,7 +81,7 @@ std::size_t at_least_one(double count) { return static_cast<std::size_t>(std::ma
 
 PairMaker::PairMaker(const EncoderDecoderConfig& config, const Tokenizer& tokenizer, const SourceText& source,
                      PairOptions options)
-    : config_(config), tokenizer_(tokenizer), source_(source), options_(std::move(options)) {
+    : tokenizer_(tokenizer), source_(source), options_(std::move(options)) {
   const std::vector<std::int64_t>& ends = config.eos_token_ids;
   if (!ends.empty()) require_token("end of an output", ends.front(), tokenizer);
   require_token("start of an output", config.decoder_start_token_id, tokenizer);

@@ -46,8 +46,8 @@ struct PairOptions {
 // Of tokens about, since text is cut and chosen before it is encoded: by what a few pieces of it take.
 class PairMaker {
  public:
-  // References: all must outlive this. Throws Error for languages that the model does not have, and for a start
-  // or an end of outputs that the tokenizer does not have.
+  // `tokenizer` and `source` must outlive this. Throws Error for languages that the model does not have, and for a
+  // start or an end of outputs that the tokenizer does not have.
   PairMaker(const EncoderDecoderConfig& config, const Tokenizer& tokenizer, const SourceText& source,
             PairOptions options);
   // Stretches of the documents, cut behind white space where there is any. Throws Error without a word.
@@ -58,7 +58,6 @@ class PairMaker {
  private:
   TextPair pair(const PairedLine& line) const;
 
-  const EncoderDecoderConfig& config_;
   const Tokenizer& tokenizer_;
   const SourceText& source_;
   PairOptions options_;
