@@ -26,6 +26,11 @@ constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the 
 constexpr int kShakeIterations = 60;
 constexpr int kShakes = 30;  // of a maximum with kinks, among many others nearby
 
+void add_note(const std::string& text, std::string& note) {
+  if (!note.empty()) note += "; ";
+  note += text;
+}
+
 }  // namespace
 
 bool is_network(const Model& model) { return !model.gate().linear() || !model.experts().linear(); }
@@ -166,18 +171,14 @@ void Ascent::climb(Candidate& candidate, const Prepared& prepared, Weights& weig
   candidate.parameters = model_->parameters();
   candidate.restart.objective = run.objective();
   candidate.restart.iterations += static_cast<int>(run.history.size());
-  candidate.restart.note = run.note;
-  if (run.rescues > 0) {
-    if (!candidate.restart.note.empty()) candidate.restart.note += "; ";
-    candidate.restart.note += fmt::format("{} times an expert was re-seeded from the worst-fitted rows", run.rescues);
-  }
+  std::string& note = candidate.restart.note;
+  note = run.note;
+  if (run.rescues > 0)
+    add_note(fmt::format("{} times an expert was re-seeded from the worst-fitted rows", run.rescues), note);
+  if (run.left_early) add_note("left early: it could not come near the best", note);
   candidate.history.insert(candidate.history.end(), run.history.begin(), run.history.end());
   candidate.converged = run.converged;
   candidate.left_early = run.left_early;
-  if (run.left_early) {
-    if (!candidate.restart.note.empty()) candidate.restart.note += "; ";
-    candidate.restart.note += "left early: it could not come near the best";
-  }
   candidate.monotone = candidate.monotone && run.monotone;
   candidate.starved = run.starved;
   judge(candidate);

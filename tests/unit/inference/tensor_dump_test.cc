@@ -7,6 +7,7 @@
 
 #include "models/encoder_decoder_folder.h"
 #include "support/error_message.h"
+#include "support/released_goldens.h"
 #include "support/tiny_models.h"
 
 namespace witan {
@@ -92,7 +93,7 @@ TEST(TensorDumpTest, LogitsAndChoicesAreTheModels) {
 }
 
 TEST(TensorDumpTest, AnEncoderDecoderHasBothSides) {
-  const auto folder = std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / "switch_transformers";
+  const auto folder = test::golden_checkpoint("switch_transformers");
   const auto model = load_encoder_decoder(folder);
   const std::vector<std::string> names = dump_names(model->config());
   Ids output(12, 7);  // more of the same token than the 8 that an expert serves

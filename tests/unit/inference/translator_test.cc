@@ -12,25 +12,14 @@
 #include "base/json.h"
 #include "models/encoder_decoder_folder.h"
 #include "support/error_message.h"
-#include "support/tiny_tokenizer.h"
+#include "support/released_goldens.h"
 
 namespace witan {
 namespace translator_test {
 
 using Ids = std::vector<std::int32_t>;
 
-const std::filesystem::path& folder() {
-  static const std::filesystem::path kFolder =
-      std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / "switch_transformers";
-  return kFolder;
-}
-
-// Knows the 256 tokens of the model.
-std::unique_ptr<Tokenizer> words() {
-  std::vector<std::string> names;
-  for (int i = 1; i < 256; ++i) names.push_back("w" + std::to_string(i));
-  return test::tokenizer_of(test::word_document(names));
-}
+std::filesystem::path folder() { return test::golden_checkpoint("switch_transformers"); }
 
 class TranslatorTest : public testing::Test {
  protected:
@@ -52,7 +41,7 @@ class TranslatorTest : public testing::Test {
   }
 
   std::unique_ptr<EncoderDecoder> model_ = load_encoder_decoder(folder());
-  std::unique_ptr<Tokenizer> tokenizer_ = words();
+  std::unique_ptr<Tokenizer> tokenizer_ = test::words_of_switch();
   Translator translator_{*model_, *tokenizer_};
   nlohmann::json expected_ = read_json_file(folder() / "expected.json");
   Ids source_ = expected_.at("encoder_prompts").at(0).get<Ids>();

@@ -12,6 +12,7 @@
 #include "inspection/inspection_json.h"
 #include "models/encoder_decoder_folder.h"
 #include "support/error_message.h"
+#include "support/released_goldens.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_models.h"
 #include "support/tiny_tokenizer.h"
@@ -82,23 +83,12 @@ TEST(InspectionTest, ATokenizerOfAnotherModelIsRefused) {
   EXPECT_NE(message.find("258 tokens, the model 40"), std::string::npos) << message;
 }
 
-// A released Switch, and words for its 256 tokens.
-const std::filesystem::path& switch_folder() {
-  static const std::filesystem::path kFolder =
-      std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / "switch_transformers";
-  return kFolder;
-}
-
-std::unique_ptr<Tokenizer> switch_words() {
-  std::vector<std::string> names;
-  for (int i = 1; i < 256; ++i) names.push_back("w" + std::to_string(i));
-  return test::tokenizer_of(test::word_document(names));
-}
+std::filesystem::path switch_folder() { return test::golden_checkpoint("switch_transformers"); }
 
 TEST(InspectPairsTest, BothStacksAreWatchedAndTheLossIsThatOfTheReference) {
   using Ids = std::vector<std::int32_t>;
   const auto model = load_encoder_decoder(switch_folder());
-  const auto tokenizer = switch_words();
+  const auto tokenizer = test::words_of_switch();
   const nlohmann::json expected = read_json_file(switch_folder() / "expected.json");
   PairedText text;
   text.domains = {"a", "b"};

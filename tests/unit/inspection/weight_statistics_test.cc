@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "inspection/spectral_norm.h"
 #include "models/encoder_decoder_folder.h"
+#include "support/released_goldens.h"
 #include "support/tiny_models.h"
 
 namespace witan {
@@ -187,7 +188,7 @@ TEST(WeightStatisticsTest, EveryMixtureOfADecoderIsLookedAt) {
 }
 
 TEST(WeightStatisticsTest, EveryMixtureOfAnEncoderDecoderIsLookedAt) {
-  const auto folder = std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / "switch_transformers";
+  const auto folder = test::golden_checkpoint("switch_transformers");
   const auto model = load_encoder_decoder(folder);
   const auto weights = weight_statistics(expert_banks(*model));
   std::size_t mixtures = 0;

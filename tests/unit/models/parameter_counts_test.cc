@@ -10,6 +10,7 @@
 #include "models/encoder_decoder_folder.h"
 #include "routers/table.h"
 #include "support/error_message.h"
+#include "support/released_goldens.h"
 #include "support/tiny_models.h"
 
 namespace witan {
@@ -57,8 +58,7 @@ TEST(ParameterCountsTest, AHugeModelIsCountedAndNotBuilt) {
 }
 
 TEST(ParameterCountsTest, OfEncoderDecodersAreThoseOfTheFiles) {
-  const std::filesystem::path folder =
-      std::filesystem::path(WITAN_TEST_DATA) / "golden" / "checkpoints" / "switch_transformers";
+  const std::filesystem::path folder = test::golden_checkpoint("switch_transformers");
   const SafetensorsReader reader(folder);
   std::int64_t stored = 0;
   std::int64_t unused_experts = 0;
@@ -97,8 +97,7 @@ TEST(ParameterCountsTest, OfEncoderDecodersHoldBiasesAndOwnHeads) {
 }
 
 TEST(ParameterCountsTest, LayersAndTheRestAreTheWholeEncoderDecoder) {
-  const EncoderDecoderConfig config = load_encoder_decoder_config(std::filesystem::path(WITAN_TEST_DATA) / "golden" /
-                                                                  "checkpoints" / "switch_transformers");
+  const EncoderDecoderConfig config = load_encoder_decoder_config(test::golden_checkpoint("switch_transformers"));
   std::int64_t sum = parameters_outside_layers(config);
   for (const auto& [stack, layer] : {std::pair{&config.encoder, encoder_layer_parameters(config)},
                                      std::pair{&config.decoder, decoder_layer_parameters(config)}}) {
