@@ -2,8 +2,7 @@
 #include "support/register_rate.h"
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "support/register_rate.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"

@@ -2,8 +2,7 @@
 #include "kernels/activation.h"
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/activation.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
@@ -178,6 +177,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/grain.h"
 
 namespace witan {
 namespace {
@@ -206,9 +206,6 @@ HWY_EXPORT(BackwardBlock);
 HWY_EXPORT(GatedBackwardBlock);
 
 namespace {
-
-// Elements per piece: some ten microseconds, well above the cost of waking a thread.
-constexpr std::int64_t kGrain = 1 << 14;
 
 // Calls body(first, count) on pieces of [0, n).
 template <class Body>

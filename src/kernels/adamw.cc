@@ -4,8 +4,7 @@
 #include <cstdint>
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/adamw.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
@@ -62,13 +61,12 @@ HWY_AFTER_NAMESPACE();
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(Update);
 
 namespace {
-
-constexpr std::int64_t kGrain = 16384;  // elements that pay for another thread
 
 AdamWFactors factors_of(const AdamWStep& step) {
   const double learning_rate = step.learning_rate;

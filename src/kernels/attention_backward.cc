@@ -5,8 +5,7 @@
 
 #include "kernels/attention_block.h"
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/attention_backward.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"

@@ -4,8 +4,7 @@
 
 #include "kernels/attention_block.h"
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/attention_direct.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"

@@ -8,8 +8,7 @@
 
 #include "base/error.h"
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/columns.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/contrib/math/math-inl.h"

@@ -5,8 +5,7 @@
 #include <cstdint>
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/cross_entropy.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/contrib/math/math-inl.h"
@@ -108,6 +107,7 @@ HWY_AFTER_NAMESPACE();
 #include "base/parallel.h"
 #include "base/pool.h"
 #include "kernels/gemm.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(ExpRow);
@@ -118,7 +118,7 @@ namespace {
 // Measured at D = 256, V = 4096: fewer rows make the gradient of the weight pass through memory more often than pays,
 // more rows push the logits out of the cache.
 constexpr std::int64_t kRowsOfAChunk = 256;
-constexpr std::int64_t kGrain = 8192;  // logits that pay for another thread
+constexpr std::int64_t kGrainLogits = 8192;
 
 Matrix rows_of(Matrix matrix, std::int64_t begin, std::int64_t rows) {
   return {matrix.row(begin), rows, matrix.cols, matrix.stride};
@@ -203,7 +203,7 @@ double cross_entropy(ConstMatrix hidden, ConstMatrix weight, std::span<const std
     const ConstMatrix inputs(hidden.row(begin * count), rows * count, hidden.cols, hidden.stride);
     const Matrix chunk(logits.data(), rows * count, weight.rows);
     gemm(Op::kPlain, Op::kTransposed, inputs, weight, 0.0F, chunk);
-    parallel_for(rows, kGrain / (weight.rows * count) + 1, [&](std::int64_t first, std::int64_t last) {
+    parallel_for(rows, row_grain(weight.rows * count, kGrainLogits), [&](std::int64_t first, std::int64_t last) {
       PooledVector<Component> components(static_cast<std::size_t>(count));
       for (std::int64_t r = first; r < last; ++r) {
         const std::int64_t t = begin + r;

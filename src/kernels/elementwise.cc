@@ -5,8 +5,7 @@
 #include <cstdint>
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/elementwise.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
@@ -58,6 +57,7 @@ HWY_AFTER_NAMESPACE();
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/pool.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(SumBlock);
@@ -65,8 +65,6 @@ HWY_EXPORT(SquaresBlock);
 
 namespace {
 
-// Below this many elements a second thread costs more to wake than it saves.
-constexpr std::int64_t kGrain = 16384;
 // Elements of one partial sum.
 constexpr std::int64_t kSumBlock = 4096;
 
@@ -76,8 +74,6 @@ void for_elements(std::size_t count, const Body& body) {
     for (std::int64_t i = begin; i < end; ++i) body(static_cast<std::size_t>(i));
   });
 }
-
-std::int64_t row_grain(std::int64_t cols) { return kGrain / std::max<std::int64_t>(cols, 1) + 1; }
 
 double blocked_sum(std::span<const float> x, double (*block_sum)(const float*, std::int64_t)) {
   const auto count = static_cast<std::int64_t>(x.size());

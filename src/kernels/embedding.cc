@@ -6,14 +6,12 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 namespace {
 
-constexpr std::int64_t kGrain = 16384;        // elements that pay for another thread
 constexpr std::int64_t kColumnsOfALine = 16;  // floats of a cache line: threads share none
-
-std::int64_t row_grain(std::int64_t cols) { return kGrain / std::max<std::int64_t>(cols, 1) + 1; }
 
 template <class T>
 void gather(MatrixView<const T> table, std::span<const std::int32_t> ids, Matrix y) {
@@ -41,7 +39,7 @@ void scatter_add_rows(ConstMatrix dy, std::span<const std::int32_t> ids, Matrix 
     });
   }
   const std::int64_t blocks = (dtable.cols + kColumnsOfALine - 1) / kColumnsOfALine;
-  const std::int64_t block_grain = kGrain / (kColumnsOfALine * std::max<std::int64_t>(dy.rows, 1)) + 1;
+  const std::int64_t block_grain = row_grain(kColumnsOfALine * dy.rows);
   parallel_for(blocks, block_grain, [&](std::int64_t first, std::int64_t last) {
     const std::int64_t begin = first * kColumnsOfALine;
     const std::int64_t end = std::min(dtable.cols, last * kColumnsOfALine);

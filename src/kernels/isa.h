@@ -9,6 +9,8 @@
 #error "include kernels/isa.h before Highway: it says which targets are compiled"
 #endif
 #define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_AVX3_DL)
+// What Highway compiles again for each of them: the file given to the compiler, be it one kernel's or several joined.
+#define HWY_TARGET_INCLUDE __BASE_FILE__
 
 #include <string_view>
 #include <vector>

@@ -3,8 +3,7 @@
 
 #include "base/index.h"
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/neuron_mixture.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"

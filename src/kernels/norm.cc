@@ -1,11 +1,10 @@
 // Normalisation of rows with Highway, and the loops over rows and threads.
 #include "kernels/norm.h"
 
-#include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/norm.cc"
 #include <cmath>
 
+#include "kernels/isa.h"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
@@ -250,6 +249,7 @@ HWY_AFTER_NAMESPACE();
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/pool.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(RmsNormRows);
@@ -257,14 +257,8 @@ HWY_EXPORT(LayerNormRows);
 HWY_EXPORT(NormBackwardRows);
 namespace {
 
-// Elements worth a thread.
-constexpr std::int64_t kGrainElements = 1 << 14;
 // Sums over rows are made of at most this many partial sums, whatever the number of threads.
 constexpr std::int64_t kMaxPieces = 64;
-
-std::int64_t row_grain(std::int64_t cols) {
-  return std::max<std::int64_t>(1, kGrainElements / std::max<std::int64_t>(cols, 1));
-}
 
 // Adds up the partial sums [pieces, width] in order.
 void add_up(const PooledVector<float>& sums, std::int64_t pieces, std::int64_t width, GradientRow out) {

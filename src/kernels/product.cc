@@ -5,8 +5,7 @@
 #include <bit>
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/product.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/cache_control.h"

@@ -2,8 +2,7 @@
 #include "kernels/rope.h"
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/rope.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
@@ -60,23 +59,17 @@ HWY_AFTER_NAMESPACE();
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(RopeRow);
-namespace {
-
-// Elements worth a thread.
-constexpr std::int64_t kGrainElements = 1 << 14;
-
-}  // namespace
 
 void rope(ConstMatrix x, std::int64_t head_dim, const float* cosines, const float* sines, const std::int32_t* positions,
           bool inverse, Matrix y, bool accumulate) {
   WITAN_ASSERT(head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0 && y.rows == x.rows && y.cols == x.cols);
   const std::int64_t half = head_dim / 2;
-  const std::int64_t grain = std::max<std::int64_t>(1, kGrainElements / std::max<std::int64_t>(x.cols, 1));
   const auto turn = WITAN_DISPATCH(RopeRow);
-  parallel_for(x.rows, grain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(x.rows, row_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       turn(x.row(r), x.cols, half, cosines + positions[r] * half, sines + positions[r] * half, inverse ? -1.0F : 1.0F,
            y.row(r), accumulate);

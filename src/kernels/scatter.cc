@@ -2,8 +2,7 @@
 #include "kernels/scatter.h"
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/scatter.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
@@ -56,17 +55,11 @@ HWY_AFTER_NAMESPACE();
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(AddScaled);
 HWY_EXPORT(Dot);
-
-namespace {
-
-// Rows per piece of a parallel loop, so that a piece moves at least some 64 KiB.
-std::int64_t row_grain(std::int64_t cols) { return std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, cols)); }
-
-}  // namespace
 
 RowEntries entries_by_row(std::span<const std::int32_t> row_indices, std::int64_t num_rows) {
   RowEntries rows;

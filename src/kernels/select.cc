@@ -7,8 +7,7 @@
 #include <limits>
 
 #include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/select.cc"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/highway.h"
@@ -164,6 +163,7 @@ HWY_AFTER_NAMESPACE();
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/pool.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(SelectRows);
@@ -171,7 +171,6 @@ HWY_EXPORT(FindBestTwo);
 
 namespace {
 
-constexpr std::int64_t kGrain = 16384;    // scores that pay for another thread
 constexpr std::int64_t kMostInLanes = 8;  // the longest list that is held in registers
 constexpr std::int64_t kNoRow = std::numeric_limits<std::int64_t>::max();
 
@@ -201,7 +200,7 @@ std::int64_t top_k(ConstMatrix scores, std::int64_t k, std::span<std::int32_t> i
   check(scores, k, indices, values);
   const auto select_rows = WITAN_DISPATCH(SelectRows);
   std::atomic<std::int64_t> first_nan{kNoRow};
-  parallel_for(scores.rows, kGrain / scores.cols + 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(scores.rows, row_grain(scores.cols), [&](std::int64_t begin, std::int64_t end) {
     std::int64_t done = begin;
     if (k <= kMostInLanes) {
       done += select_rows(scores.row(begin), end - begin, scores.cols, scores.stride, k, indices.data() + begin * k);

@@ -1,14 +1,13 @@
 // Softmax of rows with Highway.
 #include "kernels/softmax.h"
 
-#include "kernels/isa.h"
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/softmax.cc"
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 
+#include "kernels/isa.h"
+//
 #include "hwy/foreach_target.h"
 //
 #include "hwy/contrib/math/math-inl.h"
@@ -138,6 +137,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/grain.h"
 
 namespace witan::kernels {
 HWY_EXPORT(SoftmaxRow);
@@ -148,11 +148,9 @@ HWY_EXPORT(SoftmaxBackwardRow);
 namespace {
 
 // Elements worth a thread; an exponential costs about ten times a plain operation.
-constexpr std::int64_t kGrainElements = 1 << 12;
+constexpr std::int64_t kGrainExponentials = 1 << 12;
 
-std::int64_t row_grain(std::int64_t cols) {
-  return std::max<std::int64_t>(1, kGrainElements / std::max<std::int64_t>(cols, 1));
-}
+std::int64_t softmax_grain(std::int64_t cols) { return row_grain(cols, kGrainExponentials); }
 
 }  // namespace
 
@@ -160,7 +158,7 @@ void softmax(ConstMatrix x, Matrix y) {
   WITAN_ASSERT(y.rows == x.rows && y.cols == x.cols);
   if (x.cols == 0) return;
   const auto row = WITAN_DISPATCH(SoftmaxRow);
-  parallel_for(x.rows, row_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(x.rows, softmax_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const bool has_softmax = row(x.row(r), x.cols, y.row(r));
       WITAN_ASSERT(has_softmax && "a row of nothing but -inf");
@@ -171,14 +169,14 @@ void softmax(ConstMatrix x, Matrix y) {
 void softmax_backward(ConstMatrix dy, ConstMatrix y, Matrix dx, bool accumulate) {
   WITAN_ASSERT(y.rows == dy.rows && y.cols == dy.cols && dx.rows == dy.rows && dx.cols == dy.cols);
   const auto row = WITAN_DISPATCH(SoftmaxBackwardRow);
-  parallel_for(y.rows, row_grain(y.cols), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(y.rows, softmax_grain(y.cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) row(dy.row(r), y.row(r), y.cols, dx.row(r), accumulate);
   });
 }
 
 void log_sum_exp(ConstMatrix x, float* result) {
   const auto row = WITAN_DISPATCH(LogSumExpRow);
-  parallel_for(x.rows, row_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(x.rows, softmax_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) result[r] = row(x.row(r), x.cols);
   });
 }
@@ -186,7 +184,7 @@ void log_sum_exp(ConstMatrix x, float* result) {
 void log_sum_exp_backward(const float* dresult, ConstMatrix x, const float* result, Matrix dx, bool accumulate) {
   WITAN_ASSERT(dx.rows == x.rows && dx.cols == x.cols);
   const auto row = WITAN_DISPATCH(ExpRow);
-  parallel_for(x.rows, row_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(x.rows, softmax_grain(x.cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       // exp(-inf - -inf) would be NaN where nothing was summed.
       const bool empty = result[r] == -std::numeric_limits<float>::infinity();
@@ -197,7 +195,7 @@ void log_sum_exp_backward(const float* dresult, ConstMatrix x, const float* resu
 
 void row_entropy(ConstMatrix p, float* result) {
   const auto row = WITAN_DISPATCH(EntropyRow);
-  parallel_for(p.rows, row_grain(p.cols), [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(p.rows, softmax_grain(p.cols), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) result[r] = row(p.row(r), p.cols);
   });
 }
