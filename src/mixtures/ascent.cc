@@ -16,6 +16,10 @@ namespace witan::mixtures {
 namespace {
 
 constexpr int kFirstIterations = 25;  // of a move: the next ones are for those that may lead higher
+constexpr int kEmBeforeHaste = 25;
+constexpr int kHastySteps = 40;
+constexpr std::int64_t kHastyRows = 5'000;
+constexpr double kHastyWork = 1e6;  // rows times parameters squared
 constexpr double kMoveTolerance = 1e-7;
 constexpr double kPromising = 3.0;    // nats below a maximum, from where a move may still pass it
 constexpr double kBack = 0.05;        // nats from the maximum it began at, where a move has led back to it
@@ -57,7 +61,12 @@ Candidate Ascent::start(const Prepared& prepared, int number, int max_iterations
                                      model_->num_experts(), seed, number);
   model_->set_parameters(model_->initial_parameters());
   if (options_.training == "em") {
-    climb(candidate, prepared, weights, max_iterations, tolerance, goal);
+    if (hastens(prepared)) {
+      climb(candidate, prepared, weights, std::min(max_iterations, kEmBeforeHaste), tolerance);
+      hasten(candidate, prepared);
+    } else {
+      climb(candidate, prepared, weights, max_iterations, tolerance, goal);
+    }
     return candidate;
   }
   // Networks begin anywhere, linear parts with one M-step.
@@ -113,8 +122,14 @@ Candidate Ascent::leave(const Candidate& maximum, const Prepared& prepared, cons
   Weights weights = moved(weights_at(maximum, prepared), points, !options_.tree.empty(), random);
   Candidate there;
   there.restart.start = "moved";
-  climb(there, prepared, weights, kFirstIterations, kMoveTolerance, maximum.objective() - kPromising);
+  const bool haste = hastens(prepared);
+  climb(there, prepared, weights, haste ? kEmBeforeHaste : kFirstIterations, kMoveTolerance,
+        haste ? -std::numeric_limits<double>::infinity() : maximum.objective() - kPromising);
   const double gain = there.objective() - maximum.objective();
+  if (haste) {
+    if (std::fabs(gain) >= kBack) hasten(there, prepared);
+    return there;
+  }
   if (there.left_early || !there.sound() || there.converged || std::fabs(gain) < kBack) return there;
   climb(there, prepared, weights, kEmBeforeNewton, kToleranceBeforeNewton, maximum.objective());
   return there;
@@ -166,7 +181,7 @@ void Ascent::climb(Candidate& candidate, const Prepared& prepared, Weights& weig
   em.max_iterations = max_iterations;
   em.tolerance = tolerance;
   em.goal = goal;
-  em.least_mass = least_records_ * prepared.total_weight() / static_cast<double>(prepared.data().count());
+  em.least_mass = least_mass(prepared);
   const EmRun run = run_em(*model_, prepared.data(), *router_, em, weights);
   candidate.parameters = model_->parameters();
   candidate.restart.objective = run.objective();
@@ -181,6 +196,30 @@ void Ascent::climb(Candidate& candidate, const Prepared& prepared, Weights& weig
   candidate.left_early = run.left_early;
   candidate.monotone = candidate.monotone && run.monotone;
   candidate.starved = run.starved;
+  judge(candidate);
+}
+
+double Ascent::least_mass(const Prepared& prepared) const {
+  return least_records_ * prepared.total_weight() / static_cast<double>(prepared.data().count());
+}
+
+bool Ascent::hastens(const Prepared& prepared) const {
+  const auto parameters = static_cast<double>(model_->initial_parameters().size());
+  const std::int64_t rows = prepared.data().count();
+  return options_.training == "em" && model_->num_experts() > 1 && rows <= kHastyRows &&
+         static_cast<double>(rows) * parameters * parameters <= kHastyWork &&
+         no_polish_reason(*model_, options_).empty();
+}
+
+void Ascent::hasten(Candidate& candidate, const Prepared& prepared) {
+  if (!candidate.sound()) return;
+  const NewtonRun run = climb_by_newton(*model_, RowsInMemory(prepared.data()), kHastySteps);
+  candidate.parameters = model_->parameters();
+  candidate.restart.objective = run.objective;
+  candidate.restart.iterations += run.steps;
+  candidate.history.push_back(run.objective);
+  candidate.converged = run.converged;
+  candidate.starved = weights_at(candidate, prepared).colwise().sum().minCoeff() < least_mass(prepared);
   judge(candidate);
 }
 

@@ -41,6 +41,8 @@ class Ascent {
   Ascent(const FitOptions& options, const Frame& frame);
 
   bool smooth() const { return model_->experts().smooth(); }
+  // Whether runs on these rows are cheap to bring to a maximum by Newton's method.
+  bool hastens(const Prepared& prepared) const;
 
   // Start number `number`, so many iterations far; fewer when it turns out that it cannot reach `goal`.
   Candidate start(const Prepared& prepared, int number, int max_iterations, double tolerance,
@@ -62,6 +64,9 @@ class Ascent {
                        std::int64_t epochs);
   void climb(Candidate& candidate, const Prepared& prepared, Weights& weights, int max_iterations, double tolerance,
              double goal = -std::numeric_limits<double>::infinity());
+  // A few steps of Newton's method, which tell where a run leads that EM takes thousands of iterations for.
+  void hasten(Candidate& candidate, const Prepared& prepared);
+  double least_mass(const Prepared& prepared) const;
   void shake(Candidate& candidate, const Prepared& prepared);
   void judge(Candidate& candidate) const;
 

@@ -47,13 +47,15 @@ int restarts_for(std::int64_t rows, const FitOptions& options) {
 }
 
 // After the starts, moves away from the best maxima, until so many in a row led nowhere: with many experts, most starts
-// end at a maximum where all but one or two of them stand right. A move costs a third of a start.
-int moves_for(std::int64_t rows, const FitOptions& options) {
+// end at a maximum where all but one or two of them stand right. A move costs a third of a start, or as much as one
+// where it is followed to its end (`hasty`).
+int moves_for(std::int64_t rows, const FitOptions& options, bool hasty) {
   if (options.restarts > 0 || options.experts == 1 || options.training != "em" || options.router == "stochastic" ||
       rows > 20'000) {
     return 0;
   }
   if (rows > 2'000) return options.experts == 2 ? 20 : 40;
+  if (hasty && options.experts > 2) return std::clamp(static_cast<int>(60'000 / (rows + 1)), 80, 300);
   const int most = options.family == "gaussian" ? 240'000 : 160'000;
   return options.experts == 2 ? 40 : std::clamp(static_cast<int>(most / (rows + 1)), 120, 800);
 }
@@ -181,6 +183,18 @@ Candidate search(Team& team, const Prepared& prepared, std::vector<Candidate> ma
     if (!candidate.restart.finished) team.first().finish(candidate, prepared);
   }
   return *std::min_element(maxima.begin(), maxima.end(), ranks_before);
+}
+
+// Of sound runs at the same maximum as the first, the earliest start takes its place: rounding would choose otherwise,
+// and with it the order of the experts.
+void put_earliest_first(std::vector<Candidate>& ranked) {
+  if (!ranked.front().sound()) return;
+  auto earliest = ranked.begin();
+  for (auto other = ranked.begin(); other != ranked.end() && other->sound(); ++other) {
+    if (!same_maximum(other->objective(), ranked.front().objective())) break;
+    if (other->restart.number < earliest->restart.number) earliest = other;
+  }
+  std::rotate(ranked.begin(), earliest, earliest + 1);
 }
 
 // Sums over rows: joint and conditional log-likelihood, the largest terms, entropy; then sizes and members.
@@ -330,7 +344,7 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
   Team team(options, prepared.frame(), rows);
   const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options);
   const bool whole = wanted == 1 || rows <= kSubsampleAbove;
-  const int moves = moves_for(rows, options);
+  const int moves = moves_for(rows, options, team.first().hastens(prepared));
   std::vector<Candidate> candidates;
   const auto report = [&](int done, int total) {
     if (progress.run) progress.run(done, total, best_objective(candidates));
@@ -356,6 +370,7 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
     }
   }
   std::stable_sort(candidates.begin(), candidates.end(), ranks_before);
+  put_earliest_first(candidates);
   if (!whole) compare_on(prepared, team.first(), candidates);
   finish_best(team.first(), prepared, whole, candidates);
   std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {

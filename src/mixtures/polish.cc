@@ -15,8 +15,12 @@ namespace witan::mixtures {
 namespace {
 
 constexpr int kPolishHalvings = 30;
-constexpr double kMaxMove = 4.0;  // of one standardised parameter per step
+constexpr int kDoublings = 6;
+constexpr double kMaxMove = 4.0;  // of one standardised parameter, where doubling that does not lead on
 constexpr double kFlat = 1e-12;   // curvature below this share of the largest is none
+// Gains, as shares of 1 + |objective|: of what rounding leaves of a sum over rows, and of what tells maxima apart.
+constexpr double kPolishRounding = 1e-14;
+constexpr double kClose = 1e-9;
 
 class Objective {
  public:
@@ -81,6 +85,7 @@ class Objective {
 
 // Eigenvalues of the information over the parameters that are not held.
 struct Curvature {
+  Curvature() = default;
   explicit Curvature(const Objective& objective) {
     for (Eigen::Index i = 0; i < objective.held.size(); ++i) {
       if (!objective.held(i)) free.push_back(i);
@@ -113,58 +118,98 @@ struct Curvature {
   }
 };
 
-// Moves `at` along the step, halved until the objective rises. False when it does not.
+// Moves `at` along the step, halved until the objective rises. False when it does not. A step that had to be cut short
+// is doubled as long as that rises further: coefficients of experts and gates that are steps run away.
 bool climb(Objective& objective, Eigen::VectorXd step, Eigen::VectorXd& at) {
   const double largest = step.cwiseAbs().maxCoeff();
-  if (largest > kMaxMove) step *= kMaxMove / largest;
+  const bool cut = largest > kMaxMove;
+  if (cut) step *= kMaxMove / largest;
   for (int halving = 0; halving < kPolishHalvings; ++halving, step *= 0.5) {
     const Eigen::VectorXd candidate = objective.within_bounds(at + step);
-    if (!(objective.value(candidate) > objective.objective)) continue;
-    at = candidate;
+    double value = objective.value(candidate);
+    if (!(value > objective.objective)) continue;
+    Eigen::VectorXd best = candidate;
+    for (int doubling = 0; cut && halving == 0 && doubling < kDoublings; ++doubling) {
+      step *= 2.0;
+      const Eigen::VectorXd further = objective.within_bounds(at + step);
+      const double there = objective.value(further);
+      if (!(there > value)) break;
+      value = there;
+      best = further;
+    }
+    at = best;
     return true;
   }
   return false;
 }
 
-}  // namespace
-
-Certificate polish(Model& model, const RowSource& rows, int max_steps) {
-  Certificate certificate;
-  Eigen::VectorXd at = model.parameters();
-  WITAN_ASSERT(at.size() <= kMaxPolishedParameters);
-  Objective objective(model, rows);
-  objective.differentiate(at);
-  Curvature curvature(objective);
-  for (; certificate.newton_steps < max_steps; ++certificate.newton_steps) {
-    throw_if_interrupted();
-    const Eigen::VectorXd step = curvature.step(objective.gradient);
-    // Below rounding of the sum of all rows, nothing is left to gain; one more full step takes the gradient to
-    // rounding.
-    const double gain = 0.5 * step.dot(objective.gradient);
-    const bool last = gain < 1e-14 * (1.0 + std::fabs(objective.objective));
-    if (last) {
-      const bool saddle = curvature.smallest() < -1e-8 * std::max(1.0, curvature.largest());
-      const Eigen::VectorXd rising = curvature.rising_direction(at.size());
-      if (saddle && (climb(objective, rising, at) || climb(objective, -rising, at))) {
-        objective.differentiate(at);
-        curvature = Curvature(objective);
-        continue;
-      }
-      const double norm = objective.gradient.cwiseAbs().maxCoeff();
-      const Eigen::VectorXd before = at;
-      at = objective.within_bounds(at + step);
-      objective.differentiate(at);
-      if (!(objective.gradient.cwiseAbs().maxCoeff() < norm)) {
-        at = before;
-        objective.differentiate(at);
-      }
-      curvature = Curvature(objective);
-      break;
-    }
-    if (!climb(objective, step, at)) break;
+// Where Newton's method stands.
+struct Newton {
+  Newton(Model& model, const RowSource& rows) : at(model.parameters()), objective(model, rows) {
+    WITAN_ASSERT(at.size() <= kMaxPolishedParameters);
     objective.differentiate(at);
     curvature = Curvature(objective);
   }
+  void differentiate() {
+    objective.differentiate(at);
+    curvature = Curvature(objective);
+  }
+  Eigen::VectorXd step() const { return curvature.step(objective.gradient); }
+
+  // Until a step promises less than this share of 1 + |objective|, and none leads off a saddle: true. False when steps
+  // ran out or rounding hides what is left to gain.
+  bool arrive(int max_steps, double share) {
+    for (; steps < max_steps; ++steps) {
+      throw_if_interrupted();
+      const Eigen::VectorXd next = step();
+      if (0.5 * next.dot(objective.gradient) < share * (1.0 + std::fabs(objective.objective))) {
+        const bool saddle = curvature.smallest() < -1e-8 * std::max(1.0, curvature.largest());
+        const Eigen::VectorXd rising = curvature.rising_direction(at.size());
+        if (!saddle || !(climb(objective, rising, at) || climb(objective, -rising, at))) return true;
+      } else if (!climb(objective, next, at)) {
+        return false;
+      }
+      differentiate();
+    }
+    return false;
+  }
+
+  Eigen::VectorXd at;
+  Objective objective;
+  Curvature curvature;
+  int steps = 0;
+};
+
+}  // namespace
+
+NewtonRun climb_by_newton(Model& model, const RowSource& rows, int max_steps) {
+  Newton newton(model, rows);
+  NewtonRun run;
+  run.converged = newton.arrive(max_steps, kClose);
+  run.steps = newton.steps;
+  run.objective = newton.objective.objective;
+  model.set_parameters(newton.at);
+  return run;
+}
+
+Certificate polish(Model& model, const RowSource& rows, int max_steps) {
+  Certificate certificate;
+  Newton newton(model, rows);
+  Objective& objective = newton.objective;
+  // Below rounding of the sum of all rows, nothing is left to gain; one more full step takes the gradient to rounding.
+  if (newton.arrive(max_steps, kPolishRounding)) {
+    const double norm = objective.gradient.cwiseAbs().maxCoeff();
+    const Eigen::VectorXd before = newton.at;
+    newton.at = objective.within_bounds(newton.at + newton.step());
+    newton.differentiate();
+    if (!(objective.gradient.cwiseAbs().maxCoeff() < norm)) {
+      newton.at = before;
+      newton.differentiate();
+    }
+  }
+  certificate.newton_steps = newton.steps;
+  const Eigen::VectorXd& at = newton.at;
+  const Curvature& curvature = newton.curvature;
   model.set_parameters(at);
   certificate.gradient_norm = objective.gradient.size() == 0 ? 0.0 : objective.gradient.cwiseAbs().maxCoeff();
   certificate.smallest_eigenvalue = curvature.smallest();

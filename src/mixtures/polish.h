@@ -25,6 +25,15 @@ struct Certificate {
   Eigen::MatrixXd covariance;
 };
 
+struct NewtonRun {
+  double objective = 0.0;
+  int steps = 0;
+  bool converged = false;  // nothing is left to gain that could tell this maximum from others
+};
+
+// Climbs from the model's parameters, never ends lower, and proves nothing: for runs of which only the best are
+// polished. Where EM crosses plateaus in thousands of iterations, a few steps tell where a run leads.
+NewtonRun climb_by_newton(Model& model, const RowSource& rows, int max_steps);
 // Climbs from the model's parameters and never ends lower. At a saddle it leaves along the direction that rises.
 Certificate polish(Model& model, const RowSource& rows, int max_steps);
 
