@@ -9,6 +9,7 @@
 
 #include "mixtures/coefficients.h"
 #include "mixtures/fit.h"
+#include "witan/terminal_text.h"
 
 namespace witan::cli {
 namespace {
@@ -28,19 +29,35 @@ std::string criterion(double value) {
 }
 std::string z_text(double z) { return std::fabs(z) < 1e5 ? fmt::format("{:.2f}", z) : fmt::format("{:.1e}", z); }
 
+// Names of columns and categories may hold anything, and a line of a table is one line.
+std::string one_line(const std::string& name) {
+  std::string text;
+  for (const char c : visible_controls(name)) {
+    if (c == '\n' || c == '\t') {
+      text += c == '\n' ? "\\n" : "\\t";
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
 std::string coefficient_table(const mixtures::Fit& fit) {
   const std::vector<mixtures::Coefficient> table = mixtures::coefficients(fit);
+  std::vector<std::string> terms;
   std::size_t width = 4;
-  for (const mixtures::Coefficient& c : table)
-    width = std::max(width, c.term.size() + (c.target.empty() ? 0 : c.target.size() + 2));
+  for (const mixtures::Coefficient& c : table) {
+    terms.push_back(one_line(c.target.empty() ? c.term : c.target + ": " + c.term));
+    width = std::max(width, terms.back().size());
+  }
   std::string text = fmt::format("\n{:<10} {:<{}} {:>12} {:>12} {:>8} {:>9}\n", "part", "term", width, "estimate",
                                  "std. error", "z", "p");
   std::set<std::string> reasons;
+  auto term = terms.begin();
   for (const mixtures::Coefficient& c : table) {
-    const std::string term = c.target.empty() ? c.term : c.target + ": " + c.term;
     const std::optional<double> z = c.z();
     const std::optional<double> p = c.p_value();
-    text += fmt::format("{:<10} {:<{}} {:>12.6g} {:>12} {:>8} {:>9}\n", c.part, term, width, c.estimate,
+    text += fmt::format("{:<10} {:<{}} {:>12.6g} {:>12} {:>8} {:>9}\n", c.part, *term++, width, c.estimate,
                         cell(c.standard_error, "NA"), z ? z_text(*z) : "", p ? fmt::format("{:.2g}", *p) : "");
     if (!c.standard_error) reasons.insert(c.reason);
   }
@@ -79,15 +96,18 @@ std::string fit_table(const mixtures::Fit& fit) {
   text += "\n" + coefficient_table(fit) + restart_table(fit) + "\n";
   const mixtures::Certificate& certificate = fit.certificate;
   if (certificate.maximum) {
+    const bool drawn = fit.options.router == "stochastic";
+    const char* const steps = drawn          ? "reached by Newton's method from the best of the drawn steps"
+                              : fit.monotone ? "every step rose"
+                                             : "NOT every step rose";
     text += fmt::format("certificate: a maximum: gradient {:.2g}, smallest curvature {:.3g}, {}\n",
-                        certificate.gradient_norm, certificate.smallest_eigenvalue,
-                        fit.monotone ? "every step rose" : "NOT every step rose");
+                        certificate.gradient_norm, certificate.smallest_eigenvalue, steps);
   } else {
     text += fmt::format("certificate: none: {}{}\n", certificate.reason,
                         fit.converged ? "; EM converged" : "; EM did NOT converge");
   }
   if (fit.degenerate) text += fmt::format("DEGENERATE: {}\n", fit.degenerate_reason);
-  for (const std::string& note : fit.notes) text += fmt::format("note: {}\n", note);
+  for (const std::string& note : fit.notes) text += fmt::format("note: {}\n", one_line(note));
   return text;
 }
 

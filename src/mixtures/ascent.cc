@@ -15,11 +15,10 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kFirstIterations = 25;  // of a move: the next ones are for those that may lead higher
-constexpr int kEmBeforeHaste = 25;
+constexpr int kFirstIterations = 25;  // then Newton's method follows on small tables; else only what may lead higher
 constexpr int kHastySteps = 40;
 constexpr std::int64_t kHastyRows = 5'000;
-constexpr double kHastyWork = 1e6;  // rows times parameters squared
+constexpr double kHastyWork = 3e6;  // rows times parameters squared
 constexpr double kMoveTolerance = 1e-7;
 constexpr double kPromising = 3.0;    // nats below a maximum, from where a move may still pass it
 constexpr double kBack = 0.05;        // nats from the maximum it began at, where a move has led back to it
@@ -28,6 +27,7 @@ constexpr double kToleranceBeforeNewton = 1e-7;
 constexpr int kFinalNewtonSteps = 100;
 constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the same maximum
 constexpr int kShakeIterations = 60;
+const char* const kLeftEarly = "left early: it could not come near the best";
 constexpr int kShakes = 30;  // of a maximum with kinks, among many others nearby
 
 void add_note(const std::string& text, std::string& note) {
@@ -62,8 +62,8 @@ Candidate Ascent::start(const Prepared& prepared, int number, int max_iterations
   model_->set_parameters(model_->initial_parameters());
   if (options_.training == "em") {
     if (hastens(prepared)) {
-      climb(candidate, prepared, weights, std::min(max_iterations, kEmBeforeHaste), tolerance);
-      hasten(candidate, prepared);
+      climb(candidate, prepared, weights, std::min(max_iterations, kFirstIterations), tolerance);
+      hasten(candidate, prepared, goal);
     } else {
       climb(candidate, prepared, weights, max_iterations, tolerance, goal);
     }
@@ -123,15 +123,14 @@ Candidate Ascent::leave(const Candidate& maximum, const Prepared& prepared, cons
   Candidate there;
   there.restart.start = "moved";
   const bool haste = hastens(prepared);
-  climb(there, prepared, weights, haste ? kEmBeforeHaste : kFirstIterations, kMoveTolerance,
+  climb(there, prepared, weights, kFirstIterations, kMoveTolerance,
         haste ? -std::numeric_limits<double>::infinity() : maximum.objective() - kPromising);
-  const double gain = there.objective() - maximum.objective();
+  if (std::fabs(there.objective() - maximum.objective()) < kBack) return there;
   if (haste) {
-    if (std::fabs(gain) >= kBack) hasten(there, prepared);
-    return there;
+    hasten(there, prepared, maximum.objective());
+  } else if (there.sound() && !there.left_early && !there.converged) {
+    climb(there, prepared, weights, kEmBeforeNewton, kToleranceBeforeNewton, maximum.objective());
   }
-  if (there.left_early || !there.sound() || there.converged || std::fabs(gain) < kBack) return there;
-  climb(there, prepared, weights, kEmBeforeNewton, kToleranceBeforeNewton, maximum.objective());
   return there;
 }
 
@@ -190,7 +189,7 @@ void Ascent::climb(Candidate& candidate, const Prepared& prepared, Weights& weig
   note = run.note;
   if (run.rescues > 0)
     add_note(fmt::format("{} times an expert was re-seeded from the worst-fitted rows", run.rescues), note);
-  if (run.left_early) add_note("left early: it could not come near the best", note);
+  if (run.left_early) add_note(kLeftEarly, note);
   candidate.history.insert(candidate.history.end(), run.history.begin(), run.history.end());
   candidate.converged = run.converged;
   candidate.left_early = run.left_early;
@@ -204,21 +203,25 @@ double Ascent::least_mass(const Prepared& prepared) const {
 }
 
 bool Ascent::hastens(const Prepared& prepared) const {
-  const auto parameters = static_cast<double>(model_->initial_parameters().size());
+  const auto parameters = static_cast<double>(num_parameters());
   const std::int64_t rows = prepared.data().count();
-  return options_.training == "em" && model_->num_experts() > 1 && rows <= kHastyRows &&
+  // With Gaussian gates EM seldom rests, and their Hessians take long.
+  return options_.training == "em" && options_.router == "posterior" && model_->num_experts() > 1 &&
+         rows <= kHastyRows && !model_->gate().joint() &&
          static_cast<double>(rows) * parameters * parameters <= kHastyWork &&
          no_polish_reason(*model_, options_).empty();
 }
 
-void Ascent::hasten(Candidate& candidate, const Prepared& prepared) {
+void Ascent::hasten(Candidate& candidate, const Prepared& prepared, double goal) {
   if (!candidate.sound()) return;
-  const NewtonRun run = climb_by_newton(*model_, RowsInMemory(prepared.data()), kHastySteps);
+  const NewtonRun run = climb_by_newton(*model_, RowsInMemory(prepared.data()), kHastySteps, goal);
   candidate.parameters = model_->parameters();
   candidate.restart.objective = run.objective;
   candidate.restart.iterations += run.steps;
   candidate.history.push_back(run.objective);
   candidate.converged = run.converged;
+  candidate.left_early = run.left_early;
+  if (run.left_early) add_note(kLeftEarly, candidate.restart.note);
   candidate.starved = weights_at(candidate, prepared).colwise().sum().minCoeff() < least_mass(prepared);
   judge(candidate);
 }

@@ -41,6 +41,7 @@ class Ascent {
   Ascent(const FitOptions& options, const Frame& frame);
 
   bool smooth() const { return model_->experts().smooth(); }
+  Eigen::Index num_parameters() const { return model_->initial_parameters().size(); }
   // Whether runs on these rows are cheap to bring to a maximum by Newton's method.
   bool hastens(const Prepared& prepared) const;
 
@@ -64,8 +65,9 @@ class Ascent {
                        std::int64_t epochs);
   void climb(Candidate& candidate, const Prepared& prepared, Weights& weights, int max_iterations, double tolerance,
              double goal = -std::numeric_limits<double>::infinity());
-  // A few steps of Newton's method, which tell where a run leads that EM takes thousands of iterations for.
-  void hasten(Candidate& candidate, const Prepared& prepared);
+  // A few steps of Newton's method, which tell where a run leads that EM takes thousands of iterations for; fewer when
+  // that is below `goal`.
+  void hasten(Candidate& candidate, const Prepared& prepared, double goal);
   double least_mass(const Prepared& prepared) const;
   void shake(Candidate& candidate, const Prepared& prepared);
   void judge(Candidate& candidate) const;

@@ -2,6 +2,7 @@
 #include "mixtures/derivatives.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "kernels/columns.h"
@@ -13,6 +14,9 @@ namespace {
 enum class Second { kNone, kHessian, kScores };
 
 constexpr std::int64_t kPiece = 128;  // rows whose pair weights stay in the cache
+// Rows between columns that are written row by row: a power of two would send all of a row to the same few cache lines.
+constexpr Eigen::Index kColumnStride = kPiece + 8;
+constexpr double kNoShare = 1e-20;  // of a row: what an expert with less adds is below rounding
 
 // A head of either part, and where its coefficients stand among all parameters.
 struct GlobalHead {
@@ -39,18 +43,33 @@ struct ExpertTerm {
   std::vector<int> heads;
 };
 
+// Derivatives of one row in the values of all heads, the second ones packed: pairs a <= b, row by row.
 class RowDerivatives {
  public:
-  RowDerivatives(const Model& model, const Data& data, std::size_t heads) : heads_(static_cast<Eigen::Index>(heads)) {
+  RowDerivatives(const Model& model, const Data& data, std::size_t heads) : heads_(heads) {
     const auto of_gate = static_cast<int>(model.gate().heads().size());
     for (int k = 0; k < model.num_experts(); ++k) {
       terms_.push_back({term(model.gate(), data.gate_rows, k, 0), term(model.experts(), data.expert_rows, k, of_gate)});
+      std::vector<int> all;
+      for (const ExpertTerm& t : terms_.back()) all.insert(all.end(), t.heads.begin(), t.heads.end());
+      std::vector<std::size_t> pairs;
+      for (const int a : all) {
+        for (const int b : all) pairs.push_back(pair_of(std::min(a, b), std::max(a, b)));
+      }
+      all_heads_.push_back(std::move(all));
+      pairs_.push_back(std::move(pairs));
     }
-    gradient_.resize(heads_);
-    hessian_.resize(heads_, heads_);
+    gradient_.resize(static_cast<Eigen::Index>(heads));
+    hessian_.resize(static_cast<Eigen::Index>(heads * (heads + 1) / 2));
+    std::size_t most = 0;
+    for (const std::vector<int>& all : all_heads_) most = std::max(most, all.size());
+    values_.resize(most);
+    local_gradient_.resize(most);
+    local_hessian_.resize(most * most);
+    targets_.resize(std::max(data.gate_rows.targets.size(), data.expert_rows.targets.size()));
   }
 
-  // values [heads] of one row; posterior(k) by function. Fills gradient() and, in its upper triangle, hessian().
+  // values [heads] of one row; posterior(k) by function. Fills gradient() and hessian().
   template <class Posterior>
   void compute(std::int64_t row, const double* values, const Posterior& posterior, Second second) {
     const bool with_hessian = second == Second::kHessian;
@@ -58,28 +77,34 @@ class RowDerivatives {
     if (with_hessian) hessian_.setZero();
     for (std::size_t k = 0; k < terms_.size(); ++k) {
       const double h = posterior(k);
-      if (h == 0.0) continue;
-      indices_.clear();
-      local_gradient_.clear();
-      for (const ExpertTerm& t : terms_[k]) add_term(t, static_cast<int>(k), row, values, h, with_hessian);
-      for (std::size_t a = 0; a < indices_.size(); ++a) {
-        gradient_(indices_[a]) += h * local_gradient_[a];
+      if (h < kNoShare) continue;
+      std::size_t first = 0;
+      for (const ExpertTerm& t : terms_[k]) {
+        add_term(t, k, first, row, values, h, with_hessian);
+        first += t.heads.size();
+      }
+      const std::vector<int>& heads = all_heads_[k];
+      const std::size_t m = heads.size();
+      for (std::size_t a = 0; a < m; ++a) {
+        const double weighted = h * local_gradient_[a];
+        gradient_(heads[a]) += weighted;
         if (!with_hessian) continue;
-        for (std::size_t b = 0; b < indices_.size(); ++b) {
-          if (indices_[a] <= indices_[b])
-            hessian_(indices_[a], indices_[b]) += h * local_gradient_[a] * local_gradient_[b];
-        }
+        for (std::size_t b = a; b < m; ++b) add(pairs_[k][a * m + b], weighted * local_gradient_[b]);
       }
     }
-    if (second == Second::kScores) hessian_ = gradient_ * gradient_.transpose();
-    if (!with_hessian) return;
-    for (Eigen::Index a = 0; a < heads_; ++a) {
-      for (Eigen::Index b = a; b < heads_; ++b) hessian_(a, b) -= gradient_(a) * gradient_(b);
+    if (second == Second::kNone) return;
+    if (second == Second::kScores) hessian_.setZero();
+    const double sign = with_hessian ? -1.0 : 1.0;
+    Eigen::Index pair = 0;
+    const auto size = static_cast<Eigen::Index>(heads_);
+    for (Eigen::Index a = 0; a < size; ++a) {
+      hessian_.segment(pair, size - a) += sign * gradient_(a) * gradient_.tail(size - a);
+      pair += size - a;
     }
   }
 
   const Eigen::VectorXd& gradient() const { return gradient_; }
-  const Eigen::MatrixXd& hessian() const { return hessian_; }
+  const Eigen::VectorXd& hessian() const { return hessian_; }
 
  private:
   static ExpertTerm term(const Part& part, const Rows& rows, int expert, int offset) {
@@ -87,37 +112,40 @@ class RowDerivatives {
     for (const int head : part.heads_of(expert)) result.heads.push_back(offset + head);
     return result;
   }
+  std::size_t pair_of(int a, int b) const {  // a <= b
+    const auto first = static_cast<std::size_t>(a);
+    return first * heads_ - first * (first + 1) / 2 + static_cast<std::size_t>(b);
+  }
+  void add(std::size_t pair, double value) { hessian_(static_cast<Eigen::Index>(pair)) += value; }
 
-  void add_term(const ExpertTerm& t, int expert, std::int64_t row, const double* values, double h, bool with_hessian) {
+  // Adds a part's own second derivatives; its first ones go to local_gradient_ from `first` on.
+  void add_term(const ExpertTerm& t, std::size_t expert, std::size_t first, std::int64_t row, const double* values,
+                double h, bool with_hessian) {
     const std::size_t m = t.heads.size();
     if (m == 0) return;
-    values_.resize(m);
-    gradient_of_term_.resize(m);
-    hessian_of_term_.resize(m * m);
-    targets_.clear();
-    for (const Column column : t.rows->targets) targets_.push_back(column == nullptr ? 1.0 : column[row]);
     for (std::size_t i = 0; i < m; ++i) values_[i] = values[t.heads[i]];
-    t.part->derivatives(expert, values_.data(), targets_.data(), gradient_of_term_.data(), hessian_of_term_.data());
+    for (std::size_t d = 0; d < t.rows->targets.size(); ++d)
+      targets_[d] = t.rows->targets[d] == nullptr ? 1.0 : t.rows->targets[d][row];
+    t.part->derivatives(static_cast<int>(expert), values_.data(), targets_.data(), local_gradient_.data() + first,
+                        local_hessian_.data());
+    if (!with_hessian) return;
+    const std::size_t all = all_heads_[expert].size();
     for (std::size_t a = 0; a < m; ++a) {
-      indices_.push_back(t.heads[a]);
-      local_gradient_.push_back(gradient_of_term_[a]);
-      if (!with_hessian) continue;
-      for (std::size_t b = 0; b < m; ++b) {
-        if (t.heads[a] <= t.heads[b]) hessian_(t.heads[a], t.heads[b]) += h * hessian_of_term_[a * m + b];
-      }
+      for (std::size_t b = a; b < m; ++b)
+        add(pairs_[expert][(first + a) * all + first + b], h * local_hessian_[a * m + b]);
     }
   }
 
-  Eigen::Index heads_;
-  std::vector<std::vector<ExpertTerm>> terms_;
+  std::size_t heads_;
+  std::vector<std::array<ExpertTerm, 2>> terms_;
+  std::vector<std::vector<int>> all_heads_;      // of each expert: those of its gate, then its own
+  std::vector<std::vector<std::size_t>> pairs_;  // of each expert's heads [m, m]: where they stand in hessian_
   Eigen::VectorXd gradient_;
-  Eigen::MatrixXd hessian_;
+  Eigen::VectorXd hessian_;
   std::vector<double> values_;
   std::vector<double> targets_;
-  std::vector<double> gradient_of_term_;
-  std::vector<double> hessian_of_term_;
-  std::vector<int> indices_;
   std::vector<double> local_gradient_;
+  std::vector<double> local_hessian_;
 };
 
 Columns head_columns(const GlobalHead& head, std::int64_t begin) {
@@ -146,9 +174,9 @@ void add_piece(const Model& model, const Data& data, const Router& router, const
   }
 
   const Columns case_weights = block_of({data.weights}, begin);
-  Eigen::MatrixXd gradients(count, num_heads);
+  Eigen::MatrixXd gradients(kColumnStride, num_heads);
   const Eigen::Index pairs = with_hessian ? num_heads * (num_heads + 1) / 2 : 0;
-  Eigen::MatrixXd curvatures(count, pairs);
+  Eigen::MatrixXd curvatures(kColumnStride, pairs);
   RowDerivatives row(model, data, heads.size());
   for (std::int64_t i = 0; i < count; ++i) {
     const double c = case_weights[0][i];
@@ -157,10 +185,7 @@ void add_piece(const Model& model, const Data& data, const Router& router, const
         begin + i, values.col(i).data(), [&](std::size_t k) { return columns[k][i]; }, second);
     gradients.row(i) = c * row.gradient().transpose();
     if (!with_hessian) continue;
-    Eigen::Index pair = 0;
-    for (Eigen::Index a = 0; a < num_heads; ++a) {
-      for (Eigen::Index b = a; b < num_heads; ++b) curvatures(i, pair++) = c * row.hessian()(a, b);
-    }
+    curvatures.row(i) = c * row.hessian().transpose();
   }
 
   double* gradient = sums + 1;

@@ -35,27 +35,27 @@ constexpr std::size_t kMaxima = 4;       // that moves begin at
 constexpr double kNeighbour = 0.05;      // nats between maxima that are one to moves, which end before they arrive
 
 // Starts are cheap on few rows, and with more experts fewer of them lead to the highest maximum.
-int restarts_for(std::int64_t rows, const FitOptions& options) {
+int restarts_for(std::int64_t rows, const FitOptions& options, bool hasty) {
   if (has_networks(options)) return kNetworkStarts;
   if (options.experts == 1) return 1;
   const bool few = options.experts == 2;
   if (rows > 20'000) return 15;
   if (rows > 2'000) return few ? 25 : 40;
   // Families without a closed M-step take several times as long.
-  const int most = options.family == "gaussian" ? 120'000 : 30'000;
+  const int most = options.family == "gaussian" && !hasty ? 120'000 : 30'000;
   return few ? 60 : std::clamp(static_cast<int>(most / (rows + 1)), 60, 150);
 }
 
 // After the starts, moves away from the best maxima, until so many in a row led nowhere: with many experts, most starts
-// end at a maximum where all but one or two of them stand right. A move costs a third of a start, or as much as one
-// where it is followed to its end (`hasty`).
-int moves_for(std::int64_t rows, const FitOptions& options, bool hasty) {
+// end at a maximum where all but one or two of them stand right. A move costs a third of a start; where every run is
+// followed to where it leads (`hasty`), as much as one, and fewer of either are needed.
+int moves_for(std::int64_t rows, const FitOptions& options, bool hasty, Eigen::Index parameters) {
   if (options.restarts > 0 || options.experts == 1 || options.training != "em" || options.router == "stochastic" ||
       rows > 20'000) {
     return 0;
   }
   if (rows > 2'000) return options.experts == 2 ? 20 : 40;
-  if (hasty && options.experts > 2) return std::clamp(static_cast<int>(60'000 / (rows + 1)), 80, 300);
+  if (hasty && options.experts > 2) return std::clamp(static_cast<int>(1'500'000 / (rows * parameters + 1)), 48, 240);
   const int most = options.family == "gaussian" ? 240'000 : 160'000;
   return options.experts == 2 ? 40 : std::clamp(static_cast<int>(most / (rows + 1)), 120, 800);
 }
@@ -159,7 +159,8 @@ Candidate search(Team& team, const Prepared& prepared, std::vector<Candidate> ma
                  const std::function<void(int done, int left)>& report) {
   const Eigen::MatrixXd points = start_points(prepared.data(), prepared.frame().target_kind);
   int last_gain = 0;
-  for (int done = 0; done - last_gain < patience && done < kMostPatience * patience;) {
+  int done = 0;
+  while (done - last_gain < patience && done < kMostPatience * patience) {
     report(done, patience - (done - last_gain));
     const auto from = [&](int number) {
       return number % 2 == 0 ? std::size_t{0} : static_cast<std::size_t>(number / 2) % maxima.size();
@@ -179,6 +180,7 @@ Candidate search(Team& team, const Prepared& prepared, std::vector<Candidate> ma
     if (!higher.empty()) last_gain = done;
     for (Candidate& there : higher) remember(maxima, std::move(there));
   }
+  report(done, 0);
   for (Candidate& candidate : maxima) {
     if (!candidate.restart.finished) team.first().finish(candidate, prepared);
   }
@@ -282,7 +284,8 @@ std::string starved_reason(double least) {
 std::string no_polish_reason(const Model& model, const FitOptions& options) {
   if (is_network(model)) return "networks: no Hessian";
   if (!options.polish) return "not asked for";
-  if (options.router != "posterior") return "the router is not the exact posterior";
+  // The stochastic router draws to climb the likelihood, the hard one climbs something else.
+  if (options.router == "hard") return "the router is not the exact posterior";
   if (!model.experts().smooth()) return "the density has kinks: the gradient need not vanish at the maximum";
   if (options.sigma_convention != "ml") return "sigma_convention=unbiased does not maximise the likelihood";
   const Eigen::Index parameters = model.initial_parameters().size();
@@ -342,9 +345,10 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
   options.validate();
   const std::int64_t rows = prepared.data().count();
   Team team(options, prepared.frame(), rows);
-  const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options);
+  const bool hasty = team.first().hastens(prepared);
+  const int wanted = options.restarts > 0 ? static_cast<int>(options.restarts) : restarts_for(rows, options, hasty);
   const bool whole = wanted == 1 || rows <= kSubsampleAbove;
-  const int moves = moves_for(rows, options, team.first().hastens(prepared));
+  const int moves = moves_for(rows, options, hasty, team.first().num_parameters());
   std::vector<Candidate> candidates;
   const auto report = [&](int done, int total) {
     if (progress.run) progress.run(done, total, best_objective(candidates));
@@ -385,7 +389,7 @@ Fit fit_mixture(const Prepared& prepared, FitOptions options, const FitProgress&
     }
     Candidate highest = search(team, prepared, std::move(maxima), moves, [&](int moved, int left) {
       done = wanted + moved;
-      report(done, done + left);
+      if (left > 0) report(done, done + left);  // the end is told below
     });
     if (ranks_before(highest, candidates.front())) {  // a higher one may have degenerated while it was finished
       highest.restart.number = wanted;

@@ -51,6 +51,15 @@ GammaExperts::GammaExperts(int experts, int inputs, double variance_floor) : inp
     const int shape = add_head(false, 1, std::log(kSmallestShape), -std::log(variance_floor));
     add_expert({mean, shape});
   }
+  normalizers_.resize(static_cast<std::size_t>(experts));
+}
+
+void GammaExperts::set_parameters(const Eigen::VectorXd& parameters) {
+  Experts::set_parameters(parameters);
+  for (int k = 0; k < num_experts(); ++k) {
+    const double theta = *log_shape(k);
+    normalizers_[static_cast<std::size_t>(k)] = {theta, gamma_normalizer(std::exp(theta))};
+  }
 }
 
 void GammaExperts::log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
@@ -135,15 +144,16 @@ void GammaExperts::fit_shape(int expert, const Rows& rows, const double* weights
   }
 }
 
-void GammaExperts::derivatives(int /*expert*/, const double* values, const double* targets, double* gradient,
+void GammaExperts::derivatives(int expert, const double* values, const double* targets, double* gradient,
                                double* hessian) const {
   const double a = std::exp(values[1]);
   const double u = safe_log(targets[0]) - values[0];
   const double over = std::expm1(u);
-  const std::array<double, 3> c = gamma_normalizer(a);
+  const Normalizer& known = normalizers_[static_cast<std::size_t>(expert)];
+  const std::array<double, 3> c = known.log_shape == values[1] ? known.value : gamma_normalizer(a);
   gradient[0] = a * over;
   gradient[1] = a * (c[1] - (over - u));
-  hessian[0] = -a * std::exp(u);
+  hessian[0] = -a * (over + 1.0);
   hessian[1] = hessian[2] = a * over;
   hessian[3] = gradient[1] + a * a * c[2];
 }

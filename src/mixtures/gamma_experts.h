@@ -2,6 +2,8 @@
 // chapter 8): log f = a log a - log Gamma(a) - a log mu + (a - 1) log y - a y / mu.
 #pragma once
 
+#include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@ class GammaExperts : public Experts {
   // `variance_floor` bounds 1 / a, the variance as a share of the squared mean.
   GammaExperts(int experts, int inputs, double variance_floor);
 
+  void set_parameters(const Eigen::VectorXd& parameters) override;
   void log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
                    std::span<double* const> out) const override;
   // Coefficients by iteratively reweighted least squares (whose weights with this link are the responsibilities
@@ -35,11 +38,17 @@ class GammaExperts : public Experts {
   double mean_difference(int one, const double* heads, int other, const double* other_heads) const override;
 
  private:
+  // gamma_normalizer by log a: derivatives() is called for every row at the same parameters.
+  struct Normalizer {
+    double log_shape = std::numeric_limits<double>::quiet_NaN();
+    std::array<double, 3> value{};
+  };
   double* log_shape(int expert) { return coefficients(heads_of(expert)[1]); }
   void fit_mean(int expert, const Rows& rows, const double* weights);
   void fit_shape(int expert, const Rows& rows, const double* weights, double mass);
 
   Eigen::Index inputs_;
+  std::vector<Normalizer> normalizers_;
 };
 
 }  // namespace witan::mixtures

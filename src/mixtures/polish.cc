@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -21,6 +22,9 @@ constexpr double kFlat = 1e-12;   // curvature below this share of the largest i
 // Gains, as shares of 1 + |objective|: of what rounding leaves of a sum over rows, and of what tells maxima apart.
 constexpr double kPolishRounding = 1e-14;
 constexpr double kClose = 1e-9;
+// In nats: what a step may promise, with positive curvature, where the gain is no more than so many times that.
+constexpr double kNearMaximum = 1.0;
+constexpr double kGainOfPromise = 5.0;
 
 class Objective {
  public:
@@ -156,22 +160,27 @@ struct Newton {
   }
   Eigen::VectorXd step() const { return curvature.step(objective.gradient); }
 
-  // Until a step promises less than this share of 1 + |objective|, and none leads off a saddle: true. False when steps
-  // ran out or rounding hides what is left to gain.
-  bool arrive(int max_steps, double share) {
+  // Until a step promises less than this share of 1 + |objective|, and none leads off a saddle: kArrived. kBelowGoal
+  // when it nears a maximum below the goal, kStuck when steps ran out or rounding hides what is left to gain.
+  enum class End { kArrived, kBelowGoal, kStuck };
+  End climb_to_maximum(int max_steps, double share, double goal = -std::numeric_limits<double>::infinity()) {
     for (; steps < max_steps; ++steps) {
       throw_if_interrupted();
       const Eigen::VectorXd next = step();
-      if (0.5 * next.dot(objective.gradient) < share * (1.0 + std::fabs(objective.objective))) {
+      const double promise = 0.5 * next.dot(objective.gradient);
+      if (promise < share * (1.0 + std::fabs(objective.objective))) {
         const bool saddle = curvature.smallest() < -1e-8 * std::max(1.0, curvature.largest());
         const Eigen::VectorXd rising = curvature.rising_direction(at.size());
-        if (!saddle || !(climb(objective, rising, at) || climb(objective, -rising, at))) return true;
+        if (!saddle || !(climb(objective, rising, at) || climb(objective, -rising, at))) return End::kArrived;
+      } else if (promise < kNearMaximum && objective.objective + kGainOfPromise * promise < goal &&
+                 curvature.smallest() > 0.0) {
+        return End::kBelowGoal;
       } else if (!climb(objective, next, at)) {
-        return false;
+        return End::kStuck;
       }
       differentiate();
     }
-    return false;
+    return End::kStuck;
   }
 
   Eigen::VectorXd at;
@@ -182,10 +191,12 @@ struct Newton {
 
 }  // namespace
 
-NewtonRun climb_by_newton(Model& model, const RowSource& rows, int max_steps) {
+NewtonRun climb_by_newton(Model& model, const RowSource& rows, int max_steps, double goal) {
   Newton newton(model, rows);
+  const Newton::End end = newton.climb_to_maximum(max_steps, kClose, goal);
   NewtonRun run;
-  run.converged = newton.arrive(max_steps, kClose);
+  run.converged = end == Newton::End::kArrived;
+  run.left_early = end == Newton::End::kBelowGoal;
   run.steps = newton.steps;
   run.objective = newton.objective.objective;
   model.set_parameters(newton.at);
@@ -197,7 +208,7 @@ Certificate polish(Model& model, const RowSource& rows, int max_steps) {
   Newton newton(model, rows);
   Objective& objective = newton.objective;
   // Below rounding of the sum of all rows, nothing is left to gain; one more full step takes the gradient to rounding.
-  if (newton.arrive(max_steps, kPolishRounding)) {
+  if (newton.climb_to_maximum(max_steps, kPolishRounding) == Newton::End::kArrived) {
     const double norm = objective.gradient.cwiseAbs().maxCoeff();
     const Eigen::VectorXd before = newton.at;
     newton.at = objective.within_bounds(newton.at + newton.step());

@@ -28,12 +28,14 @@ struct Certificate {
 struct NewtonRun {
   double objective = 0.0;
   int steps = 0;
-  bool converged = false;  // nothing is left to gain that could tell this maximum from others
+  bool converged = false;   // nothing is left to gain that could tell this maximum from others
+  bool left_early = false;  // the maximum that it nears is below the goal
 };
 
 // Climbs from the model's parameters, never ends lower, and proves nothing: for runs of which only the best are
-// polished. Where EM crosses plateaus in thousands of iterations, a few steps tell where a run leads.
-NewtonRun climb_by_newton(Model& model, const RowSource& rows, int max_steps);
+// polished. Where EM crosses plateaus in thousands of iterations, a few steps tell where a run leads. One that comes so
+// near to a maximum that what is left to gain can be told, and not to the goal, is left.
+NewtonRun climb_by_newton(Model& model, const RowSource& rows, int max_steps, double goal);
 // Climbs from the model's parameters and never ends lower. At a saddle it leaves along the direction that rises.
 Certificate polish(Model& model, const RowSource& rows, int max_steps);
 

@@ -11,7 +11,7 @@
 namespace witan::mixtures {
 namespace {
 
-constexpr int kGateNewtonSteps = 2;
+constexpr int kGateNewtonSteps = 1;
 
 }  // namespace
 
@@ -85,11 +85,10 @@ void SoftmaxGate::fit(const Rows& rows, const Weights& weights) {
     // The node's responsibilities: those of all leaves below each child.
     const ClassMasses masses = [&](std::int64_t begin, std::int64_t count, std::span<double* const> out) {
       for (std::size_t c = 0; c < out.size(); ++c) {
-        std::fill_n(out[c], count, 0.0);
-        for (int leaf = node.bounds[c]; leaf < node.bounds[c + 1]; ++leaf) {
-          const double* h = weights.col(leaf).data() + begin;
-          for (std::int64_t r = 0; r < count; ++r) out[c][r] += h[r];
-        }
+        Eigen::Map<Eigen::VectorXd> sum(out[c], count);
+        sum = weights.col(node.bounds[c]).segment(begin, count);
+        for (int leaf = node.bounds[c] + 1; leaf < node.bounds[c + 1]; ++leaf)
+          sum += weights.col(leaf).segment(begin, count);
       }
     };
     const Eigen::Index offset = heads()[static_cast<std::size_t>(first_heads_[i])].offset;
@@ -111,15 +110,14 @@ void SoftmaxGate::derivatives(int expert, const double* values, const double* /*
     double top = 0.0;
     for (std::size_t c = 0; c < free; ++c) top = std::max(top, values[first + c]);
     double total = std::exp(-top);
-    for (std::size_t c = 0; c < free; ++c) total += std::exp(values[first + c] - top);
+    double* negative = gradient + first;  // the children's probabilities, until they are needed no more
+    for (std::size_t c = 0; c < free; ++c) total += negative[c] = std::exp(values[first + c] - top);
+    for (std::size_t c = 0; c < free; ++c) negative[c] /= -total;
     for (std::size_t a = 0; a < free; ++a) {
-      const double pa = std::exp(values[first + a] - top) / total;
-      gradient[first + a] = (static_cast<std::size_t>(child) == a + 1 ? 1.0 : 0.0) - pa;
-      for (std::size_t b = 0; b < free; ++b) {
-        const double pb = std::exp(values[first + b] - top) / total;
-        hessian[(first + a) * m + first + b] = -pa * ((a == b ? 1.0 : 0.0) - pb);
-      }
+      for (std::size_t b = 0; b < free; ++b)
+        hessian[(first + a) * m + first + b] = negative[a] * ((a == b ? 1.0 : 0.0) + negative[b]);
     }
+    if (child > 0) negative[child - 1] += 1.0;
     first += free;
   }
 }

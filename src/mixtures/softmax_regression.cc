@@ -2,6 +2,7 @@
 #include "mixtures/softmax_regression.h"
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "kernels/columns.h"
@@ -14,6 +15,11 @@ namespace {
 constexpr int kMaxNewtonHalvings = 12;
 constexpr double kGainTolerance = 1e-11;  // a predicted gain below this share of the objective is rounding
 
+struct Slopes {
+  Eigen::VectorXd gradient;
+  Eigen::MatrixXd information;  // negative Hessian
+};
+
 class Problem {
  public:
   Problem(const Rows& rows, int classes, const ClassMasses& masses, const Eigen::MatrixXd& penalty)
@@ -23,45 +29,42 @@ class Problem {
         masses_(masses),
         penalty_(penalty) {}
 
-  double value(const Eigen::VectorXd& v) const {
-    double sum = 0.0;
-    sum_blocks(rows_.count, 1, &sum, [&](std::int64_t begin, std::int64_t count, double* partial) {
-      Block block(*this, v, begin, count);
-      partial[0] += block.objective();
-    });
-    return sum - penalty_value(v);
-  }
-
-  // Gradient and negative Hessian.
-  void derivatives(const Eigen::VectorXd& v, Eigen::VectorXd& gradient, Eigen::MatrixXd& information) const {
-    const std::int64_t size = free_ * inputs_;
+  // The objective; with its gradient and negative Hessian where they are asked for, in the same pass.
+  double value(const Eigen::VectorXd& v, Slopes* slopes = nullptr) const {
+    const std::int64_t size = slopes != nullptr ? free_ * inputs_ : 0;
     const std::int64_t pairs = free_ * (free_ + 1) / 2;
     const std::int64_t square = inputs_ * inputs_;
-    std::vector<double> sums(static_cast<std::size_t>(size + pairs * square));
-    sum_blocks(rows_.count, size + pairs * square, sums.data(),
-               [&](std::int64_t begin, std::int64_t count, double* partial) {
-                 Block block(*this, v, begin, count);
-                 std::vector<double> w(kBlockRows);
-                 std::int64_t pair = 0;
-                 for (Eigen::Index a = 0; a < free_; ++a) {
-                   block.residual(a + 1, w.data());
-                   kernels::weighted_products(block.x, w.data(), block_of({nullptr}, 0), count, partial + a * inputs_);
-                   for (Eigen::Index b = a; b < free_; ++b, ++pair) {
-                     block.curvature(a + 1, b + 1, w.data());
-                     kernels::weighted_gram(block.x, w.data(), count, partial + size + pair * square);
-                   }
-                 }
-               });
-    gradient = Eigen::Map<const Eigen::VectorXd>(sums.data(), size);
-    information.resize(size, size);
-    const double* upper = sums.data() + size;
+    const std::int64_t total = 1 + size + (slopes != nullptr ? pairs * square : 0);
+    std::vector<double> sums(static_cast<std::size_t>(total));
+    sum_blocks(rows_.count, total, sums.data(), [&](std::int64_t begin, std::int64_t count, double* partial) {
+      const Block block(*this, v, begin, count);
+      partial[0] += block.objective();
+      if (slopes == nullptr) return;
+      std::vector<double> w(kBlockRows);
+      double* gradient = partial + 1;
+      double* upper = gradient + size;
+      for (Eigen::Index a = 0; a < free_; ++a) {
+        block.residual(a + 1, w.data());
+        kernels::weighted_products(block.x, w.data(), block_of({nullptr}, 0), count, gradient + a * inputs_);
+        for (Eigen::Index b = a; b < free_; ++b, upper += square) {
+          block.curvature(a + 1, b + 1, w.data());
+          kernels::weighted_gram(block.x, w.data(), count, upper);
+        }
+      }
+    });
+    const double value = sums[0] - penalty_value(v);
+    if (slopes == nullptr) return value;
+    slopes->gradient = Eigen::Map<const Eigen::VectorXd>(sums.data() + 1, size);
+    slopes->information.resize(size, size);
+    const double* upper = sums.data() + 1 + size;
     for (Eigen::Index a = 0; a < free_; ++a) {
-      for (Eigen::Index b = a; b < free_; ++b, upper += square) fill_symmetric(information, a, b, upper);
+      for (Eigen::Index b = a; b < free_; ++b, upper += square) fill_symmetric(slopes->information, a, b, upper);
     }
     if (penalty_.size() != 0) {
-      gradient -= penalty_ * v;
-      information += penalty_;
+      slopes->gradient -= penalty_ * v;
+      slopes->information += penalty_;
     }
+    return value;
   }
 
   // Boehning's bound of the information, whatever the coefficients: (I - 11'/C) / 2 in the classes, X'MX in the inputs.
@@ -166,27 +169,30 @@ double maximize_softmax(const Rows& rows, int classes, const ClassMasses& masses
   if (classes < 2) return 0.0;
   const Problem problem(rows, classes, masses, penalty);
   Eigen::VectorXd v = coefficients;
-  double value = problem.value(v);
-  const auto climb = [&](const Eigen::VectorXd& step) {
-    const auto objective = [&](const Eigen::VectorXd& at) { return problem.value(at); };
-    return climb_by_halving(objective, step, kMaxNewtonHalvings, v, value);
-  };
-  Eigen::VectorXd gradient;
-  Eigen::MatrixXd information;
+  Slopes here;
+  Slopes there;
+  double value = problem.value(v, &here);
   for (int step = 0; step < max_steps; ++step) {
-    problem.derivatives(v, gradient, information);
+    // Where the last step leads, nobody needs the slopes.
+    const auto objective = [&](const Eigen::VectorXd& at) {
+      return problem.value(at, step + 1 < max_steps ? &there : nullptr);
+    };
+    const auto climb = [&](const Eigen::VectorXd& move) {
+      return climb_by_halving(objective, move, kMaxNewtonHalvings, v, value);
+    };
     const double threshold = kGainTolerance * (1.0 + std::fabs(value));
     bool climbed = false;
     Eigen::VectorXd newton;
-    if (solve_positive_definite(information, gradient, newton) && newton.allFinite()) {
-      if (gradient.dot(newton) < threshold) break;
+    if (solve_positive_definite(here.information, here.gradient, newton) && newton.allFinite()) {
+      if (here.gradient.dot(newton) < threshold) break;
       climbed = climb(newton);
     }
     if (!climbed) {
       Eigen::VectorXd bounded;
-      if (!solve_positive_definite(problem.information_bound(), gradient, bounded)) break;
-      if (gradient.dot(bounded) < threshold || !climb(bounded)) break;
+      if (!solve_positive_definite(problem.information_bound(), here.gradient, bounded)) break;
+      if (here.gradient.dot(bounded) < threshold || !climb(bounded)) break;
     }
+    std::swap(here, there);
   }
   coefficients = v;
   return value;

@@ -17,8 +17,8 @@ namespace {
 constexpr double kMinNu = 1.0;
 constexpr double kMaxNu = 200.0;
 constexpr double kStartNu = 10.0;
-constexpr int kLocationSteps = 2;  // of the inner loop, per M-step
-constexpr int kNuSteps = 2;
+constexpr int kLocationSteps = 1;  // of the inner loop, per M-step
+constexpr int kNuSteps = 1;
 
 // What does not depend on the row: log Gamma((nu + D) / 2) - log Gamma(nu / 2) - D / 2 log(nu pi), with derivatives in
 // nu.
@@ -30,13 +30,13 @@ std::array<double, 3> normalizer(double nu, double outputs) {
           0.25 * (trigamma(a) - trigamma(b)) + 0.5 * outputs / (nu * nu)};
 }
 
-// First and second derivative in nu of -(nu + D) / 2 log(1 + distance / nu).
-std::array<double, 2> tail_derivatives(double nu, double outputs, double distance) {
+// -(nu + D) / 2 log(1 + distance / nu) with its first and second derivative in nu.
+std::array<double, 3> tail_terms(double nu, double outputs, double distance) {
   const double s = nu + distance;
-  const double first = -0.5 * std::log1p(distance / nu) + 0.5 * (nu + outputs) * distance / (nu * s);
-  const double second =
-      0.5 * distance / (nu * s) + 0.5 * distance * (nu * s - (nu + outputs) * (nu + s)) / (nu * nu * s * s);
-  return {first, second};
+  const double log = std::log(1.0 + distance / nu);
+  const double share = 0.5 * distance / (nu * s);
+  return {-0.5 * (nu + outputs) * log, -0.5 * log + (nu + outputs) * share,
+          share * (1.0 + (nu * s - (nu + outputs) * (nu + s)) / (nu * s))};
 }
 
 }  // namespace
@@ -53,6 +53,15 @@ StudentTExperts::StudentTExperts(int experts, int inputs, int outputs, Covarianc
     heads.push_back(add_head(false, 1, std::log(kMinNu), std::log(kMaxNu)));
     *coefficients(heads.back()) = std::log(kStartNu);
     add_expert(std::move(heads));
+  }
+  normalizers_.resize(static_cast<std::size_t>(experts));
+}
+
+void StudentTExperts::set_parameters(const Eigen::VectorXd& parameters) {
+  Experts::set_parameters(parameters);
+  for (int k = 0; k < num_experts(); ++k) {
+    const double theta = log_nu(k);
+    normalizers_[static_cast<std::size_t>(k)] = {theta, normalizer(std::exp(theta), static_cast<double>(outputs_))};
   }
 }
 
@@ -87,7 +96,8 @@ void StudentTExperts::log_density(const Rows& rows, std::int64_t begin, std::int
     const double constant = normalizer(nu, outputs)[0] + scale_.factor(scale_heads(k)).diagonal().array().log().sum();
     double* density = out[static_cast<std::size_t>(k)];
     block_distances(k, rows, begin, count, density);
-    for (std::int64_t i = 0; i < count; ++i) density[i] = constant - 0.5 * (nu + outputs) * std::log1p(density[i] / nu);
+    for (std::int64_t i = 0; i < count; ++i)
+      density[i] = constant - 0.5 * (nu + outputs) * std::log(1.0 + density[i] / nu);
   }
 }
 
@@ -122,19 +132,18 @@ void StudentTExperts::fit_location(int expert, const Rows& rows, const double* w
 
 void StudentTExperts::fit_degrees_of_freedom(int expert, const Rows& rows, const double* weights, double mass) {
   const auto outputs = static_cast<double>(outputs_);
+  std::vector<double> distances(static_cast<std::size_t>(rows.count));
+  for_blocks(rows.count, [&](std::int64_t begin, std::int64_t count) {
+    block_distances(expert, rows, begin, count, distances.data() + begin);
+  });
   // Value, first and second derivative in log nu.
   const auto evaluate = [&](double theta) {
     const double nu = std::exp(theta);
     std::array<double, 3> sums{};
     sum_blocks(rows.count, 3, sums.data(), [&](std::int64_t begin, std::int64_t count, double* partial) {
-      std::array<double, kBlockRows> distances{};
-      block_distances(expert, rows, begin, count, distances.data());
-      for (std::int64_t i = 0; i < count; ++i) {
-        const double distance = distances[static_cast<std::size_t>(i)];
-        const auto [first, second] = tail_derivatives(nu, outputs, distance);
-        partial[0] -= weights[begin + i] * 0.5 * (nu + outputs) * std::log1p(distance / nu);
-        partial[1] += weights[begin + i] * first;
-        partial[2] += weights[begin + i] * second;
+      for (std::int64_t n = begin; n < begin + count; ++n) {
+        const std::array<double, 3> terms = tail_terms(nu, outputs, distances[static_cast<std::size_t>(n)]);
+        for (std::size_t i = 0; i < 3; ++i) partial[i] += weights[n] * terms[i];
       }
     });
     const std::array<double, 3> constant = normalizer(nu, outputs);
@@ -159,26 +168,45 @@ void StudentTExperts::fit_degrees_of_freedom(int expert, const Rows& rows, const
   log_nu(expert) = theta;
 }
 
-void StudentTExperts::derivatives(int /*expert*/, const double* values, const double* targets, double* gradient,
+void StudentTExperts::derivatives(int expert, const double* values, const double* targets, double* gradient,
                                   double* hessian) const {
   const auto outputs = static_cast<double>(outputs_);
-  const Scale::Derivatives d = scale_.derivatives(values, targets);
-  const Eigen::Index last = d.distance_gradient.size();  // of log nu
+  const auto last = static_cast<Eigen::Index>(heads_of(expert).size()) - 1;  // of log nu
   const double nu = std::exp(values[last]);
-  const double s = nu + d.distance;
-  const double u = (nu + outputs) / s;
+  const Normalizer& known = normalizers_[static_cast<std::size_t>(expert)];
+  const std::array<double, 3> constant = known.log_nu == values[last] ? known.value : normalizer(nu, outputs);
   Eigen::Map<Eigen::VectorXd> g(gradient, last + 1);
   Eigen::Map<Eigen::MatrixXd> h(hessian, last + 1, last + 1);
-  g.head(last) = d.log_det_gradient - 0.5 * u * d.distance_gradient;
-  h.topLeftCorner(last, last) =
-      -0.5 * u * d.distance_hessian + 0.5 * u / s * d.distance_gradient * d.distance_gradient.transpose();
-  const std::array<double, 3> constant = normalizer(nu, outputs);
-  const auto [tail_first, tail_second] = tail_derivatives(nu, outputs, d.distance);
-  const double first = constant[1] + tail_first;
+  double distance = 0.0;
+  if (outputs_ == 1) {  // the same as below without the matrices
+    const double precision = std::exp(2.0 * values[1]);
+    const double r = targets[0] - values[0];
+    distance = precision * r * r;
+    const double s = nu + distance;
+    const double u = (nu + 1.0) / s;
+    g(0) = u * precision * r;
+    g(1) = 1.0 - u * distance;
+    h(0, 0) = u * precision * (2.0 * distance / s - 1.0);
+    h(0, 1) = h(1, 0) = 2.0 * u * precision * r * (1.0 - distance / s);
+    h(1, 1) = 2.0 * u * distance * (distance / s - 1.0);
+    const double with_nu = -nu * (distance - 1.0) / (s * s);
+    h(0, 2) = h(2, 0) = -with_nu * precision * r;
+    h(1, 2) = h(2, 1) = with_nu * distance;
+  } else {
+    const Scale::Derivatives d = scale_.derivatives(values, targets);
+    distance = d.distance;
+    const double s = nu + distance;
+    const double u = (nu + outputs) / s;
+    g.head(last) = d.log_det_gradient - 0.5 * u * d.distance_gradient;
+    h.topLeftCorner(last, last) =
+        -0.5 * u * d.distance_hessian + 0.5 * u / s * d.distance_gradient * d.distance_gradient.transpose();
+    h.col(last).head(last) = -0.5 * nu * (distance - outputs) / (s * s) * d.distance_gradient;
+    h.row(last).head(last) = h.col(last).head(last).transpose();
+  }
+  const std::array<double, 3> terms = tail_terms(nu, outputs, distance);
+  const double first = constant[1] + terms[1];
   g(last) = nu * first;
-  h(last, last) = nu * nu * (constant[2] + tail_second) + nu * first;
-  h.col(last).head(last) = -0.5 * nu * (d.distance - outputs) / (s * s) * d.distance_gradient;
-  h.row(last).head(last) = h.col(last).head(last).transpose();
+  h(last, last) = nu * nu * (constant[2] + terms[2]) + nu * first;
 }
 
 std::string StudentTExperts::degenerate(int expert) const {

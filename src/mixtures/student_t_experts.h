@@ -1,6 +1,8 @@
 // Linear experts with Student-t noise: y | x ~ t_nu(B_k'x, S_k), each with degrees of freedom of its own in [1, 200].
 #pragma once
 
+#include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@ class StudentTExperts : public Experts {
   // `variance_floor` bounds the squared scales.
   StudentTExperts(int experts, int inputs, int outputs, Covariance covariance, double variance_floor);
 
+  void set_parameters(const Eigen::VectorXd& parameters) override;
   void log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
                    std::span<double* const> out) const override;
   // ECME (Liu & Rubin 1994): least squares with weights times u = (nu + D) / (nu + distance), then nu on the likelihood
@@ -36,6 +39,11 @@ class StudentTExperts : public Experts {
  private:
   double* scale_heads(int expert) { return coefficients(heads_of(expert)[outputs_]); }
   const double* scale_heads(int expert) const { return coefficients(heads_of(expert)[outputs_]); }
+  // What does not depend on the row, by log nu: derivatives() is called for every row at the same parameters.
+  struct Normalizer {
+    double log_nu = std::numeric_limits<double>::quiet_NaN();
+    std::array<double, 3> value{};
+  };
   double& log_nu(int expert) { return *coefficients(heads_of(expert).back()); }
   // distances [count] = |L'(y - B'x)|^2 of a block.
   void block_distances(int expert, const Rows& rows, std::int64_t begin, std::int64_t count, double* distances) const;
@@ -45,6 +53,7 @@ class StudentTExperts : public Experts {
   std::size_t outputs_;
   double floor_;
   Scale scale_;
+  std::vector<Normalizer> normalizers_;
 };
 
 }  // namespace witan::mixtures

@@ -170,6 +170,29 @@ TEST(MixtureFitTest, TheSeedDecidesAndThreadsDoNot) {
   EXPECT_EQ(one.model->parameters(), three.model->parameters());
 }
 
+TEST(MixtureFitTest, ADrawnFitEndsAtAMaximumToo) {
+  const Fit exact = fit_mixture(crossing_lines(300, 1), few_starts());
+  FitOptions options = few_starts();
+  options.router = "stochastic";
+  const Fit drawn = fit_mixture(crossing_lines(300, 1), options);
+  EXPECT_TRUE(drawn.certificate.maximum) << drawn.certificate.reason;
+  EXPECT_NEAR(drawn.objective, exact.objective, 1e-7 * std::fabs(exact.objective));
+}
+
+TEST(MixtureFitTest, ProgressEndsWithAllRunsCounted) {
+  FitOptions options = few_starts();
+  options.restarts = 0;
+  std::vector<int> done;
+  FitProgress progress;
+  progress.run = [&](int now, int total, double /*best*/) {
+    EXPECT_LE(now, total);
+    done.push_back(now);
+  };
+  fit_mixture(Prepared::from(crossing_lines(60, 1), TargetKind::kNumber, 2), options, progress);
+  ASSERT_GT(done.size(), 3U);
+  EXPECT_EQ(done[done.size() - 1] - done[done.size() - 2], 8);  // moves, which were made side by side
+}
+
 TEST(MixtureFitTest, ACollapsedExpertIsFlaggedAndRanksLast) {
   Sample sample = crossing_lines(60, 5);
   for (std::size_t n = 0; n < 20; ++n) {  // an exact line: its expert's variance falls to the floor

@@ -112,7 +112,7 @@ TEST(GradientTrainingTest, SlopesOfLinearModelsAreTheExactDerivatives) {
 TEST(GradientTrainingTest, ArrivesWhereEmDoes) {
   const BuiltDesign design = design_of("gaussian", 300);
   FitOptions options;
-  options.experts = 3;
+  options.experts = 2;
   options.restarts = 12;
   const Fit em = fit_mixture(design.sample, options);
   options.training = "gradient";
