@@ -137,6 +137,11 @@ TensorComparison compare_passes(const DiffCommand& command) {
       files.push_back(&**dump);
     }
   }
+  if (folders.size() == 2 && holds_encoder_decoder(folders[0]) != holds_encoder_decoder(folders[1])) {
+    fail("diff: {} is {} encoder-decoder and {} is {}: their passes have no tensors in common", folders[0].string(),
+         holds_encoder_decoder(folders[0]) ? "an" : "no", folders[1].string(),
+         holds_encoder_decoder(folders[1]) ? "one" : "none");
+  }
   const SharedInput input = choose_input(command, folders, files);
   std::size_t next = 0;  // one model after the other: two may not fit into memory
   if (!a) a = run_folder(folders[next++], input);

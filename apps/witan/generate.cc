@@ -67,8 +67,9 @@ struct GenerateCommand {
         .flag("dry_run", dry_run, "Say what running the model takes, and stop")
         .flag("show_experts", show_experts, "Colour each token by the expert that served it, or mark it [e3]")
         .integer("layer", layer, -1, kMany, "Whose experts to show; -1: the middle one of those with a mixture")
-        .choice("weights", weights, {"auto", "bf16", "f32"},
-                "How the matrices of the model are held in memory: auto takes bf16 where they are stored so, else f32")
+        .choice("weights", weights, {"auto", "bf16", "f16", "f32"},
+                "How the matrices of the model are held in memory: auto takes bf16 or f16 where they are stored so, "
+                "else f32")
         .integer("threads", threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
     return fields;
   }
@@ -185,8 +186,8 @@ void translate(GenerateCommand& command, const std::filesystem::path& folder) {
          : command.chat     ? "--chat"
                             : "--show-experts");
   }
-  if (command.weights == "bf16") {
-    fail("generate: --weights=bf16: encoder-decoders hold their weights as f32, expected f32 or auto");
+  if (command.weights == "bf16" || command.weights == "f16") {
+    fail("generate: --weights={}: encoder-decoders hold their weights as f32, expected f32 or auto", command.weights);
   }
   TranslateCommand& translation = command.translate;
   translation.folder = folder;
@@ -227,19 +228,22 @@ void run_generate(GenerateCommand& command) {
   const std::int64_t positions = std::min(config.max_positions(), prompt_tokens + command.max_tokens);
   const Precision weights = command.weights == "f32"    ? Precision::kF32
                             : command.weights == "bf16" ? Precision::kBF16
+                            : command.weights == "f16"  ? Precision::kF16
                                                         : lossless_precision(folder);
   const RunPlan plan = plan_run(config, positions, weights);
   if (command.dry_run) {
     print_plan(plan, config.model_type, config.max_positions(), positions, folder);
     return;
   }
+  const bool asks = session && !command.has_prompt;                  // one message after the other
+  if (!asks) require_prompt(prompt_tokens, config.max_positions());  // before minutes of loading
   require_memory(plan, positions);
   fmt::print(stderr, "witan: {}, {}\n", config.model_type, memory_text(plan, positions));
   const std::unique_ptr<Decoder> model = load_model(folder, weights);
   dump(command.dump, dumped, *model, prompt_ids);
   Speaker speaker(*model, *tokenizer, command);
   const InterruptScope scope;
-  if (session && !command.has_prompt) {
+  if (asks) {
     converse(speaker, *session);
   } else {
     speaker.speak(prompt, command.echo && !session ? prompt : "");

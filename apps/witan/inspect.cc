@@ -100,33 +100,10 @@ std::unique_ptr<Tokenizer> wanted_tokenizer(const InspectArguments& arguments, c
                                                   : load_tokenizer(arguments.tokenizer);
 }
 
-// Attention holds a score for each two tokens of a source or an output, and relative positions a bias for each head
-// besides: a line is of any length, and neither is cut.
-void require_room(const Inventory& inventory, const EncoderDecoderConfig& config, const PairedText& text) {
-  const double biases = config.has_relative_positions() ? 1.0 : 0.0;
-  double most = 0.0;
-  std::size_t longest = 0;
-  for (const TextPair& pair : text.pairs) {
-    const auto source = static_cast<double>(pair.source.size());
-    const auto output = static_cast<double>(pair.inputs.size());
-    const double encoding = (1.0 + biases * static_cast<double>(config.encoder.num_heads)) * source * source;
-    const double decoding =
-        biases * static_cast<double>(config.decoder.num_heads) * output * output + output * std::max(source, output);
-    if (std::max(encoding, decoding) <= most) continue;
-    most = std::max(encoding, decoding);
-    longest = std::max(pair.source.size(), pair.inputs.size());
-  }
-  const double needed = (static_cast<double>(inventory.parameters.total) + most) * sizeof(float);
-  const std::int64_t available = available_memory();
-  if (available < 0 || needed <= static_cast<double>(available)) return;
-  fail(
-      "inspect: {} tokens at a time take {} of memory with the weights, {} are free; cut long lines, or lower "
-      "--sequence-length",
-      longest, size_text(needed), size_text(static_cast<double>(available)));
-}
+// Nothing that is said in one piece is as long, and the time grows with the square.
+constexpr std::size_t kLongestLine = std::size_t{1} << 16;
 
-PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& folder, const Inventory& inventory,
-                         const Tokenizer& tokenizer) {
+PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& folder, const Tokenizer& tokenizer) {
   constexpr std::int64_t kUsualLength = 256;
   const std::int64_t length = arguments.sequence_length == 0 ? kUsualLength : arguments.sequence_length;
   const EncoderDecoderConfig config = load_encoder_decoder_config(folder);
@@ -135,7 +112,12 @@ PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& fold
                                  arguments.target_data,
                                  arguments.lossy,
                                  {arguments.source_language, arguments.target_language, length, arguments.tokens}});
-  require_room(inventory, config, pairs);
+  std::size_t longest = 0;
+  for (const TextPair& pair : pairs.pairs) longest = std::max({longest, pair.source.size(), pair.inputs.size()});
+  if (longest > kLongestLine) {
+    fail("inspect: a line has {} tokens, expected at most {}: each is compared with each other; cut long lines",
+         longest, kLongestLine);
+  }
   return pairs;
 }
 
@@ -192,7 +174,7 @@ void inspect(const InspectArguments& arguments) {
     if (inspection.inventory.encoder_decoder) {
       // What is wrong with the text is told before minutes of loading.
       PairedText pairs;
-      if (with_text) pairs = pairs_to_show(arguments, folder, inspection.inventory, *tokenizer);
+      if (with_text) pairs = pairs_to_show(arguments, folder, *tokenizer);
       const std::unique_ptr<EncoderDecoder> model = load_encoder_decoder(folder);
       if (with_text) inspection.text = look_at_pairs(arguments, *model, *tokenizer, pairs);
       inspection.weights = look_at_weights(expert_banks(*model));

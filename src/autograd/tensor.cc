@@ -158,6 +158,15 @@ void Gradient::clear() const {
   slot_->rows.clear();
 }
 
+std::string_view precision_name(Precision precision) {
+  constexpr std::array<std::string_view, 3> kNames = {"f32", "bf16", "f16"};
+  return kNames.at(static_cast<std::size_t>(precision));
+}
+
+std::size_t bytes_per_value(Precision precision) {
+  return precision == Precision::kF32 ? sizeof(float) : sizeof(BFloat16);
+}
+
 Tensor Tensor::uninitialized(Shape shape) {
   Tensor tensor;
   tensor.values_ = allocate(shape.numel());
@@ -171,7 +180,7 @@ Tensor Tensor::zeros(Shape shape, Precision precision) {
   tensor.values_ = allocate((shape.numel() + 1) / 2);
   tensor.shape_ = shape;
   tensor.precision_ = precision;
-  std::ranges::fill(tensor.bf16_values(), BFloat16());
+  tensor.visit_matrix([]<class T>(const MatrixView<T>& matrix) { std::fill_n(matrix.data, matrix.size(), T()); });
   return tensor;
 }
 
@@ -191,13 +200,18 @@ Tensor Tensor::from(Shape shape, std::span<const float> values) {
 Tensor Tensor::scalar(float value) { return full({}, value); }
 
 float* Tensor::data() const {
-  WITAN_ASSERT(!is_bf16());
+  WITAN_ASSERT(is_f32());
   return values_.get();
 }
 
 std::span<BFloat16> Tensor::bf16_values() const {
   WITAN_ASSERT(is_bf16());
   return {reinterpret_cast<BFloat16*>(values_.get()), static_cast<std::size_t>(numel())};
+}
+
+std::span<Float16> Tensor::f16_values() const {
+  WITAN_ASSERT(precision_ == Precision::kF16);
+  return {reinterpret_cast<Float16*>(values_.get()), static_cast<std::size_t>(numel())};
 }
 
 float Tensor::item() const {
@@ -219,7 +233,7 @@ Tensor Tensor::detached() const {
 }
 
 void Tensor::set_requires_grad(bool wanted) {
-  WITAN_ASSERT(!wanted || !is_bf16());
+  WITAN_ASSERT(!wanted || is_f32());
   if (!wanted) {
     gradient_.slot_ = nullptr;
   } else if (!requires_grad()) {

@@ -1,6 +1,6 @@
 // A dense f32 tensor and its gradient. A Tensor is a handle: copies share values and gradient. Values and gradient are
 // held apart, so that an op may keep the one without the other. Not a view: rows are contiguous. Weights may be held as
-// bfloat16 where nothing is trained: the linear maps, the experts and the embedding read them so.
+// bfloat16 or float16 where nothing is trained: the linear maps, the experts and the embedding read them so.
 #pragma once
 
 #include <array>
@@ -9,8 +9,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/bfloat16.h"
+#include "base/float16.h"
 #include "base/pool.h"
 #include "base/views.h"
 
@@ -81,7 +83,9 @@ class Gradient {
 };
 
 // How the values of a tensor are held.
-enum class Precision { kF32, kBF16 };
+enum class Precision { kF32, kBF16, kF16 };
+std::string_view precision_name(Precision precision);  // "f32", "bf16", "f16"
+std::size_t bytes_per_value(Precision precision);
 
 class Tensor {
  public:
@@ -99,6 +103,7 @@ class Tensor {
   std::int64_t rows() const { return shape_.rows(); }
   std::int64_t cols() const { return shape_.cols(); }
   Precision precision() const { return precision_; }
+  bool is_f32() const { return precision_ == Precision::kF32; }
   bool is_bf16() const { return precision_ == Precision::kBF16; }
   // The values of an f32 tensor, here and in values() and matrix().
   float* data() const;
@@ -106,7 +111,15 @@ class Tensor {
   Matrix matrix() const { return {data(), rows(), cols()}; }
   // The values of a bf16 tensor.
   std::span<BFloat16> bf16_values() const;
-  MatrixView<BFloat16> bf16_matrix() const { return {bf16_values().data(), rows(), cols()}; }
+  // The values of an f16 tensor.
+  std::span<Float16> f16_values() const;
+  // Calls visit with the values as a matrix of whatever they are held as: MatrixView of float, BFloat16 or Float16.
+  template <class Visit>
+  decltype(auto) visit_matrix(const Visit& visit) const {
+    if (precision_ == Precision::kBF16) return visit(MatrixView<BFloat16>(bf16_values().data(), rows(), cols()));
+    if (precision_ == Precision::kF16) return visit(MatrixView<Float16>(f16_values().data(), rows(), cols()));
+    return visit(matrix());
+  }
   // The value of a tensor with one element.
   float item() const;
 
@@ -120,7 +133,7 @@ class Tensor {
   const Gradient& grad() const { return gradient_; }
 
  private:
-  std::shared_ptr<float[]> values_;  // of a bf16 tensor: half as many floats, and never read as such
+  std::shared_ptr<float[]> values_;  // of sixteen bits: half as many floats, and never read as such
   Shape shape_;
   Gradient gradient_;
   Precision precision_ = Precision::kF32;

@@ -83,7 +83,9 @@ std::string Progress::line(double seconds) const {
   const std::string unit = unit_.empty() ? "" : " " + unit_;
   std::string text = label_ + ": " + amount(done);
   if (total_ > 0) {
-    text += fmt::format(" of {}{}, {:.0f} %", amount(total), unit, std::floor(100.0 * done / total));
+    // Of whole numbers: scaled ones may round to 99 % when all is done.
+    const double percent = 100.0 * static_cast<double>(done_) / static_cast<double>(total_);
+    text += fmt::format(" of {}{}, {:.0f} %", amount(total), unit, std::floor(percent));
   } else {
     text += unit;
   }

@@ -14,7 +14,7 @@ namespace {
 // Without a deviation nothing is drawn: such a bank is filled by its owner, and drawing takes longer than loading.
 Tensor drawn(Shape shape, float standard_deviation, Random& random, Precision precision = Precision::kF32) {
   Tensor weight = Tensor::zeros(shape, precision);
-  if (precision == Precision::kBF16) return weight;
+  if (precision != Precision::kF32) return weight;
   if (standard_deviation > 0.0F) random.fill_normal(weight.values(), 0.0F, standard_deviation);
   weight.set_requires_grad(true);
   return weight;

@@ -20,7 +20,7 @@ struct FeedForwardOptions {
   bool bias = false;          // of every projection; such a bank is slower, since nothing is fused
   float swiglu_limit = 0.0F;  // above 0: the gated unit is clamped_swiglu with this limit, whatever `activation` says
   float initializer_range = 0.02F;  // standard deviation of the first weights; 0: zeros for the owner to fill
-  // Of the matrices. bf16 is for inference: zeros for the owner to fill, whatever initializer_range says.
+  // Of the matrices. Others than f32 are for inference: zeros for the owner to fill, whatever initializer_range says.
   Precision weights = Precision::kF32;
 };
 

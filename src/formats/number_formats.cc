@@ -10,6 +10,7 @@
 
 #include "base/bfloat16.h"
 #include "base/error.h"
+#include "base/float16.h"
 #include "base/parallel.h"
 
 namespace witan {
@@ -46,32 +47,8 @@ const DTypeEntry& entry(DType dtype) {
   return *found;
 }
 
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = std::uint32_t{half & 0x8000U} << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1FU;
-  const std::uint32_t fraction = half & 0x3FFU;
-  if (exponent == 0) {  // zero and subnormal: fraction x 2^-24
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide_exponent = exponent == 31 ? 255U : exponent + 112U;
-  return std::bit_cast<float>(sign | (wide_exponent << 23) | (fraction << 13));
-}
-
-std::uint16_t float_to_half(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000U);
-  if (std::isnan(value)) return static_cast<std::uint16_t>(sign | 0x7E00U);
-  const float magnitude = std::fabs(value);
-  if (magnitude >= 65520.0F) return static_cast<std::uint16_t>(sign | 0x7C00U);  // rounds beyond the largest
-  if (magnitude < 0x1p-14F) {  // subnormal: units of 2^-24; nearbyint rounds ties to even
-    return static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(std::nearbyint(magnitude * 0x1p24F)));
-  }
-  const std::uint32_t absolute = bits & 0x7FFFFFFFU;
-  const std::uint32_t rounded = absolute + 0xFFFU + ((absolute >> 13) & 1U);  // may carry into the exponent, as it must
-  return static_cast<std::uint16_t>(sign | ((rounded - (112U << 23)) >> 13));
-}
-
+float half_to_float(std::uint16_t bits) { return to_float(Float16{bits}); }
+std::uint16_t float_to_half(float value) { return to_float16(value).bits; }
 float bfloat_to_float(std::uint16_t bits) { return to_float(BFloat16{bits}); }
 std::uint16_t float_to_bfloat(float value) { return to_bfloat16(value).bits; }
 
@@ -189,6 +166,14 @@ void from_floats(DType dtype, std::span<const float> values, std::span<std::byte
   if (dtype == DType::kF16) narrow<std::uint16_t>(values, bytes, float_to_half);
   if (dtype == DType::kBF16) narrow<std::uint16_t>(values, bytes, float_to_bfloat);
   if (dtype == DType::kF8E4M3) narrow<std::uint8_t>(values, bytes, float_to_e4m3);
+}
+
+void require_f16(std::string_view tensor, std::span<const float> values) {
+  for (const float value : values) {
+    if (std::fabs(value) >= kBeyondFloat16 && std::isfinite(value)) {
+      fail("tensor '{}': {} is too large for f16, expected bf16 or f32", tensor, value);
+    }
+  }
 }
 
 void mxfp4_to_floats(std::span<const std::byte> blocks, std::span<const std::byte> scales, std::span<float> out) {

@@ -26,6 +26,9 @@ void to_floats(DType dtype, std::span<const std::byte> bytes, std::span<float> o
 // The inverse, of plain floats only: rounded to the nearest, ties to even; overflow gives an infinity.
 void from_floats(DType dtype, std::span<const float> values, std::span<std::byte> bytes);
 
+// Throws Error naming the tensor and its first finite value that would become an infinity in F16.
+void require_f16(std::string_view tensor, std::span<const float> values);
+
 // Open Compute Project, Microscaling Formats 1.0: 32 values of four bits (sign, two bits of exponent, one of mantissa)
 // share a power of two. 16 bytes per block, the low half of a byte first; `scales` holds the exponents plus 127, one
 // per block. out [32 * scales.size()].

@@ -16,6 +16,7 @@
 #include "base/pool.h"
 #include "base/suggest.h"
 #include "formats/number_formats.h"
+#include "formats/weight_formats.h"
 
 namespace witan {
 namespace {
@@ -175,6 +176,24 @@ SafetensorsContent parse_safetensors(std::span<const std::byte> bytes, const std
   return content;
 }
 
+namespace {
+
+// What a folder without our weights holds instead: "; pytorch_model.bin and 3 more are of formats that are not read".
+std::string others_named(const fs::path& folder) {
+  std::error_code error;
+  std::vector<std::string> others;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    if (names_weights(entry.path())) others.push_back(entry.path().filename().string());
+  }
+  if (others.empty()) return "";
+  const std::string first = *std::ranges::min_element(others);
+  return others.size() == 1
+             ? fmt::format("; {} is of a format that is not read", first)
+             : fmt::format("; {} and {} more are of formats that are not read", first, others.size() - 1);
+}
+
+}  // namespace
+
 SafetensorsReader::SafetensorsReader(const fs::path& file_or_folder) : path_(file_or_folder) {
   std::error_code error;
   if (!fs::is_directory(path_, error)) {
@@ -188,7 +207,8 @@ SafetensorsReader::SafetensorsReader(const fs::path& file_or_folder) : path_(fil
   } else if (fs::exists(path_ / kWeightsIndexFile, error)) {
     read_shards(path_ / kWeightsIndexFile);
   } else {
-    fail("{}: no weights: looked for {} and {}", path_.string(), kWeightsFile, kWeightsIndexFile);
+    fail("{}: no weights: looked for {} and {}{}", path_.string(), kWeightsFile, kWeightsIndexFile,
+         others_named(path_));
   }
 }
 

@@ -96,11 +96,8 @@ void StoredValues::read(const std::string& name, std::span<const std::int64_t> e
   } else if (is_plain_float(stored.dtype)) {
     to_floats(stored.dtype, cut(stored.bytes, slice, slices), out);
   } else if (stored.dtype == DType::kF8E4M3) {
-    if (slices != 1) {
-      fail("{}: tensor '{}': F8_E4M3 of shape {}, expected a matrix", stored.file, name, shape_text(stored_shape));
-    }
-    to_floats(stored.dtype, stored.bytes, out);
-    scale_blocks(name, stored, out);
+    to_floats(stored.dtype, cut(stored.bytes, slice, slices), out);
+    scale_blocks(name, stored, slice, slices, out);
   } else {
     fail("{}: tensor '{}': dtype {}, expected F32, F16, BF16, F8_E4M3 with '{}{}', or MXFP4 as '{}{}' and '{}{}'",
          stored.file, name, dtype_name(stored.dtype), name, kInverseScale, name, kBlocks, name, kScales);
@@ -113,25 +110,35 @@ void StoredValues::read_mxfp4(const std::string& name, std::int64_t slice, std::
                   cut(reader_.tensor(name + kScales).bytes, slice, slices), out);
 }
 
-void StoredValues::scale_blocks(const std::string& name, const StoredTensor& stored, std::span<float> out) const {
+void StoredValues::scale_blocks(const std::string& name, const StoredTensor& stored, std::int64_t slice,
+                                std::int64_t slices, std::span<float> out) const {
   const std::string scale_name = name + kInverseScale;
   if (!reader_.contains(scale_name)) {
     fail("{}: tensor '{}': F8_E4M3 without '{}' beside it", stored.file, name, scale_name);
   }
-  if (stored.shape.size() != 2) {
-    fail("{}: tensor '{}': F8_E4M3 of shape {}, expected a matrix", stored.file, name, shape_text(stored.shape));
+  if (stored.shape.size() < 2) {
+    fail("{}: tensor '{}': F8_E4M3 of shape {}, expected a matrix or a stack of them", stored.file, name,
+         shape_text(stored.shape));
   }
-  const std::int64_t rows = stored.shape[0];
-  const std::int64_t cols = stored.shape[1];
+  const std::int64_t rows = stored.shape[stored.shape.size() - 2];
+  const std::int64_t cols = stored.shape.back();
+  const std::int64_t down = num_blocks(rows, block_rows_);
   const std::int64_t across = num_blocks(cols, block_cols_);
-  const std::vector<std::int64_t> expected = {num_blocks(rows, block_rows_), across};
-  PooledVector<float> scales(static_cast<std::size_t>(expected[0] * expected[1]));
+  std::vector<std::int64_t> expected = stored.shape;
+  expected[expected.size() - 2] = down;
+  expected.back() = across;
+  PooledVector<float> scales(static_cast<std::size_t>(reader_.tensor(scale_name).numel()));
   reader_.read_f32(scale_name, expected, scales);
   if (out.empty()) return;  // of rows without columns there may be more than can be counted through
-  parallel_for(rows, 64, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
-      const float* row_scales = scales.data() + row / block_rows_ * across;
-      float* values = out.data() + row * cols;
+  // Of all matrices, one after the other; a slice may begin within one, and within a block.
+  const std::int64_t count = stored.numel() / cols / slices;
+  const std::int64_t first = slice * count;
+  parallel_for(count, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t matrix = (first + i) / rows;
+      const std::int64_t row = (first + i) % rows;
+      const float* row_scales = scales.data() + (matrix * down + row / block_rows_) * across;
+      float* values = out.data() + i * cols;
       for (std::int64_t col = 0; col < cols; ++col) values[col] *= row_scales[col / block_cols_];
     }
   });

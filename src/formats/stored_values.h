@@ -14,8 +14,8 @@ namespace witan {
 
 class StoredValues {
  public:
-  // `reader` must outlive this. block_rows x block_cols: what a scale of an F8_E4M3 tensor covers; the blocks at the
-  // edges are cut.
+  // `reader` must outlive this. block_rows x block_cols: what a scale of an F8_E4M3 tensor covers of each of its
+  // matrices; the blocks at the edges are cut.
   StoredValues(const SafetensorsReader& reader, std::int64_t block_rows, std::int64_t block_cols)
       : reader_(reader), block_rows_(block_rows), block_cols_(block_cols) {}
 
@@ -33,7 +33,7 @@ class StoredValues {
   std::vector<std::int64_t> shape(const std::string& name) const;
   // How many values all tensors hold: what a model of this size may be promised.
   double count() const;
-  // Part `slice` of `slices` equal ones, cut along the first dimension; an F8 tensor comes whole. out: its values.
+  // Part `slice` of `slices` equal ones, cut along the first dimension. out: its values.
   // Throws Error naming the tensor when it is missing, of another shape than `expected_shape`, of a dtype that is no
   // number here, or lacks its scales.
   void read(const std::string& name, std::span<const std::int64_t> expected_shape, std::int64_t slice,
@@ -41,7 +41,8 @@ class StoredValues {
 
  private:
   void read_mxfp4(const std::string& name, std::int64_t slice, std::int64_t slices, std::span<float> out) const;
-  void scale_blocks(const std::string& name, const StoredTensor& stored, std::span<float> out) const;
+  void scale_blocks(const std::string& name, const StoredTensor& stored, std::int64_t slice, std::int64_t slices,
+                    std::span<float> out) const;
 
   const SafetensorsReader& reader_;
   std::int64_t block_rows_;

@@ -37,16 +37,20 @@ Generator::Generator(Decoder& model, const Tokenizer& tokenizer) : model_(model)
   }
 }
 
+void require_prompt(std::int64_t tokens, std::int64_t max_positions) {
+  if (tokens == 0) fail("generate: the prompt is empty, and there is no start token");
+  if (tokens >= max_positions) {
+    fail("generate: the prompt has {} tokens and leaves no room in the model's context of {}", tokens, max_positions);
+  }
+}
+
 Generation Generator::generate(std::string_view prompt, const SamplingOptions& sampling,
                                const GenerationOptions& options, const TokenCallback& callback) {
   check(options, model_.config());
   Sampler sampler(sampling);
   std::vector<std::int32_t> history = encode(prompt, options.add_special_tokens);
   KvCache cache = model_.make_cache();
-  if (static_cast<std::int64_t>(history.size()) >= cache.max_positions()) {
-    fail("generate: the prompt has {} tokens and leaves no room in the model's context of {}", history.size(),
-         cache.max_positions());
-  }
+  require_prompt(static_cast<std::int64_t>(history.size()), cache.max_positions());
   cache.expect(static_cast<std::int64_t>(history.size()));
   Generation result;
   result.prompt_tokens = static_cast<std::int64_t>(history.size());
@@ -109,10 +113,7 @@ bool Generator::ends_text(std::int32_t id) const {
 }
 
 std::vector<std::int32_t> Generator::encode(std::string_view prompt, bool add_special_tokens) const {
-  std::vector<std::int32_t> ids =
-      add_special_tokens ? tokenizer_.encode_with_special(prompt) : tokenizer_.encode(prompt);
-  if (ids.empty()) fail("generate: the prompt is empty, and there is no start token");
-  return ids;
+  return add_special_tokens ? tokenizer_.encode_with_special(prompt) : tokenizer_.encode(prompt);
 }
 
 Tensor Generator::feed(std::span<const std::int32_t> ids, std::int64_t chunk, KvCache& cache,

@@ -46,6 +46,9 @@ struct Generation {
 // Called with each token as soon as it is known; false stops.
 using TokenCallback = std::function<bool(const GeneratedToken&)>;
 
+// Throws Error for a prompt without tokens, and for one that leaves no room in a context of this length.
+void require_prompt(std::int64_t tokens, std::int64_t max_positions);
+
 class Generator {
  public:
   // References: both must outlive this. Throws Error when the tokenizer has more tokens than the model.

@@ -49,7 +49,7 @@ std::int64_t available_to_system() {
 RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision weights) {
   RunPlan plan;
   plan.parameters = count_parameters(config);
-  const double weight_bytes = weights == Precision::kBF16 ? sizeof(BFloat16) : sizeof(float);
+  const auto weight_bytes = static_cast<double>(bytes_per_value(weights));
   plan.weight_bytes = bytes_of({plan.parameters.total}, weight_bytes);
   plan.cache_bytes = bytes_of({config.num_hidden_layers, config.cached_per_position(), positions}, sizeof(float));
   // Of an embedding one row is read; a head of its own is read whole.

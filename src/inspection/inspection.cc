@@ -68,7 +68,7 @@ TextInspection inspect_text(Decoder& model, const Tokenizer& tokenizer, const To
 }
 
 TextInspection inspect_pairs(const EncoderDecoder& model, const Tokenizer& tokenizer, const PairedText& text,
-                             std::int64_t sample_rows, const std::function<void(std::int64_t done)>& on_pair) {
+                             std::int64_t sample_rows, const std::function<void(std::int64_t done)>& on_part) {
   const EncoderDecoderConfig& config = model.config();
   require_own_tokenizer(tokenizer, config.vocab_size);
   const auto domains = static_cast<std::int64_t>(text.domains.size());
@@ -96,7 +96,7 @@ TextInspection inspect_pairs(const EncoderDecoder& model, const Tokenizer& token
   result.domains = text.domains;
   result.reading = text.reading;
   result.evaluation = evaluate_pairs(model, text.pairs, bytes_per_token(tokenizer), domains,
-                                     {encoder.observer(), decoder.observer()}, on_pair);
+                                     {encoder.observer(), decoder.observer()}, on_part);
   add_layers(encoder, tokenizer, result);
   add_layers(decoder, tokenizer, result);
   result.super_experts = super_experts(result.layers);

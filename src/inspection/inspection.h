@@ -40,9 +40,9 @@ TextInspection inspect_text(Decoder& model, const Tokenizer& tokenizer, const To
                             const EvaluationOptions& options, std::int64_t sample_rows);
 
 // The same of an encoder-decoder: one pass of each stack for each pair, in which an expert's capacity counts, the
-// decoder being given all of its output at once. `on_pair` is called with how many pairs are done; it may throw to
-// stop.
+// decoder being given all of its output at once. `on_part` is called with how many pairs are done, many times for
+// each; it may throw to stop.
 TextInspection inspect_pairs(const EncoderDecoder& model, const Tokenizer& tokenizer, const PairedText& text,
-                             std::int64_t sample_rows, const std::function<void(std::int64_t done)>& on_pair = {});
+                             std::int64_t sample_rows, const std::function<void(std::int64_t done)>& on_part = {});
 
 }  // namespace witan

@@ -92,7 +92,7 @@ void describe(const DecoderConfig& config, Precision weights, Inventory& invento
   }
   add_outside(parameters_outside_layers(config), inventory);
   const RunPlan plan = plan_run(config, 1, weights);
-  inventory.memory = {weights == Precision::kBF16 ? "bf16" : "f32", plan.weight_bytes, plan.cache_bytes,
+  inventory.memory = {std::string(precision_name(weights)), plan.weight_bytes, plan.cache_bytes,
                       plan.cache_bytes * inventory.context, plan.bytes_per_token};
 }
 
@@ -126,7 +126,7 @@ void describe(const EncoderDecoderConfig& config, Inventory& inventory) {
     inventory.routing =
         fmt::format("{} of {} experts, {}", routing.choices, config.num_experts,
                     routing.capacity_fraction > 0.0
-                        ? fmt::format("each for {} of the tokens at the most", routing.capacity_fraction)
+                        ? fmt::format("each for {:.3g} % of the tokens at the most", 100.0 * routing.capacity_fraction)
                         : fmt::format("each for {} tokens at the most", routing.capacity));
   }
   // The decoder's own keys and values; those of the source are as many per position of the source.

@@ -57,7 +57,7 @@ struct TokenizerInventory {
 
 // In bytes, of weights held as `witan generate` holds them unless told otherwise.
 struct MemoryNeeds {
-  std::string held_as = "f32";  // or bf16
+  std::string held_as = "f32";  // or bf16, f16
   std::int64_t weights = 0;
   std::int64_t per_position = 0;    // keys and values of one more position of a sequence
   std::int64_t whole_context = 0;   // keys and values of context positions; 0 where the context has no end

@@ -16,8 +16,9 @@ namespace {
 constexpr std::int64_t kLogitRows = 32;  // at a time: a vocabulary of 256 k makes 32 MB of them
 
 void add_losses(const EncoderDecoder& model, const Tensor& decoded, const TextPair& pair,
-                std::span<const std::int32_t> token_bytes, DomainLoss& sum) {
+                std::span<const std::int32_t> token_bytes, const std::function<void()>& on_part, DomainLoss& sum) {
   for (std::int64_t first = 0; first < decoded.rows(); first += kLogitRows) {
+    on_part();
     const std::int64_t count = std::min(kLogitRows, decoded.rows() - first);
     const auto some = decoded.values().subspan(static_cast<std::size_t>(first * decoded.cols()),
                                                static_cast<std::size_t>(count * decoded.cols()));
@@ -38,25 +39,31 @@ void add_losses(const EncoderDecoder& model, const Tensor& decoded, const TextPa
 
 Evaluation evaluate_pairs(const EncoderDecoder& model, std::span<const TextPair> pairs,
                           std::span<const std::int32_t> token_bytes, std::int64_t num_domains,
-                          const PairObservers& observers, const std::function<void(std::int64_t done)>& on_pair) {
+                          const PairObservers& observers, const std::function<void(std::int64_t done)>& on_part) {
   std::map<std::string, std::int64_t> layers;  // by the name of their router
   for (const EncoderDecoder::Mixture& mixture : model.mixtures()) {
     layers[mixture.block.router_name()] = mixture.layer;
   }
   std::vector<DomainLoss> domains(static_cast<std::size_t>(num_domains));
   std::int64_t done = 0;
+  const auto report = [&] {
+    if (on_part) on_part(done);
+  };
   for (const TextPair& pair : pairs) {
     const auto watching = [&](const WindowObserver& observer, std::span<const std::int32_t> ids) {
       return EncoderDecoderObserver{
-          .mixtures = [&, ids](const std::string& router, const Routing& routing, const Tensor& rows) {
-            const std::vector<std::uint16_t> of_rows(ids.size(), pair.domain);
-            if (observer) observer({ids, of_rows}, layers.at(router), routing, rows);
-          }};
+          .mixtures =
+              [&, ids](const std::string& router, const Routing& routing, const Tensor& rows) {
+                const std::vector<std::uint16_t> of_rows(ids.size(), pair.domain);
+                if (observer) observer({ids, of_rows}, layers.at(router), routing, rows);
+              },
+          .tensors = [&](const std::string& /*name*/, const Tensor& /*value*/) { report(); }};
     };
     Translation translation = model.start(model.encode(pair.source, watching(observers.encoder, pair.source)));
     const Tensor decoded = model.decode(pair.inputs, translation, watching(observers.decoder, pair.inputs));
-    add_losses(model, decoded, pair, token_bytes, domains[pair.domain]);
-    if (on_pair) on_pair(++done);
+    add_losses(model, decoded, pair, token_bytes, report, domains[pair.domain]);
+    ++done;
+    report();
   }
   return with_overall(std::move(domains));
 }

@@ -20,11 +20,12 @@ struct PairObservers {
   WindowObserver decoder;
 };
 
-// One pass of each stack per pair. token_bytes: of bytes_per_token(). `on_pair` is called with how many are done; it
-// may throw to stop. Deterministic. Throws Error for sources and inputs outside the vocabulary; targets must have
-// their bytes in token_bytes, and those no more entries than the vocabulary.
+// One pass of each stack per pair. token_bytes: of bytes_per_token(). `on_part` is called with how many pairs are
+// done, for every layer and part of the logits; it may throw to stop. Deterministic. Throws Error for sources and
+// inputs outside the vocabulary; targets must have their bytes in token_bytes, and those no more entries than the
+// vocabulary.
 Evaluation evaluate_pairs(const EncoderDecoder& model, std::span<const TextPair> pairs,
                           std::span<const std::int32_t> token_bytes, std::int64_t num_domains,
-                          const PairObservers& observers, const std::function<void(std::int64_t done)>& on_pair = {});
+                          const PairObservers& observers, const std::function<void(std::int64_t done)>& on_part = {});
 
 }  // namespace witan

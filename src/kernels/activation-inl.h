@@ -119,6 +119,46 @@ struct Relu {
   }
 };
 
+// x sigmoid(1.702 x), an early approximation of gelu.
+struct QuickGelu {
+  static constexpr float kSteepness = 1.702F;
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V value(D d, V x) {
+    return value_slope(d, x).value;
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE ValueSlope<V> value_slope(D d, V x) {
+    const V s = sigmoid(d, hn::Mul(x, hn::Set(d, kSteepness)));
+    const V y = hn::Mul(x, s);
+    return {y, hn::MulAdd(hn::NegMulAdd(s, y, y), hn::Set(d, kSteepness), s)};  // s + 1.702 y (1 - s)
+  }
+};
+
+struct Relu2 {
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V value(D d, V x) {
+    const V above = Relu::value(d, x);
+    return hn::Mul(above, above);
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE ValueSlope<V> value_slope(D d, V x) {
+    const V above = Relu::value(d, x);
+    return {hn::Mul(above, above), hn::Add(above, above)};
+  }
+};
+
+struct Tanh {
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V value(D d, V x) {
+    return hn::Tanh(d, x);
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE ValueSlope<V> value_slope(D d, V x) {
+    const V y = hn::Tanh(d, x);
+    return {y, hn::NegMulAdd(y, y, hn::Set(d, 1.0F))};
+  }
+};
+
 }  // namespace witan::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

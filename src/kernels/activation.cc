@@ -114,6 +114,12 @@ HWY_INLINE void with_function(Activation kind, Visit&& visit) {
       return visit(GeluTanh());
     case Activation::kRelu:
       return visit(Relu());
+    case Activation::kQuickGelu:
+      return visit(QuickGelu());
+    case Activation::kRelu2:
+      return visit(Relu2());
+    case Activation::kTanh:
+      return visit(Tanh());
   }
 }
 
@@ -174,15 +180,19 @@ HWY_AFTER_NAMESPACE();
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/suggest.h"
 #include "kernels/grain.h"
 
 namespace witan {
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames{"silu", "gelu", "gelu_pytorch_tanh", "relu"};
+constexpr std::array<std::string_view, 7> kNames{"silu",  "gelu", "gelu_pytorch_tanh", "relu", "quick_gelu",
+                                                 "relu2", "tanh"};
 
 }  // namespace
 
@@ -190,7 +200,8 @@ Activation parse_activation(std::string_view name) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (kNames.at(i) == name) return static_cast<Activation>(i);
   }
-  fail("hidden_act: unknown activation '{}', expected silu, gelu, gelu_pytorch_tanh or relu", name);
+  const std::vector<std::string> known(kNames.begin(), kNames.end());
+  fail("hidden_act: unknown activation '{}' (known: {})", name, comma_list(known));
 }
 
 std::string_view activation_name(Activation activation) { return kNames.at(static_cast<std::size_t>(activation)); }
@@ -290,6 +301,18 @@ ValueAndSlope activation_reference(Activation kind, double x) {
     }
     case Activation::kRelu:
       return {std::isnan(x) || x > 0.0 ? x : 0.0, x > 0.0 ? 1.0 : 0.0};
+    case Activation::kQuickGelu: {
+      const double s = 1.0 / (1.0 + std::exp(-1.702 * x));
+      return {x * s, s + 1.702 * x * s * (1.0 - s)};
+    }
+    case Activation::kRelu2: {
+      const double above = std::isnan(x) || x > 0.0 ? x : 0.0;
+      return {above * above, 2.0 * above};
+    }
+    case Activation::kTanh: {
+      const double y = std::tanh(x);
+      return {y, 1.0 - y * y};
+    }
   }
   WITAN_ASSERT(false);
   return {};

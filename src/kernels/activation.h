@@ -8,8 +8,9 @@
 
 namespace witan {
 
-// Names as in Hugging Face configs: "silu", "gelu" (exact, erf), "gelu_pytorch_tanh", "relu".
-enum class Activation { kSilu, kGelu, kGeluTanh, kRelu };
+// Names as in Hugging Face configs: "silu", "gelu" (exact, erf), "gelu_pytorch_tanh", "relu", "quick_gelu"
+// (x sigmoid(1.702 x)), "relu2" (the square of relu), "tanh".
+enum class Activation { kSilu, kGelu, kGeluTanh, kRelu, kQuickGelu, kRelu2, kTanh };
 Activation parse_activation(std::string_view name);  // throws Error with the known names
 std::string_view activation_name(Activation activation);
 

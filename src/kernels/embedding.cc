@@ -30,6 +30,9 @@ void gather_rows(ConstMatrix table, std::span<const std::int32_t> ids, Matrix y)
 void gather_rows(MatrixView<const BFloat16> table, std::span<const std::int32_t> ids, Matrix y) {
   gather(table, ids, y);
 }
+void gather_rows(MatrixView<const Float16> table, std::span<const std::int32_t> ids, Matrix y) {
+  gather(table, ids, y);
+}
 
 void scatter_add_rows(ConstMatrix dy, std::span<const std::int32_t> ids, Matrix dtable, bool accumulate) {
   WITAN_ASSERT(dy.rows == static_cast<std::int64_t>(ids.size()) && dy.cols == dtable.cols);

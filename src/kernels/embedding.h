@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/bfloat16.h"
+#include "base/float16.h"
 #include "base/views.h"
 
 namespace witan::kernels {
@@ -12,6 +13,7 @@ namespace witan::kernels {
 // table [V, D], ids [T] -> y [T, D].
 void gather_rows(ConstMatrix table, std::span<const std::int32_t> ids, Matrix y);
 void gather_rows(MatrixView<const BFloat16> table, std::span<const std::int32_t> ids, Matrix y);
+void gather_rows(MatrixView<const Float16> table, std::span<const std::int32_t> ids, Matrix y);
 
 // dtable[ids[t]] += dy[t] for ascending t, whatever the number of threads: the same bits always.
 // Without `accumulate` the rest of dtable [V, D] becomes 0.

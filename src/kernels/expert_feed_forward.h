@@ -14,7 +14,7 @@ struct FeedForwardBank {
   WeightBank<T> gate;  // [E, F, D]
   WeightBank<T> up;    // [E, F, D]
   WeightBank<T> down;  // [E, D, F]
-  bool gated() const { return gate.data != nullptr || gate.bf16 != nullptr; }
+  bool gated() const { return gate.present(); }
 };
 
 // One row per entry, [num_entries, F]: gate (when gated) and up hold the products before the nonlinearity, which the

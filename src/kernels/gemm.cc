@@ -46,6 +46,28 @@ void gemm_of_engine(const Sizes& size, ConstMatrix a, ConstMatrix b, float beta,
   run_products({&product, 1});
 }
 
+// c = a b' with b [n, k] in sixteen bits.
+void gemm_of_weights(ConstMatrix a, const Factor& b, std::int64_t n, std::int64_t k, Matrix c) {
+  WITAN_ASSERT(c.rows == a.rows && c.cols == n && a.cols == k);
+  Product product;
+  product.rows = a.rows;
+  product.cols = n;
+  product.depth = k;
+  product.left = {a.data, a.stride, Factor::Layout::kSideMajor, nullptr};
+  product.right[0] = b;
+  product.result[0] = c;
+  run_products({&product, 1});
+}
+
+template <class Element>
+void reference_of_weights(ConstMatrix a, MatrixView<const Element> b, Matrix c) {
+  std::vector<float> wide;
+  for (std::int64_t row = 0; row < b.rows; ++row) {
+    std::transform(b.row(row), b.row(row) + b.cols, std::back_inserter(wide), [](Element v) { return to_float(v); });
+  }
+  gemm_reference(Op::kPlain, Op::kTransposed, a, {wide.data(), b.rows, b.cols}, 0.0F, c);
+}
+
 }  // namespace
 
 void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) {
@@ -67,15 +89,11 @@ void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) 
 }
 
 void gemm(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c) {
-  WITAN_ASSERT(c.rows == a.rows && c.cols == b.rows && a.cols == b.cols);
-  Product product;
-  product.rows = a.rows;
-  product.cols = b.rows;
-  product.depth = a.cols;
-  product.left = {a.data, a.stride, Factor::Layout::kSideMajor, nullptr};
-  product.right[0] = {.stride = b.stride, .bf16 = b.data};
-  product.result[0] = c;
-  run_products({&product, 1});
+  gemm_of_weights(a, {.stride = b.stride, .bf16 = b.data}, b.rows, b.cols, c);
+}
+
+void gemm(ConstMatrix a, MatrixView<const Float16> b, Matrix c) {
+  gemm_of_weights(a, {.stride = b.stride, .f16 = b.data}, b.rows, b.cols, c);
 }
 
 void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c) {
@@ -93,12 +111,7 @@ void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, 
   }
 }
 
-void gemm_reference(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c) {
-  std::vector<float> wide;
-  for (std::int64_t row = 0; row < b.rows; ++row) {
-    std::transform(b.row(row), b.row(row) + b.cols, std::back_inserter(wide), [](BFloat16 v) { return to_float(v); });
-  }
-  gemm_reference(Op::kPlain, Op::kTransposed, a, {wide.data(), b.rows, b.cols}, 0.0F, c);
-}
+void gemm_reference(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c) { reference_of_weights(a, b, c); }
+void gemm_reference(ConstMatrix a, MatrixView<const Float16> b, Matrix c) { reference_of_weights(a, b, c); }
 
 }  // namespace witan::kernels

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/bfloat16.h"
+#include "base/float16.h"
 #include "base/views.h"
 
 namespace witan::kernels {
@@ -14,11 +15,13 @@ enum class Op { kPlain, kTransposed };
 // parallel loop. The same bits for the same number of threads.
 void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c);
 
-// c = a b' with b in bfloat16, a [m, k], b [n, k], c [m, n]: a linear map with weights as they were released.
+// c = a b' with b in sixteen bits, a [m, k], b [n, k], c [m, n]: a linear map with weights as they were released.
 void gemm(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c);
+void gemm(ConstMatrix a, MatrixView<const Float16> b, Matrix c);
 
 // The same, by three loops in double precision.
 void gemm_reference(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c);
 void gemm_reference(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c);
+void gemm_reference(ConstMatrix a, MatrixView<const Float16> b, Matrix c);
 
 }  // namespace witan::kernels

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/bfloat16.h"
+#include "base/float16.h"
 #include "base/views.h"
 
 namespace witan::kernels {
@@ -26,9 +27,13 @@ struct WeightBank {
   T* data = nullptr;
   std::int64_t out = 0;
   std::int64_t in = 0;
-  const BFloat16* bf16 = nullptr;  // the weights in place of data, in forward passes
+  // One of them in place of data, in forward passes.
+  const BFloat16* bf16 = nullptr;
+  const Float16* f16 = nullptr;
   MatrixView<T> of(std::int64_t expert) const { return {data + expert * out * in, out, in}; }
   MatrixView<const BFloat16> bf16_of(std::int64_t expert) const { return {bf16 + expert * out * in, out, in}; }
+  MatrixView<const Float16> f16_of(std::int64_t expert) const { return {f16 + expert * out * in, out, in}; }
+  bool present() const { return data != nullptr || bf16 != nullptr || f16 != nullptr; }
 };
 
 // y[a] = W[e] x[row of a]; y [num_entries, out].

@@ -40,6 +40,8 @@ void grouped_gemm_reference(const RowGroups& groups, ConstMatrix x, WeightBank<c
     const auto rows = gather(groups, e, x);
     if (weight.bf16 != nullptr) {
       gemm_reference(rows.matrix, weight.bf16_of(e), rows_of(groups, e, y));
+    } else if (weight.f16 != nullptr) {
+      gemm_reference(rows.matrix, weight.f16_of(e), rows_of(groups, e, y));
     } else {
       gemm_reference(Op::kPlain, Op::kTransposed, rows.matrix, weight.of(e), 0.0F, rows_of(groups, e, y));
     }

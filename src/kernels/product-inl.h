@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/bfloat16.h"
+#include "base/float16.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -51,6 +52,29 @@ HWY_INLINE hn::Vec<D> load_f32(D d, const BFloat16* from) {
   const hn::Rebind<std::uint16_t, D> narrow;
   const auto halves = hn::LoadU(narrow, reinterpret_cast<const std::uint16_t*>(from));
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, halves)));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load_f32(D d, const Float16* from) {
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2  // these processors have an instruction for it
+  const hn::Rebind<hwy::float16_t, D> narrow;
+  return hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::float16_t*>(from)));
+#else
+  const hn::RebindToUnsigned<D> wide;
+  const hn::Rebind<std::uint16_t, D> narrow;
+  const auto bits = hn::PromoteTo(wide, hn::LoadU(narrow, reinterpret_cast<const std::uint16_t*>(from)));
+  const auto sign = hn::ShiftLeft<16>(hn::And(bits, hn::Set(wide, 0x8000U)));
+  const auto magnitude = hn::ShiftLeft<13>(hn::And(bits, hn::Set(wide, 0x7FFFU)));
+  const auto rebias = hn::Set(wide, 112U << 23);
+  // An exponent of 31, for infinities and NaN, becomes 255 by as much again.
+  const auto is_above = hn::VecFromMask(d, hn::Ge(hn::BitCast(d, magnitude), hn::Set(d, 0x1p-96F)));
+  const auto above = hn::And(hn::BitCast(wide, is_above), rebias);
+  const auto normal = hn::BitCast(d, hn::Add(hn::Add(magnitude, rebias), above));
+  // An exponent of 0 lacks the leading 1: as if it were there, less what it adds.
+  const auto subnormal = hn::Sub(hn::BitCast(d, hn::Add(magnitude, hn::Set(wide, 113U << 23))), hn::Set(d, 0x1p-14F));
+  const auto is_subnormal = hn::Lt(normal, hn::Set(d, 0x1p-14F));
+  const auto absolute = hn::IfThenElse(is_subnormal, subnormal, normal);
+  return hn::Or(absolute, hn::BitCast(d, sign));
+#endif
 }
 
 // Packs `count` <= kWidth memory rows as columns: packed[k * kWidth + i] = row(i)[k] for k < depth. Columns from

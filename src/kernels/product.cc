@@ -20,12 +20,16 @@ namespace witan::kernels::HWY_NAMESPACE {
 template <int kWidth>
 HWY_INLINE void pack(const Factor& factor, std::int64_t sides, std::int64_t side, std::int64_t count,
                      std::int64_t first_depth, std::int64_t depth, float* HWY_RESTRICT packed) {
+  const auto pack_sides = [&](const auto* elements) HWY_ATTR {
+    const auto at = [&](std::int64_t i) { return elements + factor.row(side + i) * factor.stride + first_depth; };
+    pack_transposed<kWidth>(at, count, depth, packed);
+  };
   if (factor.bf16 != nullptr) {
-    const auto at = [&](std::int64_t i) { return factor.bf16 + factor.row(side + i) * factor.stride + first_depth; };
-    pack_transposed<kWidth>(at, count, depth, packed);
+    pack_sides(factor.bf16);
+  } else if (factor.f16 != nullptr) {
+    pack_sides(factor.f16);
   } else if (factor.layout == Factor::Layout::kSideMajor) {
-    const auto at = [&](std::int64_t i) { return factor.data + factor.row(side + i) * factor.stride + first_depth; };
-    pack_transposed<kWidth>(at, count, depth, packed);
+    pack_sides(factor.data);
   } else {
     const auto at = [&](std::int64_t k) { return factor.data + factor.row(first_depth + k) * factor.stride + side; };
     pack_copied<kWidth>(at, count, sides - side, depth, packed);
@@ -98,10 +102,11 @@ Fetch fetch_of(const Source& source, const char** rows) {
   const std::int64_t length = side_major ? source.depth : source.sides;
   const std::int64_t first_row = side_major ? source.first_side : source.first_depth;
   const std::int64_t offset = side_major ? source.first_depth : source.first_side;
-  const bool brief = factor.bf16 != nullptr;
-  const auto size = static_cast<std::int64_t>(brief ? sizeof(BFloat16) : sizeof(float));
-  const char* const begin =
-      brief ? reinterpret_cast<const char*>(factor.bf16) : reinterpret_cast<const char*>(factor.data);
+  static_assert(sizeof(BFloat16) == sizeof(Float16));
+  const auto size = static_cast<std::int64_t>(factor.is_brief() ? sizeof(BFloat16) : sizeof(float));
+  const char* const begin = factor.bf16 != nullptr  ? reinterpret_cast<const char*>(factor.bf16)
+                            : factor.f16 != nullptr ? reinterpret_cast<const char*>(factor.f16)
+                                                    : reinterpret_cast<const char*>(factor.data);
   for (std::int64_t j = 0; j < count; ++j) {
     rows[j] = begin + (factor.row(first_row + j) * factor.stride + offset) * size;
   }
@@ -221,20 +226,20 @@ constexpr int kColumnsAtOnce = 4;
 
 // Dot products of kRows rows with the columns of a piece, straight from memory: with so few rows, packing would take
 // longer than reading. `sides` columns from `column` on are stored.
-template <int kRows>
-void few_rows(const Product& product, const ProductPiece& piece, std::size_t output, std::int64_t column,
-              std::int64_t sides) {
+template <int kRows, class Element>
+void few_rows(const Product& product, const ProductPiece& piece, std::size_t output, const Element* elements,
+              std::int64_t column, std::int64_t sides) {
   const F32 d;
   using V = hn::Vec<F32>;
   const Factor& left = product.left;
   const Factor& right = product.right[output];
   const float* x[kRows];
   for (std::int64_t r = 0; r < kRows; ++r) x[r] = left.data + left.row(piece.first_row + r) * left.stride;
-  const BFloat16* weights[kColumnsAtOnce];
+  const Element* weights[kColumnsAtOnce];
   V sums[kRows][kColumnsAtOnce];
 #pragma GCC unroll 4
   for (int j = 0; j < kColumnsAtOnce; ++j) {
-    weights[j] = right.bf16 + right.row(column + std::min<std::int64_t>(j, sides - 1)) * right.stride;
+    weights[j] = elements + right.row(column + std::min<std::int64_t>(j, sides - 1)) * right.stride;
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) sums[r][j] = hn::Zero(d);
   }
@@ -264,15 +269,23 @@ void few_rows(const Product& product, const ProductPiece& piece, std::size_t out
   }
 }
 
-// Computes a piece of 1 .. kFewRows rows times bf16; nothing is packed.
-void RunFewRows(const Product& product, const ProductPiece& piece) {
+// All columns of one output.
+template <class Element>
+void few_rows(const Product& product, const ProductPiece& piece, std::size_t output, const Element* elements) {
   static_assert(kFewRows == 4);
-  constexpr decltype(&few_rows<1>) kByRows[kFewRows] = {few_rows<1>, few_rows<2>, few_rows<3>, few_rows<4>};
+  constexpr decltype(&few_rows<1, Element>) kByRows[kFewRows] = {few_rows<1, Element>, few_rows<2, Element>,
+                                                                 few_rows<3, Element>, few_rows<4, Element>};
+  for (std::int64_t c = 0; c < piece.cols; c += kColumnsAtOnce) {
+    const std::int64_t sides = std::min<std::int64_t>(kColumnsAtOnce, piece.cols - c);
+    kByRows[piece.rows - 1](product, piece, output, elements, piece.first_col + c, sides);
+  }
+}
+
+// Computes a piece of 1 .. kFewRows rows times bf16 or f16; nothing is packed.
+void RunFewRows(const Product& product, const ProductPiece& piece) {
   for (std::size_t output = 0; output < static_cast<std::size_t>(product.outputs); ++output) {
-    for (std::int64_t c = 0; c < piece.cols; c += kColumnsAtOnce) {
-      const std::int64_t sides = std::min<std::int64_t>(kColumnsAtOnce, piece.cols - c);
-      kByRows[piece.rows - 1](product, piece, output, piece.first_col + c, sides);
-    }
+    const Factor& right = product.right[output];
+    right.bf16 != nullptr ? few_rows(product, piece, output, right.bf16) : few_rows(product, piece, output, right.f16);
   }
 }
 
@@ -387,7 +400,7 @@ Plan plan_of(std::span<const Product> products) {
 bool has_few_rows(const Product& product) {
   return product.rows <= kFewRows && product.left.layout == Factor::Layout::kSideMajor &&
          std::all_of(product.right.begin(), product.right.begin() + product.outputs,
-                     [](const Factor& factor) { return factor.bf16 != nullptr; });
+                     [](const Factor& factor) { return factor.is_brief(); });
 }
 
 bool same_left(const ProductPiece& a, const ProductPiece& b) {
@@ -401,6 +414,8 @@ Factor from_depth(Factor factor, std::int64_t first) {
   if (factor.layout == Factor::Layout::kSideMajor) {
     if (factor.bf16 != nullptr) {
       factor.bf16 += first;
+    } else if (factor.f16 != nullptr) {
+      factor.f16 += first;
     } else {
       factor.data += first;
     }
@@ -455,9 +470,9 @@ void run_products(std::span<const Product> products, const std::function<void(co
   for (const Product& product : products) {
     WITAN_ASSERT(product.outputs == 1 || product.outputs == 2);
     WITAN_ASSERT(product.rows >= 0 && product.cols >= 0 && product.depth >= 0);
-    WITAN_ASSERT(product.left.bf16 == nullptr);
+    WITAN_ASSERT(!product.left.is_brief());
     for (const Factor& factor : product.right) {
-      WITAN_ASSERT(factor.bf16 == nullptr || factor.layout == Factor::Layout::kSideMajor);
+      WITAN_ASSERT(!factor.is_brief() || factor.layout == Factor::Layout::kSideMajor);
     }
     if (product.depth == 0 && !product.accumulate) set_to_zero(product);
     deepest = std::max(deepest, product.depth);
@@ -480,7 +495,8 @@ void run_products_reference(std::span<const Product> products) {
   const auto element = [](const Factor& factor, std::int64_t i, std::int64_t k) {
     const bool side_major = factor.layout == Factor::Layout::kSideMajor;
     const std::int64_t offset = factor.row(side_major ? i : k) * factor.stride + (side_major ? k : i);
-    return static_cast<double>(factor.bf16 != nullptr ? to_float(factor.bf16[offset]) : factor.data[offset]);
+    if (factor.bf16 != nullptr) return static_cast<double>(to_float(factor.bf16[offset]));
+    return static_cast<double>(factor.f16 != nullptr ? to_float(factor.f16[offset]) : factor.data[offset]);
   };
   for (const Product& product : products) {
     for (std::size_t output = 0; output < static_cast<std::size_t>(product.outputs); ++output) {

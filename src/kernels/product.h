@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/bfloat16.h"
+#include "base/float16.h"
 #include "base/views.h"
 
 namespace witan::kernels {
@@ -24,8 +25,11 @@ struct Factor {
   std::int64_t stride = 0;
   Layout layout = Layout::kSideMajor;
   const std::int32_t* rows = nullptr;  // null: all in order
-  const BFloat16* bf16 = nullptr;      // in place of data: the elements of a right operand that is kSideMajor
+  // One of them in place of data: the elements of a right operand that is kSideMajor.
+  const BFloat16* bf16 = nullptr;
+  const Float16* f16 = nullptr;
 
+  bool is_brief() const { return bf16 != nullptr || f16 != nullptr; }
   std::int64_t row(std::int64_t j) const { return rows == nullptr ? j : std::int64_t{rows[j]}; }
 };
 
@@ -54,8 +58,8 @@ struct ResultBlock {
 
 // Computes every product; calls `finished` (may be empty) for each part of the results as it is final, on the thread
 // that made it. Every element is one chain of additions in an order that depends on its depth alone: the same bits
-// whatever the threads, the other products or the place of a row among others. But for a few rows times bf16: these are
-// dot products, in an order of their own.
+// whatever the threads, the other products or the place of a row among others. But for a few rows times bf16 or
+// f16: these are dot products, in an order of their own.
 void run_products(std::span<const Product> products, const std::function<void(const ResultBlock&)>& finished = {});
 
 // The same by three loops in double precision, for tests.

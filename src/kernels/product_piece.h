@@ -10,7 +10,7 @@ namespace witan::kernels {
 // delivers as fast as the registers consume it, and fewer blocks visit the results fewer times.
 inline constexpr std::int64_t kDepthBlock = 512;
 
-// Up to this many rows times bf16, reading the weights takes longer than the arithmetic on them.
+// Up to this many rows times bf16 or f16, reading the weights takes longer than the arithmetic on them.
 inline constexpr std::int64_t kFewRows = 4;
 
 struct ProductPiece {

@@ -8,6 +8,7 @@ namespace witan::kernels {
 
 inline Factor weight_of(const WeightBank<const float>& bank, std::int64_t expert) {
   if (bank.bf16 != nullptr) return {.stride = bank.in, .bf16 = bank.bf16_of(expert).data};
+  if (bank.f16 != nullptr) return {.stride = bank.in, .f16 = bank.f16_of(expert).data};
   return {.data = bank.of(expert).data, .stride = bank.in};
 }
 

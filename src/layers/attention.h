@@ -27,7 +27,7 @@ struct AttentionOptions {
   bool sinks = false;                   // a score per head that joins the softmax and has no value
   float scale = 0.0F;                   // of the scores; 0: 1 / sqrt(head_dim)
   std::int64_t window = 0;              // positions that a row sees, its own included; 0: all before it
-  Precision weights = Precision::kF32;  // of the projections; bf16 is for inference
+  Precision weights = Precision::kF32;  // of the projections; others are for inference
   // Multi-head latent attention instead, when kv_lora_rank > 0: see latent_attention.h. head_dim is then
   // latent_head_dim() of the three widths, and scale is set.
   std::int64_t kv_lora_rank = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -32,12 +33,12 @@ ConstMatrix latents_of(const LatentHeads& heads, ConstMatrix entries) {
 // Some rows of the projection: themselves when they are f32, else widened into `room`.
 ConstMatrix wide_rows(const Tensor& projection, std::int64_t first, std::int64_t count, PooledVector<float>& room) {
   const std::int64_t cols = projection.cols();
-  if (!projection.is_bf16()) return {projection.data() + first * cols, count, cols};
-  const auto rows =
-      projection.bf16_values().subspan(static_cast<std::size_t>(first * cols), static_cast<std::size_t>(count * cols));
-  room.resize(rows.size());
-  std::ranges::transform(rows, room.begin(), [](BFloat16 value) { return to_float(value); });
-  return {room.data(), count, cols};
+  return projection.visit_matrix([&]<class T>(const MatrixView<T>& rows) -> ConstMatrix {
+    if constexpr (std::is_same_v<T, float>) return {rows.row(first), count, cols};
+    room.resize(static_cast<std::size_t>(count * cols));
+    std::transform(rows.row(first), rows.row(first + count), room.begin(), [](T value) { return to_float(value); });
+    return {room.data(), count, cols};
+  });
 }
 
 // Queries that score entries directly: row i * heads + h is query i of head h, [n * heads, latent + rotary].
@@ -126,13 +127,14 @@ Tensor attend_expanded(const LatentHeads& heads, const Tensor& queries, ConstMat
   for (std::int64_t first = 0; first < heads.heads; first += together) {
     const std::int64_t count = std::min(together, heads.heads - first);
     const Tensor both = Tensor::uninitialized({total, count * made});
-    if (projection.is_bf16()) {
-      const BFloat16* rows = projection.bf16_matrix().row(first * made);
-      kernels::gemm(latents_of(heads, entries), {rows, count * made, heads.latent}, both.matrix());
-    } else {
-      kernels::gemm(Op::kPlain, Op::kTransposed, latents_of(heads, entries),
-                    {projection.matrix().row(first * made), count * made, heads.latent}, 0.0F, both.matrix());
-    }
+    projection.visit_matrix([&]<class T>(const MatrixView<T>& matrix) {
+      const MatrixView<const T> rows(matrix.row(first * made), count * made, heads.latent);
+      if constexpr (std::is_same_v<T, float>) {
+        kernels::gemm(Op::kPlain, Op::kTransposed, latents_of(heads, entries), rows, 0.0F, both.matrix());
+      } else {
+        kernels::gemm(latents_of(heads, entries), rows, both.matrix());
+      }
+    });
     const Tensor keys = Tensor::zeros({total, count * heads.width});
     const Tensor values = Tensor::zeros({total, count * heads.width});
     const std::int64_t grain = std::max<std::int64_t>(1, kGrainCopies / keys.cols());

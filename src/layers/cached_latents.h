@@ -21,8 +21,8 @@ struct LatentHeads {
 };
 
 // queries [n, heads * width], of each head the turned elements, then the plain ones, then zeros; of the last n of
-// `entries` [total, latent + rotary]. `projection` [heads * (plain + values), latent], f32 or bf16, gives the plain
-// part of the key and the value of each head. -> [n, heads * values].
+// `entries` [total, latent + rotary]. `projection` [heads * (plain + values), latent], in any precision, gives the
+// plain part of the key and the value of each head. -> [n, heads * values].
 //
 // Two ways to the same rows but for rounding; attend_to_latents takes the one with fewer multiplications, by the sizes
 // alone. Neither takes memory for all heads at all positions.

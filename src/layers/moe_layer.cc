@@ -65,7 +65,8 @@ Fields MoeOptions::fields() {
       .include(BalanceOptions::fields())
       .include(CmrOptions::fields())
       .integer("moe_intermediate_size", moe_intermediate_size, 1, 1 << 20, "Width of an expert")
-      .choice("hidden_act", hidden_act, {"silu", "gelu", "gelu_pytorch_tanh", "relu"}, "Nonlinearity of the experts")
+      .choice("hidden_act", hidden_act, {"silu", "gelu", "gelu_pytorch_tanh", "relu", "quick_gelu", "relu2", "tanh"},
+              "Nonlinearity of the experts")
       .flag("gated", gated, "Experts have three matrices, act(gate_proj x) * (up_proj x) going down; else two")
       .integer("n_shared_experts", n_shared_experts, 0, 1 << 10,
                "Experts that serve every row, beside the routed ones and as wide as them")

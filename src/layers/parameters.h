@@ -11,7 +11,7 @@ namespace witan {
 // A tensor that training changes, every element `value` at first.
 Tensor trained_tensor(Shape shape, float value);
 
-// A matrix of weights, all zeros for a model to fill: trained when it is f32, held for inference when it is bf16.
+// A matrix of weights, all zeros for a model to fill: trained when it is f32, else held for inference.
 Tensor weight_tensor(Shape shape, Precision precision);
 
 // Adds the parameters of a part under `prefix` ("self_attn.") to those of the whole.

@@ -39,14 +39,11 @@ Tensor relative_bias(const RelativeBuckets& buckets, const Tensor& table, std::i
                      std::int64_t queries, std::int64_t keys) {
   WITAN_ASSERT(table.rows() == buckets.num_buckets);
   const std::int64_t heads = table.cols();
-  Tensor bias = Tensor::uninitialized({heads, queries, keys});
-  for (std::int64_t query = 0; query < queries; ++query) {
-    for (std::int64_t key = 0; key < keys; ++key) {
-      const float* values = table.matrix().row(buckets.bucket(key - (first_query + query)));
-      for (std::int64_t head = 0; head < heads; ++head) {
-        bias.data()[(head * queries + query) * keys + key] = values[head];
-      }
-    }
+  const std::int64_t distances = queries + keys - 1;
+  Tensor bias = Tensor::uninitialized({heads, distances});
+  for (std::int64_t i = 0; i < distances; ++i) {
+    const float* values = table.matrix().row(buckets.bucket(i - (queries - 1) - first_query));
+    for (std::int64_t head = 0; head < heads; ++head) bias.matrix()(head, i) = values[head];
   }
   return bias;
 }

@@ -20,8 +20,9 @@ struct RelativeBuckets {
   std::int64_t bucket(std::int64_t relative) const;
 };
 
-// table [num_buckets, heads] -> [heads, queries, keys]: what is added to the score of the query at position
-// first_query + i for the key at position j.
+// table [num_buckets, heads] -> [heads, queries + keys - 1], by distance: what is added to the score of the query at
+// position first_query + i for the key at position j stands at queries - 1 - i + j. A row for each query would take as
+// much memory as all scores of all heads.
 Tensor relative_bias(const RelativeBuckets& buckets, const Tensor& table, std::int64_t first_query,
                      std::int64_t queries, std::int64_t keys);
 

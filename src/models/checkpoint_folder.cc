@@ -64,13 +64,17 @@ std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precisi
 
 Precision lossless_precision(const std::filesystem::path& folder) {
   const SafetensorsReader reader(folder);
-  double brief = 0.0;
-  double others = 0.0;
+  double all = 0.0;
+  double bf16 = 0.0;
+  double f16 = 0.0;
   for (const auto& [name, tensor] : reader.tensors()) {
-    const auto bytes = static_cast<double>(tensor.bytes.size());
-    (tensor.dtype == DType::kBF16 ? brief : others) += bytes / static_cast<double>(dtype_bytes(tensor.dtype));
+    const auto values = static_cast<double>(tensor.bytes.size()) / static_cast<double>(dtype_bytes(tensor.dtype));
+    all += values;
+    if (tensor.dtype == DType::kBF16) bf16 += values;
+    if (tensor.dtype == DType::kF16) f16 += values;
   }
-  return brief > 99.0 * others ? Precision::kBF16 : Precision::kF32;
+  if (bf16 > 0.99 * all) return Precision::kBF16;
+  return f16 > 0.99 * all ? Precision::kF16 : Precision::kF32;
 }
 
 void load_weights(const std::filesystem::path& folder, Decoder& model) { fill_model(StoredWeights(folder), model); }

@@ -24,12 +24,13 @@ DecoderConfig load_config(const std::filesystem::path& folder);
 // config.json, unknown model_type (known ones named), a key that is missing or asks for what is not supported, an
 // unknown key in a `witan` config (released ones may carry others), missing, extra or misshapen tensors. Nothing is
 // allocated for a config that its files do not fill.
-// bf16 weights take half the memory and are for inference, see Decoder::with_zeros; those stored otherwise are rounded.
+// bf16 and f16 weights take half the memory and are for inference, see Decoder::with_zeros; those stored otherwise are
+// rounded. Throws Error for a number that is too large for f16.
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precision weights = Precision::kF32);
 // Into a decoder whose config may differ from the folder's in whatever no tensor depends on (router, balance terms).
 // Throws Error as load_model does, and for a decoder with other tensors or shapes.
 void load_weights(const std::filesystem::path& folder, Decoder& model);
-// How the weights may be held without loss: bf16 when all of them are stored so, but for a hundredth at the most
+// How the weights may be held without loss: bf16 or f16 when all of them are stored so, but for a hundredth at the most
 // (gates, norms and biases are held as f32 anyway); else f32. Reads the headers alone; throws Error when they are
 // broken.
 Precision lossless_precision(const std::filesystem::path& folder);

@@ -114,13 +114,6 @@ void copy_bytes(const Values& values, std::span<std::byte> out) {
   if (!out.empty()) std::memcpy(out.data(), values.data(), out.size());
 }
 
-void require_f16(const std::string& name, std::span<const float> values) {
-  constexpr float kBeyond = 65520.0F;  // rounds to an infinity
-  for (const float value : values) {
-    if (std::fabs(value) >= kBeyond) fail("tensor '{}': {} is too large for f16, expected bf16 or f32", name, value);
-  }
-}
-
 class Converter {
  public:
   Converter(const Source& source, const ConvertOptions& options) : source_(source), plain_(find_plain(options.dtype)) {

@@ -52,9 +52,9 @@ class Decoder {
   // down_proj) divided by sqrt(2 * num_hidden_layers) (Radford et al. 2019), norms 1, routers as their gate says. Each
   // tensor's values depend on the seed and its name alone. Throws Error when the config does not validate.
   Decoder(const DecoderConfig& config, std::uint64_t seed);
-  // With zeros for a checkpoint to fill, which is quicker than drawing. With bf16 weights (embedding, head, projections
-  // and feed-forward experts; not gates, norms, biases and single neurons) a model takes half the memory and cannot be
-  // trained, nor can loss() be asked for.
+  // With zeros for a checkpoint to fill, which is quicker than drawing. With bf16 or f16 weights (embedding, head,
+  // projections and feed-forward experts; not gates, norms, biases and single neurons) a model takes half the memory
+  // and cannot be trained, nor can loss() be asked for.
   static std::unique_ptr<Decoder> with_zeros(const DecoderConfig& config, Precision weights = Precision::kF32);
   ~Decoder();
 

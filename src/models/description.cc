@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "models/arch/architecture.h"
+#include "models/arch/config_keys.h"
 #include "models/released_files.h"
 
 namespace witan {
@@ -42,6 +43,7 @@ DecoderConfig parse_config(const nlohmann::json& json, const Architecture& archi
   nlohmann::json inner = json;
   for (const std::string_view key : kEnvelope) inner.erase(std::string(key));
   DecoderConfig config = architecture.read_config(inner);
+  check_layer_types(inner, config);
   config.bos_token_id = read_token_id(json, "bos_token_id");
   config.eos_token_ids = read_token_ids(json, "eos_token_id");
   config.model_type = architecture.model_type;

@@ -47,11 +47,11 @@ class EncoderDecoderBlock {
                       const EncoderDecoderNames& names, NamedTensors& tensors);
   ~EncoderDecoderBlock();
 
-  // rows [S, D], bias [heads, S, S] or undefined -> [S, D].
+  // rows [S, D], bias of relative_bias() or undefined -> [S, D].
   Tensor encode(const Tensor& rows, const Tensor& bias, const EncoderDecoderObserver& observer) const;
   // source [S, D] -> what decode() looks at.
   SourceMemory remember(const Tensor& source) const;
-  // rows [T, D] continue the cache, which is not advanced; bias [heads, T, cache length + T] or undefined -> [T, D].
+  // rows [T, D] continue the cache, which is not advanced; bias of relative_bias() or undefined -> [T, D].
   Tensor decode(const Tensor& rows, const Tensor& bias, KvCache& cache, const SourceMemory& source,
                 const EncoderDecoderObserver& observer) const;
 

@@ -2,13 +2,13 @@
 #include "models/released_files.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "formats/weight_formats.h"
 
 namespace witan {
 namespace {
@@ -41,13 +41,6 @@ StoredValues stored_values(const nlohmann::json& json, const SafetensorsReader& 
     fail("key 'weight_block_size': {}, expected two sizes", blocks->dump());
   }
   return {reader, (*blocks)[0].get<std::int64_t>(), (*blocks)[1].get<std::int64_t>()};
-}
-
-bool holds_weights(const std::filesystem::path& file) {
-  constexpr std::array<std::string_view, 10> kFormats = {".safetensors", ".bin", ".pt",      ".pth",  ".ckpt",
-                                                         ".gguf",        ".h5",  ".msgpack", ".onnx", ".ot"};
-  return file.filename().string().ends_with(".index.json") ||
-         std::ranges::find(kFormats, file.extension().string()) != kFormats.end();
 }
 
 }  // namespace
@@ -95,7 +88,7 @@ PooledVector<float> WeightFiles::read(const std::string& name) const {
 std::vector<std::filesystem::path> companion_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().filename() != kConfigFile && !holds_weights(entry.path())) {
+    if (entry.is_regular_file() && entry.path().filename() != kConfigFile && !names_weights(entry.path())) {
       files.push_back(entry.path());
     }
   }

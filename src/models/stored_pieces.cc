@@ -61,6 +61,7 @@ bool is_bank(std::string_view local, const Shape& shape) {
 
 void store(float value, float& to) { to = value; }
 void store(float value, BFloat16& to) { to = to_bfloat16(value); }
+void store(float value, Float16& to) { to = to_float16(value); }
 
 }  // namespace
 
@@ -207,29 +208,30 @@ void StoredPiece::scatter_part(std::size_t part, std::span<const float> in, bool
 
 void StoredPiece::gather(std::int64_t bank, std::span<float> out) const {
   for (const Member& member : members_) {
-    const auto from = [&](const auto* values) {
+    member.tensor.visit_matrix([&](const auto& matrix) {
+      const auto* const values = matrix.data + first_of(member, bank);
       for_each_element(member, false,
                        [=](std::size_t stored, std::size_t own) { out[stored] = to_float(values[own]); });
-    };
-    const Tensor& tensor = member.tensor;
-    const std::size_t first = first_of(member, bank);
-    tensor.is_bf16() ? from(tensor.bf16_values().data() + first) : from(tensor.data() + first);
+    });
   }
 }
 
 void StoredPiece::scatter(std::int64_t bank, std::span<const float> in, bool plain) const {
   for (const Member& member : members_) {
-    const auto to = [&](auto* values) {
+    member.tensor.visit_matrix([&](const auto& matrix) {
+      auto* const values = matrix.data + first_of(member, bank);
       for_each_element(member, plain, [=](std::size_t stored, std::size_t own) { store(in[stored], values[own]); });
-    };
-    const Tensor& tensor = member.tensor;
-    const std::size_t first = first_of(member, bank);
-    tensor.is_bf16() ? to(tensor.bf16_values().data() + first) : to(tensor.data() + first);
+    });
   }
 }
 
+bool StoredPiece::is_f16() const {
+  return std::ranges::any_of(members_,
+                             [](const Member& member) { return member.tensor.precision() == Precision::kF16; });
+}
+
 std::span<float> StoredPiece::in_place(bool plain) const {
-  if (!is_verbatim(plain) || !members_.front().tensor.defined() || members_.front().tensor.is_bf16()) return {};
+  if (!is_verbatim(plain) || !members_.front().tensor.defined() || !members_.front().tensor.is_f32()) return {};
   const Member& member = members_.front();
   return member.tensor.values().subspan(first_of(member, 0), static_cast<std::size_t>(banks_ * member.rows * cols_));
 }

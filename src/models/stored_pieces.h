@@ -52,6 +52,8 @@ class StoredPiece {
   void scatter(std::int64_t bank, std::span<const float> in, bool plain) const;
   // The memory that holds all values just as they are stored, as f32, or nothing when there is no such place.
   std::span<float> in_place(bool plain) const;
+  // Whether some of the parameters are held as f16, which not all of f32 fits into.
+  bool is_f16() const;
   // The shape without transposition, in which packed formats store it.
   std::vector<std::int64_t> plain_shape() const;
 

@@ -102,6 +102,7 @@ void StoredWeights::read(const StoredPiece& piece) const {
   PooledVector<float> bank(static_cast<std::size_t>(piece.bank_size()));
   for (std::int64_t i = 0; i < piece.banks(); ++i) {
     files_.values().read(piece.name, shape, i, piece.banks(), bank);
+    if (piece.is_f16()) naming(folder_, [&] { require_f16(piece.name, bank); });
     piece.scatter(i, bank, packed);
   }
 }

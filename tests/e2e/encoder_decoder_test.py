@@ -173,7 +173,7 @@ class Translation(Case):
                      "fra_Latn", says=["20 lines", "has 1"])
         long = self.write("long.txt", "w5 " * 1_000_000)
         self.refused("inspect", nllb, "--data", long, "--target-data", long, "--target-lang", "fra_Latn",
-                     says=["10000", "of memory", "cut long lines"])
+                     says=["tokens, expected at most 65536", "cut long lines"])
         self.refused("inspect", nllb, "--target-data", other, says=["--data"])
         self.refused("inspect", switch, "--data", source, "--source-lang", "fra_Latn", says=["names no languages"])
 

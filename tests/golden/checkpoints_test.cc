@@ -30,7 +30,7 @@ INSTANTIATE_TEST_SUITE_P(Released, CheckpointTest,
                          testing::Values("mixtral", "olmoe", "qwen2_moe", "qwen3_moe", "deepseek", "deepseek_v2",
                                          "deepseek_v3", "deepseek_v3_fp8", "dbrx", "gpt_oss", "gpt_oss_mxfp4", "phimoe",
                                          "granitemoe", "deepseek_one_choice", "deepseek_v3_attention_factor",
-                                         "mixtral_longrope"),
+                                         "mixtral_longrope", "mistral_layer_types"),
                          [](const auto& given) { return std::string(given.param); });
 
 }  // namespace checkpoints_test

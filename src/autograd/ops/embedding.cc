@@ -14,11 +14,7 @@ Tensor embedding(Tape& tape, const Tensor& table, std::span<const std::int32_t> 
     }
   }
   Tensor y = tape.output({static_cast<std::int64_t>(ids.size()), table.dim(1)}, {&table});
-  if (table.is_bf16()) {
-    kernels::gather_rows(table.bf16_matrix(), ids, y.matrix());
-  } else {
-    kernels::gather_rows(table.matrix(), ids, y.matrix());
-  }
+  table.visit_matrix([&](const auto& rows) { kernels::gather_rows(rows, ids, y.matrix()); });
   tape.record(y, [dy = y.grad(), dtable = table.grad(), kept = PooledVector<std::int32_t>(ids.begin(), ids.end())] {
     const auto sink = dtable.sink();
     kernels::scatter_add_rows(dy.matrix(), kept, dtable.matrix(), sink.accumulate);

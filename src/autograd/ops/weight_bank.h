@@ -6,9 +6,10 @@
 
 namespace witan::ops {
 
-// weight [experts, out, in], in either precision.
+// weight [experts, out, in], in any precision.
 inline kernels::WeightBank<const float> weight_bank(const Tensor& weight) {
   if (weight.is_bf16()) return {nullptr, weight.dim(1), weight.dim(2), weight.bf16_values().data()};
+  if (!weight.is_f32()) return {nullptr, weight.dim(1), weight.dim(2), nullptr, weight.f16_values().data()};
   return {weight.data(), weight.dim(1), weight.dim(2)};
 }
 

@@ -41,9 +41,29 @@ constexpr std::array kActivations = {
     ActivationName{"gelu_pytorch_tanh", "gelu_pytorch_tanh"},
     ActivationName{"gelu_accurate", "gelu_pytorch_tanh"},
     ActivationName{"relu", "relu"},
+    ActivationName{"quick_gelu", "quick_gelu"},
+    ActivationName{"relu2", "relu2"},
+    ActivationName{"tanh", "tanh"},
 };
 
 const nlohmann::json& value_of(const nlohmann::json& json, std::string_view key) { return json.at(std::string(key)); }
+
+// By "layer_types", which layers have a window; empty when it is not given.
+std::vector<bool> windows_of_layer_types(const nlohmann::json& json, std::int64_t layers) {
+  std::vector<bool> windows;
+  if (!given(json, "layer_types")) return windows;
+  const nlohmann::json& types = json.at("layer_types");
+  if (!types.is_array() || static_cast<std::int64_t>(types.size()) != layers) {
+    fail("key 'layer_types': expected a list of {}, one per layer, got {}", layers, types.dump());
+  }
+  for (const nlohmann::json& type : types) {
+    if (type != "full_attention" && type != "sliding_attention") {
+      fail("key 'layer_types': {} is not supported (known: full_attention, sliding_attention)", type.dump());
+    }
+    windows.push_back(type == "sliding_attention");
+  }
+  return windows;
+}
 
 }  // namespace
 
@@ -73,6 +93,18 @@ nlohmann::json write_keys(const DecoderConfig& config, std::span<const ConfigKey
   nlohmann::json json;
   for (const ConfigKey& key : keys) json[std::string(key.key)] = fields.find(key.field).to_json();
   return json;
+}
+
+std::string_view expert_count_key(const nlohmann::json& json, std::string_view own) {
+  for (const std::string_view key : {own, std::string_view("num_local_experts"), std::string_view("num_experts")}) {
+    if (given(json, key)) return key;
+  }
+  return own;
+}
+
+void read_expert_count(const nlohmann::json& json, std::string_view own, DecoderConfig& config) {
+  const std::array key = {ConfigKey{expert_count_key(json, own), "num_experts", Presence::kRequired}};
+  read_keys(json, key, config);
 }
 
 void read_decoder_keys(const nlohmann::json& json, DecoderConfig& config) {
@@ -166,25 +198,24 @@ void read_layer_types(const nlohmann::json& json, bool (*is_full)(std::int64_t l
                       std::int64_t first_with_window, DecoderConfig& config) {
   config.full_attention_layers.clear();
   if (config.sliding_window == 0) return;
+  const std::vector<bool> windows = windows_of_layer_types(json, config.num_hidden_layers);
   std::vector<std::int64_t> full;
-  if (!given(json, "layer_types")) {
-    for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-      if (is_full(layer, first_with_window)) full.push_back(layer);
-    }
-  } else {
-    const nlohmann::json& types = json.at("layer_types");
-    if (!types.is_array() || static_cast<std::int64_t>(types.size()) != config.num_hidden_layers) {
-      fail("key 'layer_types': expected a list of {}, one per layer, got {}", config.num_hidden_layers, types.dump());
-    }
-    for (std::size_t layer = 0; layer < types.size(); ++layer) {
-      if (types[layer] == "full_attention") {
-        full.push_back(static_cast<std::int64_t>(layer));
-      } else if (types[layer] != "sliding_attention") {
-        fail("key 'layer_types': {} is not supported (known: full_attention, sliding_attention)", types[layer].dump());
-      }
-    }
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const bool by_rule = is_full == nullptr || !is_full(layer, first_with_window);
+    const bool windowed = windows.empty() ? by_rule : windows[static_cast<std::size_t>(layer)];
+    if (!windowed) full.push_back(layer);
   }
   config.full_attention_layers = integers_text(full);
+}
+
+void check_layer_types(const nlohmann::json& json, const DecoderConfig& config) {
+  const std::vector<bool> windows = windows_of_layer_types(json, config.num_hidden_layers);
+  for (std::size_t layer = 0; layer < windows.size(); ++layer) {
+    const std::int64_t window = config.window_of_layer(static_cast<std::int64_t>(layer));
+    if (windows[layer] == (window > 0)) continue;
+    fail("key 'layer_types': {} for layer {}, but by the other keys of this model_type its window is {}",
+         json.at("layer_types")[layer].dump(), layer, window > 0 ? std::to_string(window) : "none");
+  }
 }
 
 nlohmann::json write_layer_types(const DecoderConfig& config) {

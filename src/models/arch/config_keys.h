@@ -26,6 +26,12 @@ bool given(const nlohmann::json& json, std::string_view key);
 void read_keys(const nlohmann::json& json, std::span<const ConfigKey> keys, DecoderConfig& config);
 nlohmann::json write_keys(const DecoderConfig& config, std::span<const ConfigKey> keys);
 
+// The number of routed experts, under the key of the releases or, when that is not given, under the names by which
+// later versions of Transformers write it; `own` when there is none.
+std::string_view expert_count_key(const nlohmann::json& json, std::string_view own);
+// Throws Error as read_keys does when it is missing.
+void read_expert_count(const nlohmann::json& json, std::string_view own, DecoderConfig& config);
+
 // What Hugging Face's decoders name alike: vocab_size, hidden_size, layers, heads, positions, rms_norm_eps, hidden_act,
 // tie_word_embeddings, RoPE with its scaling. As many key heads as query heads when num_key_value_heads is null, or is
 // absent and the config holds 0 there. Throws Error as read_keys does, and for a RoPE that is not known.
@@ -50,9 +56,13 @@ void read_attention_bias(const nlohmann::json& json, DecoderConfig& config);
 
 // "sliding_window" on every layer; absent: `fallback`, 0 for none.
 void read_window(const nlohmann::json& json, std::int64_t fallback, DecoderConfig& config);
-// "layer_types", which name the layers with a window; absent: `is_full(layer)` decides.
+// "layer_types", which name the layers with a window; absent: all but those of which `is_full`, when there is one, says
+// otherwise.
 void read_layer_types(const nlohmann::json& json, bool (*is_full)(std::int64_t layer, std::int64_t first_with_window),
                       std::int64_t first_with_window, DecoderConfig& config);
+// Throws Error when "layer_types" is given and says otherwise than the windows of the config, which its architecture
+// takes from other keys.
+void check_layer_types(const nlohmann::json& json, const DecoderConfig& config);
 nlohmann::json write_layer_types(const DecoderConfig& config);
 nlohmann::json window_or_null(const DecoderConfig& config);
 

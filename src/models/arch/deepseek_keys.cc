@@ -37,10 +37,11 @@ void read_deepseek_experts(const nlohmann::json& json, DecoderConfig& config) {
   read_keys(json, kDeepseekExperts, config);
   config.moe.router_aux_loss_coef = read_number(json, "aux_loss_alpha", 0.001);
   config.moe.router_z_loss_coef = 0.0;
-  if (!given(json, "n_routed_experts")) {
+  if (!given(json, expert_count_key(json, "n_routed_experts"))) {
     make_dense(config);
     return;
   }
+  read_expert_count(json, "n_routed_experts", config);
   for (const char* key : kRequiredInMixtures) {
     if (!given(json, key)) fail("key '{}' is missing", key);
   }

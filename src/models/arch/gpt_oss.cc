@@ -10,7 +10,7 @@ namespace witan::gpt_oss {
 namespace {
 
 constexpr std::array kKeys = {
-    ConfigKey{"num_local_experts", "num_experts", Presence::kRequired},
+    ConfigKey{"num_local_experts", "num_experts"},
     ConfigKey{"intermediate_size", "moe_intermediate_size", Presence::kRequired},
     ConfigKey{"head_dim", "head_dim"},
     ConfigKey{"swiglu_limit", "swiglu_limit"},
@@ -67,8 +67,10 @@ DecoderConfig read_config(const nlohmann::json& json) {
   if (!json.contains("rope_scaling") && !json.contains("rope_parameters")) with_rope["rope_scaling"] = released_rope();
   read_decoder_keys(with_rope, config);
   read_keys(json, kKeys, config);
+  read_expert_count(json, "num_local_experts", config);
   read_keys(json, kChosen, config);
   require_value(json, "hidden_act", "silu");
+  require_value(json, "swiglu_alpha", 1.702);
   config.attention_bias = read_flag(json, "attention_bias", true);
   config.attention_output_bias = config.attention_bias;
   read_window(json, 128, config);

@@ -1,4 +1,5 @@
-// Mistral 7B (Jiang et al. 2023): dense, Llama with a sliding window.
+// Mistral 7B (Jiang et al. 2023): dense, Llama with a sliding window; in some layers only where "layer_types" says so,
+// as Ministral has it.
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -18,6 +19,7 @@ nlohmann::json write_config(const DecoderConfig& config) {
   json.update(write_keys(config, kKeys));
   json["head_dim"] = config.dim_per_head();
   json["sliding_window"] = window_or_null(config);
+  if (!config.full_attention_layers.empty()) json["layer_types"] = write_layer_types(config);
   return json;
 }
 
@@ -30,6 +32,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
   read_decoder_keys(json, config);
   read_keys(json, kKeys, config);
   read_window(json, 4096, config);
+  read_layer_types(json, nullptr, 0, config);
   make_dense(config);
   return config;
 }

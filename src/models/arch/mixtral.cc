@@ -9,7 +9,7 @@ namespace witan::mixtral {
 namespace {
 
 constexpr std::array kKeys = {
-    ConfigKey{"num_local_experts", "num_experts", Presence::kRequired},
+    ConfigKey{"num_local_experts", "num_experts"},
     ConfigKey{"num_experts_per_tok", "num_experts_per_tok", Presence::kRequired},
     ConfigKey{"intermediate_size", "moe_intermediate_size", Presence::kRequired},
     ConfigKey{"head_dim", "head_dim"},
@@ -41,6 +41,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.moe.router_z_loss_coef = 0.0;
   read_decoder_keys(json, config);
   read_keys(json, kKeys, config);
+  read_expert_count(json, "num_local_experts", config);
   read_window(json, 0, config);
   return config;
 }

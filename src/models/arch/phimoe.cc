@@ -11,7 +11,7 @@ namespace witan::phimoe {
 namespace {
 
 constexpr std::array kKeys = {
-    ConfigKey{"num_local_experts", "num_experts", Presence::kRequired},
+    ConfigKey{"num_local_experts", "num_experts"},
     ConfigKey{"num_experts_per_tok", "num_experts_per_tok"},
     ConfigKey{"intermediate_size", "moe_intermediate_size", Presence::kRequired},
     ConfigKey{"router_jitter_noise", "sparsemixer_epsilon"},
@@ -47,6 +47,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.moe.router_z_loss_coef = 0.0;
   read_decoder_keys(json, config);
   read_keys(json, kKeys, config);
+  read_expert_count(json, "num_local_experts", config);
   read_attention_bias(json, config);
   read_window(json, 0, config);
   if (config.moe.num_experts_per_tok != 2) {

@@ -17,6 +17,7 @@ nlohmann::json write_config(const DecoderConfig& config) {
   nlohmann::json json = write_qwen_moe(config);
   json["shared_expert_intermediate_size"] = config.moe.shared_width();
   json["qkv_bias"] = config.attention_bias;
+  if (!config.full_attention_layers.empty()) json["layer_types"] = write_layer_types(config);
   return json;
 }
 
@@ -27,7 +28,9 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.attention_bias = read_flag(json, "qkv_bias", true);
   config.moe.shared_expert_gate = true;
   read_keys(json, kKeys, config);
-  return read_qwen_moe(json, config);
+  config = read_qwen_moe(json, config);
+  read_layer_types(json, nullptr, 0, config);
+  return config;
 }
 
 }  // namespace

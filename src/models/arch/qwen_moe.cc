@@ -15,7 +15,7 @@ constexpr std::array kMixtureKeys = {
     ConfigKey{"intermediate_size", "intermediate_size"},
     ConfigKey{"head_dim", "head_dim"},
 };
-constexpr std::array kQwenExperts = {ConfigKey{"num_experts", "num_experts", Presence::kRequired}};
+constexpr std::array kQwenExperts = {ConfigKey{"num_experts", "num_experts"}};
 
 }  // namespace
 
@@ -28,10 +28,10 @@ DecoderConfig read_qwen_moe(const nlohmann::json& json, DecoderConfig config) {
   read_decoder_keys(json, config);
   read_keys(json, kMixtureKeys, config);
   read_sparse_step(json, config);
-  if (read_integer(json, "num_experts", 1) == 0) {
+  if (read_integer(json, expert_count_key(json, "num_experts"), 1) == 0) {
     make_dense(config);
   } else {
-    read_keys(json, kQwenExperts, config);
+    read_expert_count(json, "num_experts", config);
   }
   set_softmax_weighting(read_flag(json, "norm_topk_prob", false), config);
   if (read_flag(json, "use_sliding_window", false)) read_window(json, 4096, config);

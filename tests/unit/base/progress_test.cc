@@ -45,6 +45,15 @@ TEST_F(ProgressTest, PlainLinesNowAndThen) {
   EXPECT_EQ(taken(), "");
 }
 
+TEST_F(ProgressTest, AllIsAHundredPercent) {
+  for (std::int64_t total = 1; total < 3000; ++total) {
+    Progress progress("write", total, options(false), "kB", 1e3);
+    progress.update(total);
+    progress.finish();
+    EXPECT_NE(taken().find(" 100 %"), std::string::npos) << total;
+  }
+}
+
 TEST_F(ProgressTest, FewBytesAreShownInKilobytes) {
   EXPECT_STREQ(byte_unit(999'999).name, "kB");
   EXPECT_EQ(byte_unit(999'999).bytes, 1e3);

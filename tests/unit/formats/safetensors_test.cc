@@ -118,6 +118,12 @@ TEST(SafetensorsTest, SaysWhatIsMissing) {
   const TemporaryFolder folder;
   EXPECT_EQ(error_message([&] { SafetensorsReader{folder.path()}; }),
             folder.path().string() + ": no weights: looked for model.safetensors and model.safetensors.index.json");
+  write_file(folder / "pytorch_model.bin", "");
+  write_file(folder / "tokenizer.json", "");
+  const auto message = [&] { return test::error_message([&] { SafetensorsReader reader(folder.path()); }); };
+  EXPECT_NE(message().find("; pytorch_model.bin is of a format that is not read"), std::string::npos) << message();
+  write_file(folder / "model.gguf", "");
+  EXPECT_NE(message().find("; model.gguf and 1 more are of formats"), std::string::npos) << message();
   EXPECT_EQ(error_message([&] { SafetensorsReader{folder / "no.safetensors"}; }),
             (folder / "no.safetensors").string() + ": cannot open: No such file or directory");
 }

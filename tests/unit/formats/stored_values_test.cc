@@ -74,6 +74,27 @@ TEST_F(StoredValuesTest, EightBitBlocksAreRaggedAtTheEdges) {
   expect_refused({4, 5}, {"'w'", "[5, 4]", "[4, 5]"});
 }
 
+// Experts in one tensor: scales of each, whatever slices are asked for.
+TEST_F(StoredValuesTest, EightBitStacksHaveScalesForEachMatrix) {
+  write({{"w", "F8_E4M3", {2, 5, 2}, kOnes}, {"w_scale_inv", "F32", {2, 3, 1}, floats_as_bytes({1, 2, 3, 4, 5, 6})}});
+  const std::vector<float> first = {1, 1, 1, 1, 2, 2, 2, 2, 3, 3};
+  const std::vector<float> second = {4, 4, 4, 4, 5, 5, 5, 5, 6, 6};
+  std::vector<float> both = first;
+  both.insert(both.end(), second.begin(), second.end());
+  EXPECT_TRUE(test::identical(read("w", {2, 5, 2}), both));
+  EXPECT_TRUE(test::identical(read("w", {2, 5, 2}, 0, 2), first));
+  EXPECT_TRUE(test::identical(read("w", {2, 5, 2}, 1, 2), second));
+  write({{"w", "F8_E4M3", {2, 5, 2}, kOnes}, {"w_scale_inv", "F32", {5, 1}, floats_as_bytes({1, 2, 3, 4, 5})}});
+  expect_refused({2, 5, 2}, {"w_scale_inv", "[5, 1]", "[2, 3, 1]"});
+}
+
+// Experts one below the other, as DBRX has them: a block may reach over their border.
+TEST_F(StoredValuesTest, EightBitRowsAreCutWithinABlock) {
+  write({{"w", "F8_E4M3", {4, 5}, kOnes}, {"w_scale_inv", "F32", {2, 2}, floats_as_bytes({1, 2, 3, 4})}});
+  EXPECT_TRUE(test::identical(read("w", {4, 5}, 1, 4), std::vector<float>{1, 1, 1, 2, 2}));
+  EXPECT_TRUE(test::identical(read("w", {4, 5}, 2, 4), std::vector<float>{3, 3, 3, 4, 4}));
+}
+
 TEST_F(StoredValuesTest, EightBitsWithoutTheirScales) {
   write({{"w", "F8_E4M3", {5, 4}, kOnes}});
   expect_refused({5, 4}, {"'w'", "w_scale_inv"});

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "inspection/inspection_json.h"
 #include "models/encoder_decoder_folder.h"
@@ -122,6 +123,15 @@ TEST(InspectPairsTest, BothStacksAreWatchedAndTheLossIsThatOfTheReference) {
   Inspection inspection;
   std::int64_t done = 0;
   inspection.text = inspect_pairs(*model, *tokenizer, text, 12, [&](std::int64_t pairs) { done = pairs; });
+  // Heard within a pair too: after the first part of the first one nothing more is computed.
+  int parts = 0;
+  EXPECT_THROW(inspect_pairs(*model, *tokenizer, text, 12,
+                             [&](std::int64_t pairs) {
+                               EXPECT_EQ(pairs, 0);
+                               if (++parts == 3) throw Interrupted();
+                             }),
+               Interrupted);
+  EXPECT_EQ(parts, 3);
   EXPECT_EQ(done, static_cast<std::int64_t>(text.pairs.size()));
   EXPECT_EQ(inspection.text->evaluation.overall.tokens, targets);
   EXPECT_NEAR(inspection.text->evaluation.overall.nats, nats, 1e-3);

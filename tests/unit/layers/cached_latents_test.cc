@@ -104,16 +104,21 @@ TEST(CachedLatentsTest, WeightsInHalfTheBitsAreTheirOwnValues) {
     const Tensor queries = one.drawn_queries();
     const Tensor entries = test::random_tensor({one.total, one.heads.latent + one.heads.rotary}, 2);
     const Shape shape = {one.heads.heads * (one.heads.plain + one.heads.values), one.heads.latent};
-    const Tensor half = Tensor::zeros(shape, Precision::kBF16);
-    const Tensor wide = test::random_tensor(shape, 3);
-    for (std::size_t i = 0; i < wide.values().size(); ++i) {
-      half.bf16_values()[i] = to_bfloat16(wide.values()[i]);
-      wide.values()[i] = to_float(half.bf16_values()[i]);
-    }
-    const std::vector<float> expected = reference(one.heads, queries, entries, wide);
-    for (const auto attend : {attend_absorbed, attend_expanded}) {
-      EXPECT_TRUE(test::near(attend(one.heads, queries, entries.matrix(), half).values(), expected, 2e-5F))
-          << one.queries << " of " << one.total;
+    for (const Precision precision : {Precision::kBF16, Precision::kF16}) {
+      const Tensor half = Tensor::zeros(shape, precision);
+      const Tensor wide = test::random_tensor(shape, 3);
+      const auto round = [&](auto held, const auto& rounded) {
+        for (std::size_t i = 0; i < held.size(); ++i) {
+          held[i] = rounded(wide.values()[i]);
+          wide.values()[i] = to_float(held[i]);
+        }
+      };
+      precision == Precision::kBF16 ? round(half.bf16_values(), to_bfloat16) : round(half.f16_values(), to_float16);
+      const std::vector<float> expected = reference(one.heads, queries, entries, wide);
+      for (const auto attend : {attend_absorbed, attend_expanded}) {
+        EXPECT_TRUE(test::near(attend(one.heads, queries, entries.matrix(), half).values(), expected, 2e-5F))
+            << one.queries << " of " << one.total << " as " << precision_name(precision);
+      }
     }
   }
 }

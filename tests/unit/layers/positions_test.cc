@@ -5,9 +5,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "layers/biased_attention.h"
 #include "layers/relative_positions.h"
 #include "layers/sinusoidal_positions.h"
+#include "support/compare.h"
 #include "support/error_message.h"
 
 namespace witan {
@@ -52,10 +54,14 @@ TEST(RelativeBiasTest, ContinuesWhereTheCacheEnds) {
   for (std::size_t i = 0; i < 16; ++i) table.values()[i] = static_cast<float>(i);
   const Tensor whole = relative_bias(buckets, table, 0, 5, 5);
   const Tensor last = relative_bias(buckets, table, 4, 1, 5);
-  ASSERT_EQ(last.shape(), (Shape{2, 1, 5}));
-  for (std::size_t head = 0; head < 2; ++head) {
-    for (std::size_t key = 0; key < 5; ++key) {
-      EXPECT_EQ(last.values()[head * 5 + key], whole.values()[(head * 5 + 4) * 5 + key]);
+  ASSERT_EQ(whole.shape(), (Shape{2, 9}));
+  ASSERT_EQ(last.shape(), (Shape{2, 5}));
+  for (std::int64_t head = 0; head < 2; ++head) {
+    for (std::int64_t key = 0; key < 5; ++key) {
+      EXPECT_EQ(last.matrix()(head, key), whole.matrix()(head, key));  // of the last query
+      for (std::int64_t query = 0; query < 5; ++query) {
+        EXPECT_EQ(whole.matrix()(head, 4 - query + key), table.matrix()(buckets.bucket(key - query), head));
+      }
     }
   }
 }
@@ -85,8 +91,8 @@ TEST(BiasedAttentionTest, IsASoftmaxOfScoresAndBias) {
   const Tensor q = Tensor::from({2, 2}, std::vector<float>{1.0F, 2.0F, -1.0F, 0.5F});
   const Tensor keys = Tensor::from({3, 2}, std::vector<float>{1.0F, 0.0F, 0.5F, -1.0F, 2.0F, 1.0F});
   const Tensor values = Tensor::from({3, 2}, std::vector<float>{1.0F, 10.0F, 2.0F, 20.0F, 3.0F, 30.0F});
-  const Tensor bias = Tensor::uninitialized({2, 2, 3});
-  for (std::size_t i = 0; i < 12; ++i) bias.values()[i] = 0.1F * static_cast<float>(i * i % 7);
+  const Tensor bias = Tensor::uninitialized({2, 4});
+  for (std::size_t i = 0; i < 8; ++i) bias.values()[i] = 0.1F * static_cast<float>(i * i % 7);
   const BiasedAttention options{.heads = 2, .scale = 0.5F, .causal = true, .first_position = 1};
   const Tensor mixed = attend_with_bias(options, q, keys.matrix(), values.matrix(), bias);
   for (std::int64_t query = 0; query < 2; ++query) {
@@ -94,12 +100,35 @@ TEST(BiasedAttentionTest, IsASoftmaxOfScoresAndBias) {
       double sum = 0.0;
       double expected = 0.0;
       for (std::int64_t key = 0; key <= query + 1; ++key) {
-        const double weight = std::exp(0.5 * q.matrix()(query, head) * keys.matrix()(key, head) +
-                                       bias.data()[(head * 2 + query) * 3 + key]);
+        const double weight =
+            std::exp(0.5 * q.matrix()(query, head) * keys.matrix()(key, head) + bias.matrix()(head, 1 - query + key));
         sum += weight;
         expected += weight * values.matrix()(key, head);
       }
       EXPECT_NEAR(mixed.matrix()(query, head), expected / sum, 1e-5);
+    }
+  }
+}
+
+// More scores than are held at a time: the queries are cut.
+TEST(BiasedAttentionTest, TakesSomeQueriesAtATime) {
+  Random random(3);
+  const auto drawn = [&random](Shape shape) {
+    Tensor tensor = Tensor::uninitialized(shape);
+    random.fill_normal(tensor.values(), 0.0F, 1.0F);
+    return tensor;
+  };
+  const Tensor q = drawn({7, 6});
+  const Tensor keys = drawn({9, 6});
+  const Tensor values = drawn({9, 6});
+  const Tensor bias = drawn({2, 15});
+  for (const bool causal : {false, true}) {
+    BiasedAttention options{.heads = 2, .scale = 0.5F, .causal = causal, .first_position = 2};
+    const Tensor whole = attend_with_bias(options, q, keys.matrix(), values.matrix(), bias);
+    for (const std::int64_t most : {1, 20, 62}) {  // one query, two, six
+      options.most_scores = most;
+      const Tensor cut = attend_with_bias(options, q, keys.matrix(), values.matrix(), bias);
+      EXPECT_TRUE(test::near(cut.values(), whole.values(), 1e-6F)) << most;
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -53,22 +54,40 @@ TEST_P(CheckpointFolderTest, LoadsBackWithIdenticalLogits) {
 
 // Half the memory, the same model: the weights are the same numbers, added up in another order.
 TEST_P(CheckpointFolderTest, IsHeldAsItIsStored) {
-  const test::TemporaryFolder folder;
-  save_model(Decoder(GetParam().config, 5), folder.path(), DType::kBF16);
-  EXPECT_EQ(lossless_precision(folder.path()), Precision::kBF16);
-  const std::unique_ptr<Decoder> wide = load_model(folder.path());
-  const std::unique_ptr<Decoder> brief = load_model(folder.path(), Precision::kBF16);
-  const std::vector<float> expected = logits(*wide);
-  EXPECT_TRUE(test::near(logits(*brief), expected, 1e-5F * (1.0F + test::max_abs(expected))));
-  bool some = false;
-  for (const Parameter& parameter : brief->parameters()) some = some || parameter.value.is_bf16();
-  EXPECT_TRUE(some);
+  for (const auto& [dtype, precision] :
+       {std::pair{DType::kBF16, Precision::kBF16}, std::pair{DType::kF16, Precision::kF16}}) {
+    SCOPED_TRACE(std::string(precision_name(precision)));
+    const test::TemporaryFolder folder;
+    save_model(Decoder(GetParam().config, 5), folder.path(), dtype);
+    EXPECT_EQ(lossless_precision(folder.path()), precision);
+    const std::unique_ptr<Decoder> wide = load_model(folder.path());
+    const std::unique_ptr<Decoder> brief = load_model(folder.path(), precision);
+    const std::vector<float> expected = logits(*wide);
+    EXPECT_TRUE(test::near(logits(*brief), expected, 1e-5F * (1.0F + test::max_abs(expected))));
+    bool some = false;
+    for (const Parameter& parameter : brief->parameters()) some = some || parameter.value.precision() == precision;
+    EXPECT_TRUE(some);
 
-  const test::TemporaryFolder again;
-  save_model(*brief, again.path(), DType::kBF16);
-  EXPECT_EQ(read_text_file(again / "model.safetensors"), read_text_file(folder / "model.safetensors"));
-  save_model(*wide, again.path());
-  EXPECT_EQ(lossless_precision(again.path()), Precision::kF32);
+    const test::TemporaryFolder again;
+    save_model(*brief, again.path(), dtype);
+    EXPECT_EQ(read_text_file(again / "model.safetensors"), read_text_file(folder / "model.safetensors"));
+    save_model(*wide, again.path());
+    EXPECT_EQ(lossless_precision(again.path()), Precision::kF32);
+  }
+}
+
+TEST(HalfPrecisionTest, WhatDoesNotFitIsNamed) {
+  const test::TemporaryFolder folder;
+  const Decoder model(test::tiny_config(), 5);
+  for (const Parameter& parameter : model.parameters()) {
+    if (parameter.name.ends_with("layers.1.self_attn.o_proj.weight")) parameter.value.values()[3] = 65520.0F;
+  }
+  save_model(model, folder.path(), DType::kBF16);
+  EXPECT_NO_THROW(load_model(folder.path(), Precision::kBF16));
+  const std::string message = test::error_message([&] { load_model(folder.path(), Precision::kF16); });
+  for (const std::string part : {"layers.1.self_attn.o_proj.weight", "65536", "f16"}) {
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, CheckpointFolderTest, testing::ValuesIn(test::tiny_configs()),
@@ -344,6 +363,74 @@ TEST_F(DamagedFolderTest, WhatIsNotSupportedIsRefused) {
   change_config({{"quantization_config", nullptr}});
   set_config("hidden_act", "swish_of_another_kind");
   expect_refused({"hidden_act"});
+}
+
+TEST_F(DamagedFolderTest, ExpertsAreCountedUnderTheNamesOfTransformers5) {
+  const std::map<std::string, std::string> own = {
+      {"mixtral", "num_local_experts"},   {"gpt_oss", "num_local_experts"},
+      {"phimoe", "num_local_experts"},    {"granitemoe", "num_local_experts"},
+      {"olmoe", "num_experts"},           {"qwen2_moe", "num_experts"},
+      {"qwen3_moe", "num_experts"},       {"deepseek_v2", "n_routed_experts"},
+      {"deepseek_v3", "n_routed_experts"}};
+  int checked = 0;
+  for (const test::NamedConfig& named : test::tiny_configs()) {
+    const auto found = own.find(named.model_type);
+    if (found == own.end()) continue;
+    ++checked;
+    SCOPED_TRACE(named.name);
+    save(named.config);
+    const nlohmann::json before = read_json_file(folder_ / "config.json");
+    for (const std::string other : {"num_local_experts", "num_experts"}) {
+      nlohmann::json renamed = before;
+      renamed.erase(found->second);
+      renamed[other] = before.at(found->second);
+      write_file(folder_ / "config.json", renamed.dump());
+      EXPECT_EQ(message(), "no error") << other;
+      EXPECT_EQ(load_config(folder_.path()).moe.num_experts, named.config.moe.num_experts);
+    }
+  }
+  EXPECT_GE(checked, 9);
+}
+
+TEST_F(DamagedFolderTest, LayerTypesThatTheOtherKeysContradictAreRefused) {
+  set_config("layer_types", {"full_attention", "full_attention", "full_attention"});
+  EXPECT_EQ(message(), "no error");
+  set_config("layer_types", {"full_attention", "sliding_attention", "full_attention"});
+  expect_refused({"layer_types", "sliding_attention", "layer 1", "none"});
+  set_config("sliding_window", 16);
+  expect_refused({"layer_types", "full_attention", "layer 0", "16"});
+  set_config("layer_types", {"sliding_attention", "sliding_attention"});
+  expect_refused({"layer_types", "list of 3"});
+  set_config("layer_types", {"sliding_attention", "linear_attention", "full_attention"});
+  expect_refused({"layer_types", "linear_attention", "known"});
+}
+
+TEST_F(DamagedFolderTest, LayerTypesOfMistralAndQwen2MoeSayWhichLayersHaveTheWindow) {
+  int checked = 0;
+  for (const test::NamedConfig& named : test::tiny_configs()) {
+    if (named.name != "mistral" && named.name != "qwen2_moe") continue;
+    ++checked;
+    DecoderConfig config = named.config;
+    config.sliding_window = 5;
+    config.full_attention_layers = "1";
+    save(config);
+    const DecoderConfig loaded = load_config(folder_.path());
+    EXPECT_EQ(loaded.model_type, named.name);
+    EXPECT_EQ(loaded.sliding_window, 5);
+    EXPECT_EQ(loaded.full_attention_layers, "1");
+  }
+  EXPECT_EQ(checked, 2);
+}
+
+TEST_F(DamagedFolderTest, GptOssTakesNoOtherSteepness) {
+  for (const test::NamedConfig& named : test::tiny_configs()) {
+    if (named.name != "gpt_oss") continue;
+    save(named.config);
+    set_config("swiglu_alpha", 1.702);
+    EXPECT_EQ(message(), "no error");
+    set_config("swiglu_alpha", 1.0);
+    expect_refused({"swiglu_alpha", "1.0", "1.702"});
+  }
 }
 
 TEST_F(DamagedFolderTest, OlmoeMissesItsBiasesAndTakesTheThetaOfTransformers5) {

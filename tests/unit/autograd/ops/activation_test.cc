@@ -36,8 +36,8 @@ TEST_P(ActivationOpTest, GatedGradientsMatchDifferencesAlsoWhenShared) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ActivationOpTest,
-                         testing::Values(Activation::kSilu, Activation::kGelu, Activation::kGeluTanh,
-                                         Activation::kRelu));
+                         testing::Values(Activation::kSilu, Activation::kGelu, Activation::kGeluTanh, Activation::kRelu,
+                                         Activation::kQuickGelu, Activation::kRelu2, Activation::kTanh));
 
 TEST(GatedActivationOpTest, DifferentShapesAreErrors) {
   Tape tape;
