@@ -55,7 +55,7 @@ int moves_for(std::int64_t rows, const FitOptions& options, bool hasty, Eigen::I
     return 0;
   }
   if (rows > 2'000) return options.experts == 2 ? 20 : 40;
-  if (hasty && options.experts > 2) return std::clamp(static_cast<int>(1'500'000 / (rows * parameters + 1)), 48, 240);
+  if (hasty) return std::clamp(static_cast<int>(2'000'000 / (rows * parameters)), 48, options.experts == 2 ? 100 : 240);
   const int most = options.family == "gaussian" ? 240'000 : 160'000;
   return options.experts == 2 ? 40 : std::clamp(static_cast<int>(most / (rows + 1)), 120, 800);
 }
