@@ -2,10 +2,10 @@
 """How much sooner does a sparse model reach a dense one's loss? Same text, same active parameters, same batches.
 
 For each seed a dense model (feed-forward of width k * F in every layer) and a sparse one (E experts of width F, k of them
-per token, and their router) train for the same number of steps at a constant learning rate after warm-up, so that every
-evaluation counts as much as the last. Both are evaluated on all held-out text every few steps. Time is that of the
-training steps alone. Ratio = time of the dense run / time of the sparse run up to its first evaluation that is no worse
-than the dense model's last.
+per token with weights that add up to k, so that both layers compute at the same scale, and their router) train for the same
+number of steps at a constant learning rate after warm-up, so that every evaluation counts as much as the last. Both are
+evaluated on all held-out text every few steps. Time is that of the training steps alone. Ratio = time of the dense run /
+time of the sparse run up to its first evaluation that is no worse than the dense model's last.
 
 Usage: moe_vs_dense.py --witan build/release/witan --data FOLDER [--steps N] [--seeds 0 1 2] [--json]
 """
@@ -27,7 +27,8 @@ COMMON = [
 ]
 KINDS = {
     "dense": [f"--decoder-sparse-step={LAYERS + 1}", f"--intermediate-size={CHOSEN * WIDTH}"],
-    "sparse": [f"--num-experts={EXPERTS}", f"--num-experts-per-tok={CHOSEN}", f"--moe-intermediate-size={WIDTH}"],
+    "sparse": [f"--num-experts={EXPERTS}", f"--num-experts-per-tok={CHOSEN}", f"--moe-intermediate-size={WIDTH}",
+               "--weighting=sigmoid_topk_norm", f"--routed-scaling-factor={CHOSEN}"],
 }
 
 
