@@ -2,7 +2,8 @@
 
 # witan_library(kernels base PRIVATE_LIBS PkgConfig::HWY) makes witan_kernels from src/kernels/**/*.cc on top of witan_base.
 # HOT: what it computes decides the speed of whole runs, so it is optimised as far as the compiler goes.
-# COLD: it directs what the folders below it compute, and is optimised less, which takes the compiler less time.
+# COLD: it directs what the folders below it compute, or was measured to be as fast so; it is optimised less, which takes
+# the compiler less time.
 function(witan_library folder)
   cmake_parse_arguments(ARG "HOT;COLD" "" "PRIVATE_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cc)

@@ -1,5 +1,7 @@
 // How fast attention is: useful multiply-adds per second (those below the diagonal), against the rate a register loop
 // reaches on the same threads. Forward counts 2, backward 5 products of the size of the scores.
+#include "kernels/attention.h"
+
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -7,9 +9,8 @@
 
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/attention.h"
 
-namespace witan::kernels {
+namespace witan::kernels::attention_bench {
 namespace {
 
 struct Problem {
@@ -57,20 +58,20 @@ void report(benchmark::State& state, double operations) {
   state.counters["threads"] = num_threads();
 }
 
-void forward(benchmark::State& state) {
+void attention_of_sequences(benchmark::State& state) {
   Problem p(state);
   for ([[maybe_unused]] auto _ : state) p.forward(true);
   report(state, 2.0 * p.operations());
 }
 
-void backward(benchmark::State& state) {
+void attention_gradient(benchmark::State& state) {
   Problem p(state);
   p.forward(true);
   for ([[maybe_unused]] auto _ : state) p.backward();
   report(state, 5.0 * p.operations());
 }
 
-void decode(benchmark::State& state) {
+void attention_of_decoding(benchmark::State& state) {
   Problem p(state);
   for ([[maybe_unused]] auto _ : state) p.forward(false);
   report(state, 2.0 * p.operations());
@@ -88,11 +89,9 @@ void decoding_sizes(benchmark::internal::Benchmark* bench) {
   bench->Args({1, 64, 2048, 8, 4, 32});
 }
 
-BENCHMARK(forward)->Apply(training_sizes);
-BENCHMARK(backward)->Apply(training_sizes);
-BENCHMARK(decode)->Apply(decoding_sizes);
+BENCHMARK(attention_of_sequences)->Apply(training_sizes);
+BENCHMARK(attention_gradient)->Apply(training_sizes);
+BENCHMARK(attention_of_decoding)->Apply(decoding_sizes);
 
 }  // namespace
-}  // namespace witan::kernels
-
-BENCHMARK_MAIN();
+}  // namespace witan::kernels::attention_bench

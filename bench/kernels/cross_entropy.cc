@@ -1,14 +1,15 @@
 // The fused loss with its two gradients, in rows per second and GFLOP/s of its three products.
+#include "kernels/cross_entropy.h"
+
 #include <benchmark/benchmark.h>
 
 #include <vector>
 
 #include "base/pool.h"
 #include "base/random.h"
-#include "kernels/cross_entropy.h"
 #include "kernels/gemm.h"
 
-namespace witan::kernels {
+namespace witan::kernels::cross_entropy_bench {
 namespace {
 
 struct Problem {
@@ -86,6 +87,4 @@ BENCHMARK(cross_entropy_evaluation) WITAN_LOSS_SHAPES;
 BENCHMARK(three_products_alone) WITAN_LOSS_SHAPES;
 
 }  // namespace
-}  // namespace witan::kernels
-
-BENCHMARK_MAIN();
+}  // namespace witan::kernels::cross_entropy_bench

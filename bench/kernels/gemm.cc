@@ -1,5 +1,7 @@
 // Matrix products: plain and grouped, beside the rate that a loop over registers reaches in the same run.
 // Counters: GFLOP/s, and the share of the register loop's rate.
+#include "kernels/gemm.h"
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -9,11 +11,10 @@
 #include "base/parallel.h"
 #include "base/pool.h"
 #include "base/random.h"
-#include "kernels/gemm.h"
 #include "kernels/grouped_gemm.h"
 #include "support/register_rate.h"
 
-namespace witan::bench {
+namespace witan::bench::gemm_bench {
 namespace {
 
 // Aligned as tensors are.
@@ -148,6 +149,4 @@ BENCHMARK_CAPTURE(plain, backward_weight, Op::kTransposed, Op::kPlain)
     ->UseRealTime();
 
 }  // namespace
-}  // namespace witan::bench
-
-BENCHMARK_MAIN();
+}  // namespace witan::bench::gemm_bench

@@ -1,4 +1,6 @@
 // Top-k of router scores against a stable sort and a partial sort of each row.
+#include "kernels/select.h"
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -6,14 +8,13 @@
 #include <vector>
 
 #include "base/random.h"
-#include "kernels/select.h"
 
-namespace witan::kernels {
+namespace witan::kernels::select_bench {
 namespace {
 
 using Function = std::int64_t (*)(ConstMatrix, std::int64_t, std::span<std::int32_t>, std::span<float>);
 
-void measure(benchmark::State& state, Function select) {
+void selection(benchmark::State& state, Function select) {
   const std::int64_t rows = state.range(0);
   const std::int64_t experts = state.range(1);
   const std::int64_t k = state.range(2);
@@ -42,11 +43,9 @@ std::int64_t partial_sort(ConstMatrix scores, std::int64_t k, std::span<std::int
 
 #define WITAN_SELECT_SHAPES \
   ->Args({4096, 8, 2})->Args({4096, 16, 2})->Args({4096, 64, 8})->Args({4096, 256, 8})->UseRealTime()
-BENCHMARK_CAPTURE(measure, top_k, &top_k) WITAN_SELECT_SHAPES;
-BENCHMARK_CAPTURE(measure, stable_sort, &top_k_reference) WITAN_SELECT_SHAPES;
-BENCHMARK_CAPTURE(measure, partial_sort, &partial_sort) WITAN_SELECT_SHAPES;
+BENCHMARK_CAPTURE(selection, top_k, &top_k) WITAN_SELECT_SHAPES;
+BENCHMARK_CAPTURE(selection, stable_sort, &top_k_reference) WITAN_SELECT_SHAPES;
+BENCHMARK_CAPTURE(selection, partial_sort, &partial_sort) WITAN_SELECT_SHAPES;
 
 }  // namespace
-}  // namespace witan::kernels
-
-BENCHMARK_MAIN();
+}  // namespace witan::kernels::select_bench

@@ -1,17 +1,18 @@
 // How fast the kernels that are bound by memory run: normalisation, rotary embedding, softmax. Bytes are those that
 // must be read and written once; the bound is what a copy of as many bytes reaches.
+#include "kernels/norm.h"
+
 #include <benchmark/benchmark.h>
 
 #include <cstring>
 #include <vector>
 
 #include "base/parallel.h"
-#include "kernels/norm.h"
 #include "kernels/rope.h"
 #include "kernels/softmax.h"
 #include "support/matrix_problem.h"
 
-namespace witan::kernels {
+namespace witan::kernels::norm_bench {
 namespace {
 
 using Problem = bench::MatrixProblem;
@@ -121,6 +122,4 @@ BENCHMARK(softmax_gradient)->ArgNames({"rows", "cols"})->Args({2048, 16})->Args(
 BENCHMARK(softmax_forward)->ArgNames({"rows", "cols"})->Args({2048, 16})->Args({2048, 64})->UseRealTime();
 
 }  // namespace
-}  // namespace witan::kernels
-
-BENCHMARK_MAIN();
+}  // namespace witan::kernels::norm_bench

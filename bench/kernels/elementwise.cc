@@ -1,12 +1,13 @@
 // How fast nonlinearities and plain arithmetic run on whole arrays. Bytes are those that must be read and written once;
-// the bound is the copy of bench_kernels_norm. Inside the experts the nonlinearity runs on blocks that are still in the
+// the bound is the copy of norm.cc. Inside the experts the nonlinearity runs on blocks that are still in the
 // cache: see bench_moe_layer for that.
+#include "kernels/elementwise.h"
+
 #include "kernels/activation.h"
 #include "kernels/bias.h"
-#include "kernels/elementwise.h"
 #include "support/matrix_problem.h"
 
-namespace witan::kernels {
+namespace witan::kernels::elementwise_bench {
 namespace {
 
 using Problem = bench::MatrixProblem;
@@ -88,6 +89,4 @@ BENCHMARK(bias_forward)->ArgNames({"rows", "cols"})->Args({2048, 256})->UseRealT
 BENCHMARK(bias_gradient)->ArgNames({"rows", "cols"})->Args({2048, 256})->UseRealTime();
 
 }  // namespace
-}  // namespace witan::kernels
-
-BENCHMARK_MAIN();
+}  // namespace witan::kernels::elementwise_bench

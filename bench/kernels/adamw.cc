@@ -1,14 +1,15 @@
 // The fused AdamW step and the gradient norm, in bytes per second, against a copy of the same memory.
+#include "kernels/adamw.h"
+
 #include <benchmark/benchmark.h>
 
 #include <vector>
 
 #include "base/parallel.h"
 #include "base/random.h"
-#include "kernels/adamw.h"
 #include "kernels/elementwise.h"
 
-namespace witan::kernels {
+namespace witan::kernels::adamw_bench {
 namespace {
 
 std::vector<float> drawn(std::int64_t count, float scale) {
@@ -51,6 +52,4 @@ BENCHMARK(gradient_norm) WITAN_PARAMETER_COUNTS;
 BENCHMARK(memory_limit) WITAN_PARAMETER_COUNTS;
 
 }  // namespace
-}  // namespace witan::kernels
-
-BENCHMARK_MAIN();
+}  // namespace witan::kernels::adamw_bench

@@ -1,10 +1,10 @@
 // How fast rows are gathered and scattered: the embedding, and the way of rows to several experts and back. Bytes are
-// those that must be read and written once; the bound is the copy of bench_kernels_norm.
+// those that must be read and written once; the bound is the copy of norm.cc.
 #include "kernels/embedding.h"
 #include "kernels/scatter.h"
 #include "support/matrix_problem.h"
 
-namespace witan::kernels {
+namespace witan::kernels::rows_bench {
 namespace {
 
 using bench::normals;
@@ -109,6 +109,4 @@ WITAN_SERVED(combine_gradient_of_weights);
 WITAN_SERVED(inverse_of_assignment);
 
 }  // namespace
-}  // namespace witan::kernels
-
-BENCHMARK_MAIN();
+}  // namespace witan::kernels::rows_bench
