@@ -1,8 +1,11 @@
 // Runs of EM or of gradient training, and Newton's method at their end.
 #include "mixtures/ascent.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -17,7 +20,6 @@ namespace {
 
 constexpr int kFirstIterations = 25;  // then Newton's method follows on small tables; else only what may lead higher
 constexpr int kHastySteps = 40;
-constexpr std::int64_t kHastyRows = 5'000;
 constexpr double kHastyWork = 3e6;  // rows times parameters squared
 constexpr double kMoveTolerance = 1e-7;
 constexpr double kPromising = 3.0;    // nats below a maximum, from where a move may still pass it
@@ -27,8 +29,8 @@ constexpr double kToleranceBeforeNewton = 1e-7;
 constexpr int kFinalNewtonSteps = 100;
 constexpr double kSameMaximum = 1e-7;  // runs this close (relative) are at the same maximum
 constexpr int kShakeIterations = 60;
-const char* const kLeftEarly = "left early: it could not come near the best";
 constexpr int kShakes = 30;  // of a maximum with kinks, among many others nearby
+const char* const kLeftEarly = "left early: it could not come near the best";
 
 void add_note(const std::string& text, std::string& note) {
   if (!note.empty()) note += "; ";
@@ -206,9 +208,8 @@ bool Ascent::hastens(const Prepared& prepared) const {
   const auto parameters = static_cast<double>(num_parameters());
   const std::int64_t rows = prepared.data().count();
   // With Gaussian gates EM seldom rests, and their Hessians take long.
-  return options_.training == "em" && options_.router == "posterior" && model_->num_experts() > 1 &&
-         rows <= kHastyRows && !model_->gate().joint() &&
-         static_cast<double>(rows) * parameters * parameters <= kHastyWork &&
+  return options_.training == "em" && options_.router == "posterior" && model_->num_experts() > 1 && rows <= kFewRows &&
+         !model_->gate().joint() && static_cast<double>(rows) * parameters * parameters <= kHastyWork &&
          no_polish_reason(*model_, options_).empty();
 }
 

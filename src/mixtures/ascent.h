@@ -2,6 +2,7 @@
 // which of them count is not decided here (fit.cc).
 #pragma once
 
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
@@ -10,6 +11,9 @@
 #include "mixtures/fit.h"
 
 namespace witan::mixtures {
+
+// Up to which finishing a run costs next to nothing, and Newton's method may follow every one.
+inline constexpr std::int64_t kFewRows = 5'000;
 
 // A run in progress: where it stands, and how it got there.
 struct Candidate {

@@ -116,8 +116,7 @@ EmRun run_em(Model& model, const Data& data, Router& router, const EmOptions& op
     const double objective = expectation_step(model, data, router, weights);
     const bool reseeded = run.rescues > 0 && run.history.empty();
     const double before = run.history.empty() ? -std::numeric_limits<double>::infinity() : run.history.back();
-    if (!reseeded && router.monotone() && objective < before - kRounding * (1.0 + std::fabs(before)))
-      run.monotone = false;
+    if (!reseeded && objective < before - kRounding * (1.0 + std::fabs(before))) run.monotone = false;
     run.history.push_back(objective);
     if (options.progress) options.progress(iteration, objective);
     if (objective > best) {

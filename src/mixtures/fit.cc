@@ -1,6 +1,8 @@
 // Short runs from many starts, long runs of the best, moves from their maxima to higher ones, Newton at the end.
 #include "mixtures/fit.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,10 +25,9 @@ constexpr std::int64_t kSubsampleAbove = 60'000;  // rows: beyond, several start
 constexpr std::int64_t kSubsampleRows = 20'000;
 constexpr int kShortIterations = 60;
 constexpr double kShortTolerance = 1e-7;
-constexpr int kFinalists = 6;             // different maxima
-constexpr int kFinishedAtMost = 15;       // runs: those that were not at a maximum yet may arrive at the same one
-constexpr int kFinalistsOfMany = 2;       // of more rows than kSubsampleAbove
-constexpr std::int64_t kFewRows = 5'000;  // up to which finishing a run costs next to nothing
+constexpr int kFinalists = 6;        // different maxima
+constexpr int kFinishedAtMost = 15;  // runs: those that were not at a maximum yet may arrive at the same one
+constexpr int kFinalistsOfMany = 2;  // of more rows than kSubsampleAbove
 constexpr int kNetworkStarts = 5;
 constexpr double kHopeless = 10.0;       // nats below the best start so far: where other starts need not go on
 constexpr std::int64_t kSideBySide = 8;  // runs of tables that are too small to share the threads otherwise

@@ -151,8 +151,7 @@ bool climb(Objective& objective, Eigen::VectorXd step, Eigen::VectorXd& at) {
 struct Newton {
   Newton(Model& model, const RowSource& rows) : at(model.parameters()), objective(model, rows) {
     WITAN_ASSERT(at.size() <= kMaxPolishedParameters);
-    objective.differentiate(at);
-    curvature = Curvature(objective);
+    differentiate();
   }
   void differentiate() {
     objective.differentiate(at);
@@ -170,8 +169,7 @@ struct Newton {
       const double promise = 0.5 * next.dot(objective.gradient);
       if (promise < share * (1.0 + std::fabs(objective.objective))) {
         const bool saddle = curvature.smallest() < -1e-8 * std::max(1.0, curvature.largest());
-        const Eigen::VectorXd rising = curvature.rising_direction(at.size());
-        if (!saddle || !(climb(objective, rising, at) || climb(objective, -rising, at))) return End::kArrived;
+        if (!saddle || !climb_off_saddle()) return End::kArrived;
       } else if (promise < kNearMaximum && objective.objective + kGainOfPromise * promise < goal &&
                  curvature.smallest() > 0.0) {
         return End::kBelowGoal;
@@ -181,6 +179,11 @@ struct Newton {
       differentiate();
     }
     return End::kStuck;
+  }
+
+  bool climb_off_saddle() {
+    const Eigen::VectorXd rising = curvature.rising_direction(at.size());
+    return climb(objective, rising, at) || climb(objective, -rising, at);
   }
 
   Eigen::VectorXd at;

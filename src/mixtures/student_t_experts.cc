@@ -17,20 +17,25 @@ namespace {
 constexpr double kMinNu = 1.0;
 constexpr double kMaxNu = 200.0;
 constexpr double kStartNu = 10.0;
-constexpr int kLocationSteps = 1;  // of the inner loop, per M-step
-constexpr int kNuSteps = 1;
 
-// What does not depend on the row: log Gamma((nu + D) / 2) - log Gamma(nu / 2) - D / 2 log(nu pi), with derivatives in
-// nu.
+// What does not depend on the row: log Gamma((nu + D) / 2) - log Gamma(nu / 2) - D / 2 log(nu pi).
+double log_normalizer(double nu, double outputs) {
+  return std::lgamma(0.5 * (nu + outputs)) - std::lgamma(0.5 * nu) - 0.5 * outputs * std::log(nu * std::numbers::pi);
+}
+
+// The same with its first and second derivative in nu.
 std::array<double, 3> normalizer(double nu, double outputs) {
   const double a = 0.5 * (nu + outputs);
   const double b = 0.5 * nu;
-  return {std::lgamma(a) - std::lgamma(b) - 0.5 * outputs * std::log(nu * std::numbers::pi),
-          0.5 * (digamma(a) - digamma(b)) - 0.5 * outputs / nu,
+  return {log_normalizer(nu, outputs), 0.5 * (digamma(a) - digamma(b)) - 0.5 * outputs / nu,
           0.25 * (trigamma(a) - trigamma(b)) + 0.5 * outputs / (nu * nu)};
 }
 
-// -(nu + D) / 2 log(1 + distance / nu) with its first and second derivative in nu.
+double log_tail(double nu, double outputs, double distance) {
+  return -0.5 * (nu + outputs) * std::log(1.0 + distance / nu);
+}
+
+// log_tail with its first and second derivative in nu.
 std::array<double, 3> tail_terms(double nu, double outputs, double distance) {
   const double s = nu + distance;
   const double log = std::log(1.0 + distance / nu);
@@ -93,7 +98,7 @@ void StudentTExperts::log_density(const Rows& rows, std::int64_t begin, std::int
   const auto outputs = static_cast<double>(outputs_);
   for (int k = 0; k < num_experts(); ++k) {
     const double nu = degrees_of_freedom(k);
-    const double constant = normalizer(nu, outputs)[0] + scale_.factor(scale_heads(k)).diagonal().array().log().sum();
+    const double constant = log_normalizer(nu, outputs) + scale_.factor(scale_heads(k)).diagonal().array().log().sum();
     double* density = out[static_cast<std::size_t>(k)];
     block_distances(k, rows, begin, count, density);
     for (std::int64_t i = 0; i < count; ++i)
@@ -106,7 +111,7 @@ void StudentTExperts::fit(const Rows& rows, const Weights& weights) {
   for (int k = 0; k < num_experts(); ++k) {
     const double mass = weights.col(k).sum();
     if (!(mass > 0.0)) continue;
-    for (int step = 0; step < kLocationSteps; ++step) fit_location(k, rows, weights.col(k).data(), mass);
+    fit_location(k, rows, weights.col(k).data(), mass);
     fit_degrees_of_freedom(k, rows, weights.col(k).data(), mass);
   }
 }
@@ -136,8 +141,17 @@ void StudentTExperts::fit_degrees_of_freedom(int expert, const Rows& rows, const
   for_blocks(rows.count, [&](std::int64_t begin, std::int64_t count) {
     block_distances(expert, rows, begin, count, distances.data() + begin);
   });
+  const auto value_at = [&](double theta) {
+    const double nu = std::exp(theta);
+    double sum = 0.0;
+    sum_blocks(rows.count, 1, &sum, [&](std::int64_t begin, std::int64_t count, double* partial) {
+      for (std::int64_t n = begin; n < begin + count; ++n)
+        partial[0] += weights[n] * log_tail(nu, outputs, distances[static_cast<std::size_t>(n)]);
+    });
+    return sum + mass * log_normalizer(nu, outputs);
+  };
   // Value, first and second derivative in log nu.
-  const auto evaluate = [&](double theta) {
+  const auto derivatives_at = [&](double theta) {
     const double nu = std::exp(theta);
     std::array<double, 3> sums{};
     sum_blocks(rows.count, 3, sums.data(), [&](std::int64_t begin, std::int64_t count, double* partial) {
@@ -151,21 +165,16 @@ void StudentTExperts::fit_degrees_of_freedom(int expert, const Rows& rows, const
     const double second = sums[2] + mass * constant[2];
     return std::array<double, 3>{sums[0] + mass * constant[0], nu * first, nu * nu * second + nu * first};
   };
-  double theta = log_nu(expert);
-  std::array<double, 3> here = evaluate(theta);
-  for (int step = 0; step < kNuSteps; ++step) {
-    const double newton = here[2] < 0.0 ? -here[1] / here[2] : std::copysign(1.0, here[1]);
-    double length = std::clamp(newton, -1.0, 1.0);
-    for (int halving = 0; halving < 8; ++halving, length *= 0.5) {
-      const double candidate = std::clamp(theta + length, std::log(kMinNu), std::log(kMaxNu));
-      const std::array<double, 3> there = evaluate(candidate);
-      if (there[0] < here[0]) continue;
-      theta = candidate;
-      here = there;
-      break;
-    }
+  const double theta = log_nu(expert);
+  const std::array<double, 3> here = derivatives_at(theta);
+  const double newton = here[2] < 0.0 ? -here[1] / here[2] : std::copysign(1.0, here[1]);
+  double length = std::clamp(newton, -1.0, 1.0);
+  for (int halving = 0; halving < 8; ++halving, length *= 0.5) {
+    const double candidate = std::clamp(theta + length, std::log(kMinNu), std::log(kMaxNu));
+    if (value_at(candidate) < here[0]) continue;
+    log_nu(expert) = candidate;
+    return;
   }
-  log_nu(expert) = theta;
 }
 
 void StudentTExperts::derivatives(int expert, const double* values, const double* targets, double* gradient,
@@ -242,7 +251,7 @@ double StudentTExperts::log_density_at(int /*expert*/, const double* heads, cons
   const auto outputs = static_cast<double>(outputs_);
   const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
   const Scale::Distance d = scale_.distance(heads, targets);
-  return normalizer(nu, outputs)[0] + d.log_det - 0.5 * (nu + outputs) * std::log1p(d.distance / nu);
+  return log_normalizer(nu, outputs) + d.log_det - 0.5 * (nu + outputs) * std::log1p(d.distance / nu);
 }
 
 void StudentTExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {

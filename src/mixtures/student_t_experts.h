@@ -20,7 +20,7 @@ class StudentTExperts : public Experts {
   void log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
                    std::span<double* const> out) const override;
   // ECME (Liu & Rubin 1994): least squares with weights times u = (nu + D) / (nu + distance), then nu on the likelihood
-  // itself by safeguarded Newton steps.
+  // itself by a safeguarded Newton step.
   void fit(const Rows& rows, const Weights& weights) override;
   void derivatives(int expert, const double* values, const double* targets, double* gradient,
                    double* hessian) const override;

@@ -112,6 +112,8 @@ TEST(GradientTrainingTest, SlopesOfLinearModelsAreTheExactDerivatives) {
 TEST(GradientTrainingTest, ArrivesWhereEmDoes) {
   const BuiltDesign design = design_of("gaussian", 300);
   FitOptions options;
+  // Of three experts EM finds a higher maximum (-99.83) than a dozen gradient starts do (-100.14): Newton's method
+  // follows its starts.
   options.experts = 2;
   options.restarts = 12;
   const Fit em = fit_mixture(design.sample, options);
