@@ -75,13 +75,16 @@ struct InspectArguments {
   }
 };
 
-// Before weights are loaded, as f32: losses and statistics ask for them.
-void require_room(const Inventory& inventory) {
-  const std::int64_t needed = inventory.parameters.total * static_cast<std::int64_t>(sizeof(float));
+// Before weights are loaded, as f32: losses and statistics ask for them. `line_bytes`: for the longest line beside
+// them.
+void require_room(const Inventory& inventory, std::int64_t line_bytes) {
+  const std::int64_t weights = inventory.parameters.total * static_cast<std::int64_t>(sizeof(float));
   const std::int64_t available = available_memory();
-  if (available < 0 || needed <= available) return;
-  fail("inspect: the weights take {} of memory as f32, {} are free; without --data and --weights nothing is loaded",
-       size_text(static_cast<double>(needed)), size_text(static_cast<double>(available)));
+  if (available < 0 || weights + line_bytes <= available) return;
+  const std::string line =
+      line_bytes == 0 ? "" : fmt::format(" and the longest line {}", size_text(static_cast<double>(line_bytes)));
+  fail("inspect: the weights take {} of memory as f32{}, {} are free; without --data and --weights nothing is loaded",
+       size_text(static_cast<double>(weights)), line, size_text(static_cast<double>(available)));
 }
 
 std::vector<WeightStatistics> look_at_weights(const std::vector<ExpertBank>& banks) {
@@ -100,10 +103,26 @@ std::unique_ptr<Tokenizer> wanted_tokenizer(const InspectArguments& arguments, c
                                                   : load_tokenizer(arguments.tokenizer);
 }
 
-// Nothing that is said in one piece is as long, and the time grows with the square.
+// Nothing that is said in one piece is as long, and the time grows with the square. Memory grows with the length: see
+// line_bytes().
 constexpr std::size_t kLongestLine = std::size_t{1} << 16;
 
-PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& folder, const Tokenizer& tokenizer) {
+// What a pass holds for a source and an output of that many tokens: rows and their projections within a layer, what the
+// experts that serve each row make of it before and after the activation, and keys and values that each layer of the
+// decoder keeps of the output and of the source. Scores are held some at a time.
+std::int64_t line_bytes(const EncoderDecoderConfig& config, std::size_t tokens) {
+  constexpr std::int64_t kRows = 8;  // the layer's input, normed, queries, keys, values, mixed, projected, their sum
+  const std::int64_t inner = std::max(config.encoder.intermediate_size, config.decoder.intermediate_size);
+  const std::int64_t heads =
+      std::max(config.encoder.num_heads * config.encoder.head_dim, config.decoder.num_heads * config.decoder.head_dim);
+  const std::int64_t kept = 4 * config.decoder.num_layers() * config.decoder.num_heads * config.decoder.head_dim;
+  const std::int64_t floats = kRows * std::max(config.hidden_size, heads) + 2 * config.routing.choices * inner + kept;
+  return static_cast<std::int64_t>(tokens) * floats * static_cast<std::int64_t>(sizeof(float));
+}
+
+// Throws Error where the longest of them is too long for the time, or for the memory beside the weights.
+PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& folder, const Inventory& inventory,
+                         const Tokenizer& tokenizer) {
   constexpr std::int64_t kUsualLength = 256;
   const std::int64_t length = arguments.sequence_length == 0 ? kUsualLength : arguments.sequence_length;
   const EncoderDecoderConfig config = load_encoder_decoder_config(folder);
@@ -118,6 +137,7 @@ PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& fold
     fail("inspect: a line has {} tokens, expected at most {}: each is compared with each other; cut long lines",
          longest, kLongestLine);
   }
+  require_room(inventory, line_bytes(config, longest));
   return pairs;
 }
 
@@ -170,11 +190,11 @@ void inspect(const InspectArguments& arguments) {
 
   const InterruptScope interrupts;
   if (with_text || arguments.weights) {
-    require_room(inspection.inventory);
+    require_room(inspection.inventory, 0);
     if (inspection.inventory.encoder_decoder) {
       // What is wrong with the text is told before minutes of loading.
       PairedText pairs;
-      if (with_text) pairs = pairs_to_show(arguments, folder, *tokenizer);
+      if (with_text) pairs = pairs_to_show(arguments, folder, inspection.inventory, *tokenizer);
       const std::unique_ptr<EncoderDecoder> model = load_encoder_decoder(folder);
       if (with_text) inspection.text = look_at_pairs(arguments, *model, *tokenizer, pairs);
       inspection.weights = look_at_weights(expert_banks(*model));

@@ -26,7 +26,8 @@ void to_floats(DType dtype, std::span<const std::byte> bytes, std::span<float> o
 // The inverse, of plain floats only: rounded to the nearest, ties to even; overflow gives an infinity.
 void from_floats(DType dtype, std::span<const float> values, std::span<std::byte> bytes);
 
-// Throws Error naming the tensor and its first finite value that would become an infinity in F16.
+// Throws Error naming the tensor and its first finite value that would become an infinity in F16. Infinities and NaN,
+// which F16 has too, pass: who stores a tensor may refuse them for every format.
 void require_f16(std::string_view tensor, std::span<const float> values);
 
 // Open Compute Project, Microscaling Formats 1.0: 32 values of four bits (sign, two bits of exponent, one of mantissa)

@@ -178,18 +178,30 @@ SafetensorsContent parse_safetensors(std::span<const std::byte> bytes, const std
 
 namespace {
 
-// What a folder without our weights holds instead: "; pytorch_model.bin and 3 more are of formats that are not read".
+// "a.bin is", "a.bin and 3 more are".
+std::string files_are(std::vector<std::string> files) {
+  const std::string first = *std::ranges::min_element(files);
+  return files.size() == 1 ? first + " is" : fmt::format("{} and {} more are", first, files.size() - 1);
+}
+
+// What a folder without our weights holds instead: shards of a download that is not whole, or of a release that names
+// its files otherwise, and weights of other frameworks.
 std::string others_named(const fs::path& folder) {
   std::error_code error;
+  std::vector<std::string> shards;
   std::vector<std::string> others;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    if (names_weights(entry.path())) others.push_back(entry.path().filename().string());
+    const fs::path& file = entry.path();
+    if (!names_weights(file) || file.extension() == ".json") continue;  // an index holds no weights
+    (file.extension() == ".safetensors" ? shards : others).push_back(file.filename().string());
   }
-  if (others.empty()) return "";
-  const std::string first = *std::ranges::min_element(others);
-  return others.size() == 1
-             ? fmt::format("; {} is of a format that is not read", first)
-             : fmt::format("; {} and {} more are of formats that are not read", first, others.size() - 1);
+  std::string text;
+  if (!shards.empty()) text += fmt::format("; {} there: shards need {}", files_are(shards), kWeightsIndexFile);
+  if (!others.empty()) {
+    text += fmt::format("; {} of {} not read", files_are(others),
+                        others.size() == 1 ? "a format that is" : "formats that are");
+  }
+  return text;
 }
 
 }  // namespace

@@ -316,7 +316,7 @@ constexpr std::int64_t kMaxDepth = 4096;
 // Columns of a piece: some 50 to 200 microseconds of work, and one packing of the left operand serves many pieces.
 constexpr std::int64_t kPieceColumns = 128;
 // Multiply-adds below which a second thread is not worth waking: some ten microseconds.
-constexpr std::int64_t kGrain = 1 << 19;
+constexpr std::int64_t kGrainMultiplyAdds = 1 << 19;
 
 // Uninitialized memory from the pool. Sizes follow the load of the experts, which differs from step to step: rounded up
 // to a power of two, a few blocks serve them all.
@@ -434,7 +434,7 @@ void run_at_once(std::span<const Product> products, const std::function<void(con
   const auto run_piece = WITAN_DISPATCH(RunPiece);
   const auto run_few_rows = WITAN_DISPATCH(RunFewRows);
 
-  parallel_shares(plan.cost_before, kGrain, [&](const std::function<std::int64_t()>& next_task) {
+  parallel_shares(plan.cost_before, kGrainMultiplyAdds, [&](const std::function<std::int64_t()>& next_task) {
     const Scratch<float> left(plan.left_size);
     const Scratch<float> right(plan.right_size);
     const Scratch<const char*> rows(2 * plan.most_rows);

@@ -34,10 +34,13 @@ ConstMatrix latents_of(const LatentHeads& heads, ConstMatrix entries) {
 ConstMatrix wide_rows(const Tensor& projection, std::int64_t first, std::int64_t count, PooledVector<float>& room) {
   const std::int64_t cols = projection.cols();
   return projection.visit_matrix([&]<class T>(const MatrixView<T>& rows) -> ConstMatrix {
-    if constexpr (std::is_same_v<T, float>) return {rows.row(first), count, cols};
-    room.resize(static_cast<std::size_t>(count * cols));
-    std::transform(rows.row(first), rows.row(first + count), room.begin(), [](T value) { return to_float(value); });
-    return {room.data(), count, cols};
+    if constexpr (std::is_same_v<T, float>) {
+      return {rows.row(first), count, cols};
+    } else {
+      room.resize(static_cast<std::size_t>(count * cols));
+      std::transform(rows.row(first), rows.row(first + count), room.begin(), [](T value) { return to_float(value); });
+      return {room.data(), count, cols};
+    }
   });
 }
 

@@ -56,8 +56,8 @@ void read_attention_bias(const nlohmann::json& json, DecoderConfig& config);
 
 // "sliding_window" on every layer; absent: `fallback`, 0 for none.
 void read_window(const nlohmann::json& json, std::int64_t fallback, DecoderConfig& config);
-// "layer_types", which name the layers with a window; absent: all but those of which `is_full`, when there is one, says
-// otherwise.
+// "layer_types", which name the layers with a window. Absent: every layer, but those for which `is_full` (may be null)
+// holds.
 void read_layer_types(const nlohmann::json& json, bool (*is_full)(std::int64_t layer, std::int64_t first_with_window),
                       std::int64_t first_with_window, DecoderConfig& config);
 // Throws Error when "layer_types" is given and says otherwise than the windows of the config, which its architecture

@@ -17,7 +17,8 @@ nlohmann::json write_config(const DecoderConfig& config) {
   nlohmann::json json = write_qwen_moe(config);
   json["shared_expert_intermediate_size"] = config.moe.shared_width();
   json["qkv_bias"] = config.attention_bias;
-  if (!config.full_attention_layers.empty()) json["layer_types"] = write_layer_types(config);
+  // Where all layers have the window too: what an absent list means depends on the version of Transformers.
+  if (config.sliding_window > 0) json["layer_types"] = write_layer_types(config);
   return json;
 }
 
@@ -29,6 +30,8 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.moe.shared_expert_gate = true;
   read_keys(json, kKeys, config);
   config = read_qwen_moe(json, config);
+  // An absent list follows Transformers 4.57.1: the window is in every layer. Version 5 has it in every other one of
+  // the first max_window_layers.
   read_layer_types(json, nullptr, 0, config);
   return config;
 }

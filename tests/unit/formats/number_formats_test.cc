@@ -7,6 +7,8 @@
 #include <cstring>
 #include <limits>
 
+#include "support/error_message.h"
+
 namespace witan {
 namespace number_formats_test {
 
@@ -48,6 +50,13 @@ TEST(NumberFormatsTest, RoundsToTheNearestAndTiesToEven) {
   EXPECT_EQ(rounded(DType::kF16, -65520.0F), -std::numeric_limits<float>::infinity());
   EXPECT_TRUE(std::isnan(rounded(DType::kF16, std::numeric_limits<float>::quiet_NaN())));
   EXPECT_TRUE(std::isnan(rounded(DType::kBF16, std::numeric_limits<float>::quiet_NaN())));
+}
+
+TEST(NumberFormatsTest, OnlyFiniteValuesAreTooLargeForHalves) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const auto message = [](std::vector<float> values) { return test::error_message([&] { require_f16("w", values); }); };
+  EXPECT_EQ(message({65519.0F, -65519.0F, kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()}), "no error");
+  EXPECT_EQ(message({kInfinity, -65520.0F, 70000.0F}), "tensor 'w': -65520 is too large for f16, expected bf16 or f32");
 }
 
 TEST(NumberFormatsTest, EightBitFloats) {

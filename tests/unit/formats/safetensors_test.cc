@@ -114,6 +114,23 @@ TEST(SafetensorsTest, SaysWhichTensorDoesNotFit) {
             (folder / "i.safetensors").string() + ": tensor 'i': dtype I64, expected F32, F16 or BF16");
 }
 
+TEST(SafetensorsTest, ShardsWithoutTheirIndexAreNamed) {
+  const TemporaryFolder folder;
+  const std::string missing =
+      folder.path().string() + ": no weights: looked for model.safetensors and model.safetensors.index.json";
+  const auto message = [&] { return error_message([&] { SafetensorsReader{folder.path()}; }); };
+  write_file(folder / "pytorch_model.bin.index.json", "{}");
+  EXPECT_EQ(message(), missing);
+  write_file(folder / "model-00001-of-00003.safetensors", "");
+  EXPECT_EQ(message(),
+            missing + "; model-00001-of-00003.safetensors is there: shards need model.safetensors.index.json");
+  write_file(folder / "consolidated.safetensors", "");
+  write_file(folder / "pytorch_model.bin", "");
+  EXPECT_EQ(message(), missing +
+                           "; consolidated.safetensors and 1 more are there: shards need model.safetensors.index.json"
+                           "; pytorch_model.bin is of a format that is not read");
+}
+
 TEST(SafetensorsTest, SaysWhatIsMissing) {
   const TemporaryFolder folder;
   EXPECT_EQ(error_message([&] { SafetensorsReader{folder.path()}; }),
@@ -123,7 +140,7 @@ TEST(SafetensorsTest, SaysWhatIsMissing) {
   const auto message = [&] { return test::error_message([&] { SafetensorsReader reader(folder.path()); }); };
   EXPECT_NE(message().find("; pytorch_model.bin is of a format that is not read"), std::string::npos) << message();
   write_file(folder / "model.gguf", "");
-  EXPECT_NE(message().find("; model.gguf and 1 more are of formats"), std::string::npos) << message();
+  EXPECT_NE(message().find("; model.gguf and 1 more are of formats that are not read"), std::string::npos) << message();
   EXPECT_EQ(error_message([&] { SafetensorsReader{folder / "no.safetensors"}; }),
             (folder / "no.safetensors").string() + ": cannot open: No such file or directory");
 }

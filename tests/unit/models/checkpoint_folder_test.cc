@@ -422,6 +422,26 @@ TEST_F(DamagedFolderTest, LayerTypesOfMistralAndQwen2MoeSayWhichLayersHaveTheWin
   EXPECT_EQ(checked, 2);
 }
 
+TEST_F(DamagedFolderTest, Qwen2MoeListsItsWindowsAlsoWhereEveryLayerHasOne) {
+  for (const test::NamedConfig& named : test::tiny_configs()) {
+    if (named.name != "qwen2_moe") continue;
+    DecoderConfig config = named.config;
+    save(config);
+    EXPECT_FALSE(read_json_file(folder_ / "config.json").contains("layer_types"));
+    config.sliding_window = 5;
+    save(config);
+    const nlohmann::json types = read_json_file(folder_ / "config.json").at("layer_types");
+    const auto layers = static_cast<std::size_t>(config.num_hidden_layers);
+    EXPECT_EQ(types, std::vector<std::string>(layers, "sliding_attention"));
+    EXPECT_EQ(load_config(folder_.path()).sliding_window, 5);
+    EXPECT_EQ(load_config(folder_.path()).full_attention_layers, "");
+    set_config("layer_types", nullptr);
+    EXPECT_EQ(load_config(folder_.path()).full_attention_layers, "");
+    return;
+  }
+  FAIL() << "no tiny qwen2_moe";
+}
+
 TEST_F(DamagedFolderTest, GptOssTakesNoOtherSteepness) {
   for (const test::NamedConfig& named : test::tiny_configs()) {
     if (named.name != "gpt_oss") continue;

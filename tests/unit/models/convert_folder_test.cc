@@ -145,6 +145,7 @@ TEST(ConvertFolderTest, NamesWhatCannotBeConverted) {
   };
   EXPECT_NE(message("f16", 70000.0F).find("too large for f16"), std::string::npos);
   EXPECT_NE(message("bf16", NAN).find("is no number"), std::string::npos);
+  EXPECT_NE(message("f16", INFINITY).find("is no number"), std::string::npos);
   EXPECT_NE(message("bf15", 1.0F).find("did you mean 'bf16'"), std::string::npos);
 }
 
