@@ -146,12 +146,11 @@ std::vector<double> GaussianExperts::mean(int /*expert*/, const double* heads) c
 }
 
 std::vector<double> GaussianExperts::variance(int /*expert*/, const double* heads) const {
-  const Eigen::VectorXd diagonal = scale_.covariance(heads + outputs_).diagonal();
-  return {diagonal.begin(), diagonal.end()};
+  return scale_.variances(heads + outputs_);
 }
 
-double GaussianExperts::cdf(int expert, const double* heads, int output, double y) const {
-  return normal_cdf((y - heads[output]) / std::sqrt(variance(expert, heads)[static_cast<std::size_t>(output)]));
+double GaussianExperts::cdf(int /*expert*/, const double* heads, int output, double y) const {
+  return normal_cdf((y - heads[output]) / std::sqrt(scale_.variance(heads + outputs_, output)));
 }
 
 double GaussianExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {

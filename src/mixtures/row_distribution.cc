@@ -1,5 +1,5 @@
-// Moments of a mixture from those of its experts; quantiles by bisection of its distribution function, modes by
-// climbing its density.
+// Moments of a mixture from those of its experts; quantiles are roots of its distribution function, modes are climbed
+// to on its density.
 #include "mixtures/row_distribution.h"
 
 #include <algorithm>
@@ -8,11 +8,11 @@
 
 #include "base/random.h"
 #include "kernels/columns.h"
+#include "mixtures/bracketed_root.h"
 
 namespace witan::mixtures {
 namespace {
 
-constexpr int kBisections = 200;
 constexpr int kClimbSteps = 10'000;
 constexpr double kSameMode = 1e-5;  // of the narrowest expert's standard deviation
 
@@ -122,10 +122,8 @@ double RowDistribution::quantile(double level) const {
     }
     return std::max(high, 0.0);
   }
-  for (int i = 0; i < kBisections && low < high; ++i) {
-    const double middle = low + 0.5 * (high - low);
-    if (middle <= low || middle >= high) break;
-    (standardized_cdf(middle) >= level ? high : low) = middle;
+  if (low < high && std::isfinite(low) && std::isfinite(high)) {
+    high = bracketed_root([&](double z) { return standardized_cdf(z) - level; }, low, high);
   }
   return unit(0).center + unit(0).scale * high;
 }

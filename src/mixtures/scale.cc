@@ -61,6 +61,21 @@ Eigen::MatrixXd Scale::covariance(const double* heads) const {
   return inverse.transpose() * inverse;
 }
 
+double Scale::variance(const double* heads, int output) const {
+  if (kind_ == Covariance::kFull && outputs_ > 1) return covariance(heads)(output, output);
+  return std::exp(-2.0 * heads[diagonal_head(output)]);
+}
+
+std::vector<double> Scale::variances(const double* heads) const {
+  if (kind_ == Covariance::kFull && outputs_ > 1) {
+    const Eigen::VectorXd diagonal = covariance(heads).diagonal();
+    return {diagonal.begin(), diagonal.end()};
+  }
+  std::vector<double> values;
+  for (int j = 0; j < outputs_; ++j) values.push_back(variance(heads, j));
+  return values;
+}
+
 void Scale::set(const Eigen::MatrixXd& covariance, double floor, double* heads) const {
   if (kind_ == Covariance::kSpherical) {
     heads[0] = -0.5 * std::log(std::max(covariance.trace() / outputs_, floor));

@@ -28,6 +28,9 @@ class Scale {
   // Lower triangular L [outputs, outputs] from the values of the heads.
   Eigen::MatrixXd factor(const double* heads) const;
   Eigen::MatrixXd covariance(const double* heads) const;
+  // The variance of one output, and of all.
+  double variance(const double* heads, int output) const;
+  std::vector<double> variances(const double* heads) const;
   // The heads of a covariance, restricted to the kind and with no variance below the floor: heads [num_heads].
   void set(const Eigen::MatrixXd& covariance, double floor, double* heads) const;
   // A normal vector with this covariance.

@@ -238,13 +238,14 @@ std::vector<double> StudentTExperts::mean(int /*expert*/, const double* heads) c
 std::vector<double> StudentTExperts::variance(int /*expert*/, const double* heads) const {
   const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
   const double factor = nu > 2.0 ? nu / (nu - 2.0) : std::numeric_limits<double>::infinity();
-  const Eigen::VectorXd diagonal = factor * scale_.covariance(heads + outputs_).diagonal();
-  return {diagonal.begin(), diagonal.end()};
+  std::vector<double> variances = scale_.variances(heads + outputs_);
+  for (double& value : variances) value *= factor;
+  return variances;
 }
 
 double StudentTExperts::cdf(int /*expert*/, const double* heads, int output, double y) const {
   const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
-  return student_t_cdf((y - heads[output]) / std::sqrt(scale_.covariance(heads + outputs_)(output, output)), nu);
+  return student_t_cdf((y - heads[output]) / std::sqrt(scale_.variance(heads + outputs_, output)), nu);
 }
 
 double StudentTExperts::log_density_at(int /*expert*/, const double* heads, const double* targets) const {
