@@ -34,7 +34,7 @@ function(witan_join_kernels folder group)
   set_source_files_properties(${sources} PROPERTIES UNITY_GROUP ${group})
 endfunction()
 
-# Joins what is no kernel, too.
+# The rest of a folder with kernels: joins the sources that are none with one another, and lets Highway find what is joined.
 function(witan_join_rest folder)
   set(target witan_${folder})
   set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)

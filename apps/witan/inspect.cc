@@ -108,16 +108,15 @@ std::unique_ptr<Tokenizer> wanted_tokenizer(const InspectArguments& arguments, c
 constexpr std::size_t kLongestLine = std::size_t{1} << 16;
 
 // What a pass holds for a source and an output of that many tokens: rows and their projections within a layer, what the
-// experts that serve each row make of it before and after the activation, and keys and values that each layer of the
-// decoder keeps of the output and of the source. Scores are held some at a time.
-std::int64_t line_bytes(const EncoderDecoderConfig& config, std::size_t tokens) {
+// experts that serve each row make of it before and after the activation, and what the decoder keeps of the output and
+// of the source. Scores are held some at a time.
+std::int64_t line_bytes(const EncoderDecoderConfig& config, std::int64_t tokens) {
   constexpr std::int64_t kRows = 8;  // the layer's input, normed, queries, keys, values, mixed, projected, their sum
   const std::int64_t inner = std::max(config.encoder.intermediate_size, config.decoder.intermediate_size);
   const std::int64_t heads =
       std::max(config.encoder.num_heads * config.encoder.head_dim, config.decoder.num_heads * config.decoder.head_dim);
-  const std::int64_t kept = 4 * config.decoder.num_layers() * config.decoder.num_heads * config.decoder.head_dim;
-  const std::int64_t floats = kRows * std::max(config.hidden_size, heads) + 2 * config.routing.choices * inner + kept;
-  return static_cast<std::int64_t>(tokens) * floats * static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t floats = kRows * std::max(config.hidden_size, heads) + 2 * config.routing.choices * inner;
+  return tokens * floats * static_cast<std::int64_t>(sizeof(float)) + plan_run(config, tokens, tokens, 1).cache_bytes;
 }
 
 // Throws Error where the longest of them is too long for the time, or for the memory beside the weights.
@@ -137,7 +136,7 @@ PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& fold
     fail("inspect: a line has {} tokens, expected at most {}: each is compared with each other; cut long lines",
          longest, kLongestLine);
   }
-  require_room(inventory, line_bytes(config, longest));
+  require_room(inventory, line_bytes(config, static_cast<std::int64_t>(longest)));
   return pairs;
 }
 

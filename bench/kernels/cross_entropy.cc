@@ -12,9 +12,13 @@
 namespace witan::kernels::cross_entropy_bench {
 namespace {
 
+// Rows of range(0) x range(1) against a vocabulary of range(2).
 struct Problem {
-  Problem(std::int64_t rows, std::int64_t width, std::int64_t vocabulary)
-      : hidden(static_cast<std::size_t>(rows * width)),
+  explicit Problem(const benchmark::State& state)
+      : rows(state.range(0)),
+        width(state.range(1)),
+        vocabulary(state.range(2)),
+        hidden(static_cast<std::size_t>(rows * width)),
         weight(static_cast<std::size_t>(vocabulary * width)),
         dhidden(hidden.size()),
         dweight(weight.size()),
@@ -26,6 +30,10 @@ struct Problem {
       target = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
     }
   }
+  Matrix of_rows(PooledVector<float>& values) const { return {values.data(), rows, width}; }
+  Matrix of_vocabulary(PooledVector<float>& values) const { return {values.data(), vocabulary, width}; }
+
+  std::int64_t rows, width, vocabulary;
   PooledVector<float> hidden, weight, dhidden, dweight;
   PooledVector<std::int32_t> targets;
 };
@@ -36,47 +44,36 @@ void count_flops(benchmark::State& state, int products) {
 }
 
 void cross_entropy_training(benchmark::State& state) {
-  const std::int64_t rows = state.range(0);
-  const std::int64_t width = state.range(1);
-  const std::int64_t vocabulary = state.range(2);
-  Problem p(rows, width, vocabulary);
+  Problem p(state);
   CrossEntropyGradients gradients;
-  gradients.hidden = {p.dhidden.data(), rows, width};
-  gradients.weight = {p.dweight.data(), vocabulary, width};
-  gradients.scale = 1.0F / static_cast<float>(rows);
+  gradients.hidden = p.of_rows(p.dhidden);
+  gradients.weight = p.of_vocabulary(p.dweight);
+  gradients.scale = 1.0F / static_cast<float>(p.rows);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        cross_entropy({p.hidden.data(), rows, width}, {p.weight.data(), vocabulary, width}, p.targets, {}, gradients));
+    benchmark::DoNotOptimize(cross_entropy(p.of_rows(p.hidden), p.of_vocabulary(p.weight), p.targets, {}, gradients));
   }
   count_flops(state, 3);
 }
 
 void cross_entropy_evaluation(benchmark::State& state) {
-  const std::int64_t rows = state.range(0);
-  const std::int64_t width = state.range(1);
-  const std::int64_t vocabulary = state.range(2);
-  Problem p(rows, width, vocabulary);
+  Problem p(state);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        cross_entropy({p.hidden.data(), rows, width}, {p.weight.data(), vocabulary, width}, p.targets, {}, {}));
+    benchmark::DoNotOptimize(cross_entropy(p.of_rows(p.hidden), p.of_vocabulary(p.weight), p.targets, {}, {}));
   }
   count_flops(state, 1);
 }
 
 // The same three products over all rows at once: what the loss would cost if it were nothing but products.
 void three_products_alone(benchmark::State& state) {
-  const std::int64_t rows = state.range(0);
-  const std::int64_t width = state.range(1);
-  const std::int64_t vocabulary = state.range(2);
-  Problem p(rows, width, vocabulary);
-  PooledVector<float> logits(static_cast<std::size_t>(rows * vocabulary));
-  const ConstMatrix hidden(p.hidden.data(), rows, width);
-  const ConstMatrix weight(p.weight.data(), vocabulary, width);
-  const Matrix all(logits.data(), rows, vocabulary);
+  Problem p(state);
+  PooledVector<float> logits(static_cast<std::size_t>(p.rows * p.vocabulary));
+  const ConstMatrix hidden = p.of_rows(p.hidden);
+  const ConstMatrix weight = p.of_vocabulary(p.weight);
+  const Matrix all(logits.data(), p.rows, p.vocabulary);
   for (auto _ : state) {
-    gemm(Op::kPlain, Op::kTransposed, hidden, weight, 0.0F, all);
-    gemm(Op::kPlain, Op::kPlain, all, weight, 0.0F, {p.dhidden.data(), rows, width});
-    gemm(Op::kTransposed, Op::kPlain, all, hidden, 0.0F, {p.dweight.data(), vocabulary, width});
+    gemm(hidden, weight, all);
+    gemm(Op::kPlain, Op::kPlain, all, weight, 0.0F, p.of_rows(p.dhidden));
+    gemm(Op::kTransposed, Op::kPlain, all, hidden, 0.0F, p.of_vocabulary(p.dweight));
   }
   count_flops(state, 3);
 }

@@ -65,34 +65,25 @@ void layer_norm_forward(benchmark::State& state) {
   report_bytes(state, p, 2);
 }
 
-void rope_forward(benchmark::State& state) {
+// The gradient is turned back and added to what is there.
+void turn(benchmark::State& state, bool gradient) {
   Problem p(state);
   const std::int64_t head_dim = state.range(2);
   const std::vector<float> table = normals(256 * head_dim / 2, 5);
   std::vector<std::int32_t> positions;
   for (std::int64_t r = 0; r < p.rows; ++r) positions.push_back(static_cast<std::int32_t>(r % 256));
   for ([[maybe_unused]] auto _ : state) {
-    rope(p.view(p.x), head_dim, table.data(), table.data(), positions.data(), false, p.view(p.y), false);
+    rope(p.view(p.x), head_dim, table.data(), table.data(), positions.data(), gradient, p.view(p.y), gradient);
   }
-  report_bytes(state, p, 2);
+  report_bytes(state, p, gradient ? 3 : 2);
 }
+void rope_forward(benchmark::State& state) { turn(state, false); }
+void rope_gradient(benchmark::State& state) { turn(state, true); }
 
 void softmax_forward(benchmark::State& state) {
   Problem p(state);
   for ([[maybe_unused]] auto _ : state) softmax(p.view(p.x), p.view(p.y));
   report_bytes(state, p, 2);
-}
-
-void rope_gradient(benchmark::State& state) {
-  Problem p(state);
-  const std::int64_t head_dim = state.range(2);
-  const std::vector<float> table = normals(256 * head_dim / 2, 5);
-  std::vector<std::int32_t> positions;
-  for (std::int64_t r = 0; r < p.rows; ++r) positions.push_back(static_cast<std::int32_t>(r % 256));
-  for ([[maybe_unused]] auto _ : state) {
-    rope(p.view(p.dy), head_dim, table.data(), table.data(), positions.data(), true, p.view(p.dx), true);
-  }
-  report_bytes(state, p, 3);
 }
 
 void softmax_gradient(benchmark::State& state) {

@@ -15,7 +15,8 @@ enum class Op { kPlain, kTransposed };
 // parallel loop. The same bits for the same number of threads.
 void gemm(Op op_a, Op op_b, ConstMatrix a, ConstMatrix b, float beta, Matrix c);
 
-// c = a b' with b in sixteen bits, a [m, k], b [n, k], c [m, n]: a linear map with weights as they were released.
+// c = a b', a [m, k], b [n, k], c [m, n]: a linear map, with weights in f32 or in sixteen bits as they were released.
+inline void gemm(ConstMatrix a, ConstMatrix b, Matrix c) { gemm(Op::kPlain, Op::kTransposed, a, b, 0.0F, c); }
 void gemm(ConstMatrix a, MatrixView<const BFloat16> b, Matrix c);
 void gemm(ConstMatrix a, MatrixView<const Float16> b, Matrix c);
 

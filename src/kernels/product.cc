@@ -102,11 +102,8 @@ Fetch fetch_of(const Source& source, const char** rows) {
   const std::int64_t length = side_major ? source.depth : source.sides;
   const std::int64_t first_row = side_major ? source.first_side : source.first_depth;
   const std::int64_t offset = side_major ? source.first_depth : source.first_side;
-  static_assert(sizeof(BFloat16) == sizeof(Float16));
-  const auto size = static_cast<std::int64_t>(factor.is_brief() ? sizeof(BFloat16) : sizeof(float));
-  const char* const begin = factor.bf16 != nullptr  ? reinterpret_cast<const char*>(factor.bf16)
-                            : factor.f16 != nullptr ? reinterpret_cast<const char*>(factor.f16)
-                                                    : reinterpret_cast<const char*>(factor.data);
+  const char* const begin = factor.visit([](const auto* elements) { return reinterpret_cast<const char*>(elements); });
+  const auto size = factor.visit([](const auto* elements) { return static_cast<std::int64_t>(sizeof(*elements)); });
   for (std::int64_t j = 0; j < count; ++j) {
     rows[j] = begin + (factor.row(first_row + j) * factor.stride + offset) * size;
   }
@@ -495,8 +492,7 @@ void run_products_reference(std::span<const Product> products) {
   const auto element = [](const Factor& factor, std::int64_t i, std::int64_t k) {
     const bool side_major = factor.layout == Factor::Layout::kSideMajor;
     const std::int64_t offset = factor.row(side_major ? i : k) * factor.stride + (side_major ? k : i);
-    if (factor.bf16 != nullptr) return static_cast<double>(to_float(factor.bf16[offset]));
-    return static_cast<double>(factor.f16 != nullptr ? to_float(factor.f16[offset]) : factor.data[offset]);
+    return factor.visit([&](const auto* elements) { return static_cast<double>(to_float(elements[offset])); });
   };
   for (const Product& product : products) {
     for (std::size_t output = 0; output < static_cast<std::size_t>(product.outputs); ++output) {

@@ -29,6 +29,12 @@ struct Factor {
   const BFloat16* bf16 = nullptr;
   const Float16* f16 = nullptr;
 
+  // Calls visit with the pointer to the elements, whatever they are held as.
+  template <class Visit>
+  decltype(auto) visit(const Visit& visit) const {
+    if (bf16 != nullptr) return visit(bf16);
+    return f16 != nullptr ? visit(f16) : visit(data);
+  }
   bool is_brief() const { return bf16 != nullptr || f16 != nullptr; }
   std::int64_t row(std::int64_t j) const { return rows == nullptr ? j : std::int64_t{rows[j]}; }
 };

@@ -132,11 +132,7 @@ Tensor attend_expanded(const LatentHeads& heads, const Tensor& queries, ConstMat
     const Tensor both = Tensor::uninitialized({total, count * made});
     projection.visit_matrix([&]<class T>(const MatrixView<T>& matrix) {
       const MatrixView<const T> rows(matrix.row(first * made), count * made, heads.latent);
-      if constexpr (std::is_same_v<T, float>) {
-        kernels::gemm(Op::kPlain, Op::kTransposed, latents_of(heads, entries), rows, 0.0F, both.matrix());
-      } else {
-        kernels::gemm(latents_of(heads, entries), rows, both.matrix());
-      }
+      kernels::gemm(latents_of(heads, entries), rows, both.matrix());
     });
     const Tensor keys = Tensor::zeros({total, count * heads.width});
     const Tensor values = Tensor::zeros({total, count * heads.width});

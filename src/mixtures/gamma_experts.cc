@@ -45,21 +45,17 @@ double mean_objective(const Rows& rows, const double* h, const Eigen::VectorXd& 
 
 }  // namespace
 
-GammaExperts::GammaExperts(int experts, int inputs, double variance_floor) : inputs_(inputs) {
+GammaExperts::GammaExperts(int experts, int inputs, double variance_floor) : inputs_(inputs), normalizers_(experts) {
   for (int k = 0; k < experts; ++k) {
     const int mean = add_head(true, inputs);
     const int shape = add_head(false, 1, std::log(kSmallestShape), -std::log(variance_floor));
     add_expert({mean, shape});
   }
-  normalizers_.resize(static_cast<std::size_t>(experts));
 }
 
 void GammaExperts::set_parameters(const Eigen::VectorXd& parameters) {
   Experts::set_parameters(parameters);
-  for (int k = 0; k < num_experts(); ++k) {
-    const double theta = *log_shape(k);
-    normalizers_[static_cast<std::size_t>(k)] = {theta, gamma_normalizer(std::exp(theta))};
-  }
+  for (int k = 0; k < num_experts(); ++k) normalizers_.remember(k, *log_shape(k), gamma_normalizer);
 }
 
 void GammaExperts::log_density(const Rows& rows, std::int64_t begin, std::int64_t count,
@@ -149,8 +145,7 @@ void GammaExperts::derivatives(int expert, const double* values, const double* t
   const double a = std::exp(values[1]);
   const double u = safe_log(targets[0]) - values[0];
   const double over = std::expm1(u);
-  const Normalizer& known = normalizers_[static_cast<std::size_t>(expert)];
-  const std::array<double, 3> c = known.log_shape == values[1] ? known.value : gamma_normalizer(a);
+  const std::array<double, 3> c = normalizers_.at(expert, values[1], gamma_normalizer);
   gradient[0] = a * over;
   gradient[1] = a * (c[1] - (over - u));
   hessian[0] = -a * (over + 1.0);

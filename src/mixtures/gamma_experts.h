@@ -2,12 +2,11 @@
 // chapter 8): log f = a log a - log Gamma(a) - a log mu + (a - 1) log y - a y / mu.
 #pragma once
 
-#include <array>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "mixtures/experts.h"
+#include "mixtures/normalizers.h"
 
 namespace witan::mixtures {
 
@@ -38,17 +37,12 @@ class GammaExperts : public Experts {
   double mean_difference(int one, const double* heads, int other, const double* other_heads) const override;
 
  private:
-  // gamma_normalizer by log a: derivatives() is called for every row at the same parameters.
-  struct Normalizer {
-    double log_shape = std::numeric_limits<double>::quiet_NaN();
-    std::array<double, 3> value{};
-  };
   double* log_shape(int expert) { return coefficients(heads_of(expert)[1]); }
   void fit_mean(int expert, const Rows& rows, const double* weights);
   void fit_shape(int expert, const Rows& rows, const double* weights, double mass);
 
   Eigen::Index inputs_;
-  std::vector<Normalizer> normalizers_;
+  Normalizers normalizers_;  // by log a
 };
 
 }  // namespace witan::mixtures

@@ -42,7 +42,8 @@ std::vector<ShapeValue> covariance_values(const Eigen::MatrixXd& matrix, bool fu
   return values;
 }
 
-Scale::Scale(Covariance kind, int outputs) : kind_(kind), outputs_(outputs), num_heads_(count_heads(kind, outputs)) {}
+Scale::Scale(Covariance kind, int outputs)
+    : kind_(outputs == 1 ? Covariance::kDiagonal : kind), outputs_(outputs), num_heads_(count_heads(kind_, outputs)) {}
 
 bool Scale::is_diagonal(int head) const { return head < (kind_ == Covariance::kSpherical ? 1 : outputs_); }
 
@@ -62,12 +63,12 @@ Eigen::MatrixXd Scale::covariance(const double* heads) const {
 }
 
 double Scale::variance(const double* heads, int output) const {
-  if (kind_ == Covariance::kFull && outputs_ > 1) return covariance(heads)(output, output);
+  if (kind_ == Covariance::kFull) return covariance(heads)(output, output);
   return std::exp(-2.0 * heads[diagonal_head(output)]);
 }
 
 std::vector<double> Scale::variances(const double* heads) const {
-  if (kind_ == Covariance::kFull && outputs_ > 1) {
+  if (kind_ == Covariance::kFull) {
     const Eigen::VectorXd diagonal = covariance(heads).diagonal();
     return {diagonal.begin(), diagonal.end()};
   }
@@ -81,7 +82,7 @@ void Scale::set(const Eigen::MatrixXd& covariance, double floor, double* heads) 
     heads[0] = -0.5 * std::log(std::max(covariance.trace() / outputs_, floor));
     return;
   }
-  if (kind_ == Covariance::kDiagonal || outputs_ == 1) {
+  if (kind_ == Covariance::kDiagonal) {
     for (int j = 0; j < outputs_; ++j) heads[j] = -0.5 * std::log(std::max(covariance(j, j), floor));
     return;
   }
@@ -96,7 +97,7 @@ void Scale::set(const Eigen::MatrixXd& covariance, double floor, double* heads) 
 
 bool Scale::at_floor(const double* heads, double floor) const {
   const double limit = floor * (1.0 + 1e-6);
-  if (kind_ != Covariance::kFull || outputs_ == 1) {
+  if (kind_ != Covariance::kFull) {
     const int diagonals = kind_ == Covariance::kSpherical ? 1 : outputs_;
     return std::any_of(heads, heads + diagonals, [&](double head) { return std::exp(-2.0 * head) <= limit; });
   }

@@ -58,7 +58,7 @@ class Scale {
   int diagonal_head(int j) const { return kind_ == Covariance::kSpherical ? 0 : j; }
   int below_head(int i, int j) const { return outputs_ + i * (i - 1) / 2 + j; }  // i > j
 
-  Covariance kind_;
+  Covariance kind_;  // of one output: kDiagonal, which is what every kind then comes to
   int outputs_;
   int num_heads_;
 };

@@ -31,6 +31,7 @@ std::array<double, 3> normalizer(double nu, double outputs) {
           0.25 * (trigamma(a) - trigamma(b)) + 0.5 * outputs / (nu * nu)};
 }
 
+// What depends on the row. Not by log1p, which takes several times as long: nothing but rounding of the sum is lost.
 double log_tail(double nu, double outputs, double distance) {
   return -0.5 * (nu + outputs) * std::log(1.0 + distance / nu);
 }
@@ -47,7 +48,10 @@ std::array<double, 3> tail_terms(double nu, double outputs, double distance) {
 }  // namespace
 
 StudentTExperts::StudentTExperts(int experts, int inputs, int outputs, Covariance covariance, double variance_floor)
-    : outputs_(static_cast<std::size_t>(outputs)), floor_(variance_floor), scale_(covariance, outputs) {
+    : outputs_(static_cast<std::size_t>(outputs)),
+      floor_(variance_floor),
+      scale_(covariance, outputs),
+      normalizers_(experts) {
   const double highest = -0.5 * std::log(variance_floor);
   for (int k = 0; k < experts; ++k) {
     std::vector<int> heads;
@@ -59,15 +63,12 @@ StudentTExperts::StudentTExperts(int experts, int inputs, int outputs, Covarianc
     *coefficients(heads.back()) = std::log(kStartNu);
     add_expert(std::move(heads));
   }
-  normalizers_.resize(static_cast<std::size_t>(experts));
 }
 
 void StudentTExperts::set_parameters(const Eigen::VectorXd& parameters) {
   Experts::set_parameters(parameters);
-  for (int k = 0; k < num_experts(); ++k) {
-    const double theta = log_nu(k);
-    normalizers_[static_cast<std::size_t>(k)] = {theta, normalizer(std::exp(theta), static_cast<double>(outputs_))};
-  }
+  const auto of_nu = [&](double nu) { return normalizer(nu, static_cast<double>(outputs_)); };
+  for (int k = 0; k < num_experts(); ++k) normalizers_.remember(k, log_nu(k), of_nu);
 }
 
 double StudentTExperts::degrees_of_freedom(int expert) const {
@@ -101,8 +102,7 @@ void StudentTExperts::log_density(const Rows& rows, std::int64_t begin, std::int
     const double constant = log_normalizer(nu, outputs) + scale_.factor(scale_heads(k)).diagonal().array().log().sum();
     double* density = out[static_cast<std::size_t>(k)];
     block_distances(k, rows, begin, count, density);
-    for (std::int64_t i = 0; i < count; ++i)
-      density[i] = constant - 0.5 * (nu + outputs) * std::log(1.0 + density[i] / nu);
+    for (std::int64_t i = 0; i < count; ++i) density[i] = constant + log_tail(nu, outputs, density[i]);
   }
 }
 
@@ -182,8 +182,8 @@ void StudentTExperts::derivatives(int expert, const double* values, const double
   const auto outputs = static_cast<double>(outputs_);
   const auto last = static_cast<Eigen::Index>(heads_of(expert).size()) - 1;  // of log nu
   const double nu = std::exp(values[last]);
-  const Normalizer& known = normalizers_[static_cast<std::size_t>(expert)];
-  const std::array<double, 3> constant = known.log_nu == values[last] ? known.value : normalizer(nu, outputs);
+  const std::array<double, 3> constant =
+      normalizers_.at(expert, values[last], [&](double at) { return normalizer(at, outputs); });
   Eigen::Map<Eigen::VectorXd> g(gradient, last + 1);
   Eigen::Map<Eigen::MatrixXd> h(hessian, last + 1, last + 1);
   double distance = 0.0;
@@ -252,7 +252,7 @@ double StudentTExperts::log_density_at(int /*expert*/, const double* heads, cons
   const auto outputs = static_cast<double>(outputs_);
   const double nu = std::exp(heads[outputs_ + static_cast<std::size_t>(scale_.num_heads())]);
   const Scale::Distance d = scale_.distance(heads, targets);
-  return log_normalizer(nu, outputs) + d.log_det - 0.5 * (nu + outputs) * std::log1p(d.distance / nu);
+  return log_normalizer(nu, outputs) + d.log_det + log_tail(nu, outputs, d.distance);
 }
 
 void StudentTExperts::draw(int /*expert*/, const double* heads, Random& random, double* targets) const {

@@ -1,12 +1,11 @@
 // Linear experts with Student-t noise: y | x ~ t_nu(B_k'x, S_k), each with degrees of freedom of its own in [1, 200].
 #pragma once
 
-#include <array>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "mixtures/experts.h"
+#include "mixtures/normalizers.h"
 #include "mixtures/scale.h"
 
 namespace witan::mixtures {
@@ -39,11 +38,6 @@ class StudentTExperts : public Experts {
  private:
   double* scale_heads(int expert) { return coefficients(heads_of(expert)[outputs_]); }
   const double* scale_heads(int expert) const { return coefficients(heads_of(expert)[outputs_]); }
-  // What does not depend on the row, by log nu: derivatives() is called for every row at the same parameters.
-  struct Normalizer {
-    double log_nu = std::numeric_limits<double>::quiet_NaN();
-    std::array<double, 3> value{};
-  };
   double& log_nu(int expert) { return *coefficients(heads_of(expert).back()); }
   // distances [count] = |L'(y - B'x)|^2 of a block.
   void block_distances(int expert, const Rows& rows, std::int64_t begin, std::int64_t count, double* distances) const;
@@ -53,7 +47,7 @@ class StudentTExperts : public Experts {
   std::size_t outputs_;
   double floor_;
   Scale scale_;
-  std::vector<Normalizer> normalizers_;
+  Normalizers normalizers_;  // by log nu
 };
 
 }  // namespace witan::mixtures

@@ -1,8 +1,6 @@
 // Linear map: two products back.
 #include "autograd/ops/linear.h"
 
-#include <type_traits>
-
 #include "base/error.h"
 #include "kernels/bias.h"
 #include "kernels/gemm.h"
@@ -36,13 +34,7 @@ Tensor linear(Tape& tape, const Tensor& x, const Tensor& weight, const Tensor& b
   }
   using kernels::Op;
   Tensor y = tape.output(with_last(x.shape(), weight.dim(0)), {&x, &weight, &bias});
-  weight.visit_matrix([&]<class T>(MatrixView<T> values) {
-    if constexpr (std::is_same_v<T, float>) {
-      kernels::gemm(Op::kPlain, Op::kTransposed, x.matrix(), values, 0.0F, y.matrix());
-    } else {
-      kernels::gemm(x.matrix(), values, y.matrix());
-    }
-  });
+  weight.visit_matrix([&](const auto& values) { kernels::gemm(x.matrix(), values, y.matrix()); });
   if (bias.defined()) kernels::add_row(bias.values(), y.matrix());
   tape.record(y, [x = weight.requires_grad() ? x : Tensor(), weight = x.requires_grad() ? weight : Tensor(),
                   dx = x.grad(), d_weight = weight.grad(), d_bias = bias.grad(), dy = y.grad()] {

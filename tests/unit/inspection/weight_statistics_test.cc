@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/random.h"
 #include "inspection/spectral_norm.h"
 #include "models/encoder_decoder_folder.h"
+#include "support/normals.h"
 #include "support/released_goldens.h"
 #include "support/tiny_models.h"
 
@@ -18,11 +18,7 @@ namespace weight_statistics_test {
 
 using Dense = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-std::vector<float> drawn(std::int64_t count, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(count));
-  Random(seed).fill_normal(values, 0.1F, 1.0F);
-  return values;
-}
+std::vector<float> drawn(std::int64_t count, std::uint64_t seed) { return test::normals(count, seed, 0.1F); }
 
 double largest_singular_value(ConstMatrix matrix) {
   const Dense dense = Eigen::Map<const Dense>(matrix.data, matrix.rows, matrix.cols);

@@ -6,21 +6,17 @@
 #include <limits>
 #include <vector>
 
-#include "base/random.h"
 #include "kernels/embedding.h"
 #include "kernels/expert_feed_forward.h"
 #include "kernels/gemm.h"
 #include "support/compare.h"
 #include "support/isa.h"
+#include "support/normals.h"
 
 namespace witan::kernels {
 namespace brief_weights_test {
 
-std::vector<float> filled(std::int64_t size, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(size));
-  Random(seed).fill_normal(values, 0.0F, 1.0F);
-  return values;
-}
+using test::normals;
 
 BFloat16 rounded(float value, BFloat16 /*kind*/) { return to_bfloat16(value); }
 Float16 rounded(float value, Float16 /*kind*/) { return to_float16(value); }
@@ -35,7 +31,7 @@ WeightBank<const float> bank_of(const Float16* values, std::int64_t out, std::in
 // The same weights in both precisions.
 template <class Brief>
 struct Weights {
-  Weights(std::int64_t size, std::uint64_t seed) : wide(filled(size, seed)) {
+  Weights(std::int64_t size, std::uint64_t seed) : wide(normals(size, seed)) {
     for (float& value : wide) {
       brief.push_back(rounded(value, Brief()));
       value = to_float(brief.back());
@@ -59,7 +55,7 @@ TYPED_TEST_SUITE(BriefWeightsTest, Kinds);
 
 TYPED_TEST(BriefWeightsTest, LinearMapMatchesItsReference) {
   for (const auto& [rows, in, out] : kSizes) {
-    const std::vector<float> x = filled(rows * in, 1);
+    const std::vector<float> x = normals(rows * in, 1);
     const Weights<TypeParam> weights(out * in, 2);
     test::for_each_isa([&, rows = rows, in = in, out = out] {
       std::vector<float> y(static_cast<std::size_t>(rows * out));
@@ -123,7 +119,7 @@ TYPED_TEST(BriefWeightsTest, ExpertsGiveTheBitsOfF32) {
   constexpr std::int64_t kHidden = 37;
   constexpr std::int64_t kWidth = 53;
   const std::vector<std::int64_t> offsets = {0, 7, 7, 12, 30};  // no expert with so few rows that they are dot products
-  const std::vector<float> x = filled(30 * kHidden, 3);
+  const std::vector<float> x = normals(30 * kHidden, 3);
   const Weights<TypeParam> gate(4 * kWidth * kHidden, 4);
   const Weights<TypeParam> up(4 * kWidth * kHidden, 5);
   const Weights<TypeParam> down(4 * kWidth * kHidden, 6);
@@ -152,7 +148,7 @@ TYPED_TEST(BriefWeightsTest, ExpertsGiveTheBitsOfF32) {
 TYPED_TEST(BriefWeightsTest, GroupedProductMatchesItsReference) {
   const std::vector<std::int64_t> offsets = {0, 3, 3, 20};
   const std::vector<std::int32_t> rows = {4, 0, 4, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2};
-  const std::vector<float> x = filled(5 * 41, 7);
+  const std::vector<float> x = normals(5 * 41, 7);
   const Weights<TypeParam> weights(3 * 19 * 41, 8);
   const WeightBank<const float> bank = bank_of(weights.brief.data(), 19, 41);
   std::vector<float> y(20 * 19);

@@ -9,15 +9,12 @@
 #include "base/random.h"
 #include "support/compare.h"
 #include "support/isa.h"
+#include "support/normals.h"
 
 namespace witan::kernels {
 namespace kernels_neuron_mixture_test {
 
-std::vector<float> normals(std::int64_t size, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(size));
-  Random(seed).fill_normal(values, 0.0F, 1.0F);
-  return values;
-}
+using test::normals;
 
 // Some slots are empty, and some rows name an expert twice.
 std::vector<std::int32_t> choices(std::int64_t slots, std::int64_t num_experts) {

@@ -8,18 +8,14 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "base/random.h"
 #include "support/compare.h"
 #include "support/isa.h"
+#include "support/normals.h"
 
 namespace witan::kernels {
 namespace kernels_norm_test {
 
-std::vector<float> normals(std::int64_t count, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(count));
-  Random(seed).fill_normal(values, 0.5F, 1.0F);
-  return values;
-}
+std::vector<float> normals(std::int64_t count, std::uint64_t seed) { return test::normals(count, seed, 0.5F); }
 
 // Rows x cols at an odd address with room between the rows.
 struct Rows {

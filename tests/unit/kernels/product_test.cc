@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/pool.h"
-#include "base/random.h"
 #include "support/compare.h"
 #include "support/isa.h"
+#include "support/normals.h"
 
 namespace witan::kernels {
 namespace product_test {
@@ -25,18 +25,14 @@ struct Case {
 
 void PrintTo(const Case& sizes, std::ostream* stream) { *stream << sizes.name; }
 
-std::vector<float> filled(std::int64_t size, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(size));
-  Random(seed).fill_normal(values, 0.0F, 1.0F);
-  return values;
-}
+using test::normals;
 
 // An operand in memory: rows further apart than they are long, first element off alignment, rows in reverse order.
 struct Operand {
   Operand(std::int64_t sides, std::int64_t depth, Layout layout, bool gathered, std::uint64_t seed) {
     const std::int64_t rows = layout == Layout::kSideMajor ? sides : depth;
     const std::int64_t cols = layout == Layout::kSideMajor ? depth : sides;
-    values = filled(rows * (cols + 3) + 1, seed);
+    values = normals(rows * (cols + 3) + 1, seed);
     indices.resize(static_cast<std::size_t>(rows));
     std::iota(indices.rbegin(), indices.rend(), 0);
     factor = {values.data() + 1, cols + 3, layout, gathered ? indices.data() : nullptr};
@@ -57,7 +53,7 @@ TEST_P(ProductTest, MatchesReferenceInEveryLayout) {
           const Operand left(rows, depth, left_layout, gathered, 1);
           const Operand right(cols, depth, right_layout, gathered, 2);
           const Operand other(cols, depth, right_layout, gathered, 3);
-          std::vector<float> results[2] = {filled(rows * cols, 4), filled(rows * cols, 5)};
+          std::vector<float> results[2] = {normals(rows * cols, 4), normals(rows * cols, 5)};
           std::vector<float> expected[2] = {results[0], results[1]};
           Product product;
           product.rows = rows;

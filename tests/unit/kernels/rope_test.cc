@@ -5,18 +5,14 @@
 
 #include <vector>
 
-#include "base/random.h"
 #include "support/compare.h"
 #include "support/isa.h"
+#include "support/normals.h"
 
 namespace witan::kernels {
 namespace kernels_rope_test {
 
-std::vector<float> normals(std::int64_t count, std::uint64_t seed) {
-  std::vector<float> values(static_cast<std::size_t>(count));
-  Random(seed).fill_normal(values, 0.0F, 1.0F);
-  return values;
-}
+using test::normals;
 
 TEST(RopeKernelTest, MatchesReference) {
   for (const std::int64_t head_dim : {2, 4, 6, 20, 32, 64, 130}) {
