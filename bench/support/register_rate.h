@@ -4,7 +4,7 @@
 
 namespace witan::bench {
 
-// FLOP per second, of about two milliseconds of work.
+// FLOP per second, over about three milliseconds of work.
 double register_rate();
 
 }  // namespace witan::bench

@@ -6,6 +6,7 @@
 #define WITAN_KERNELS_PRODUCT_INL_H_
 #endif
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <type_traits>
@@ -77,6 +78,46 @@ HWY_INLINE hn::Vec<D> load_f32(D d, const Float16* from) {
 #endif
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Packs steps k .. k + 4 of kLanes memory rows as columns: to[j * kWidth + i] = rows[i][k + j].
+// Block b of a loaded vector holds four steps of row 4 b + i, and each 4 x 4 block is transposed in place.
+template <int kWidth, class Element>
+HWY_INLINE void pack_four_steps(const Element* const* rows, std::int64_t k, float* HWY_RESTRICT to) {
+  const F32 d;
+  const hn::Repartition<double, F32> d64;
+  const auto load = [&](int i) HWY_ATTR {
+    const hn::CappedTag<float, 4> d4;
+    const Element* const* r = rows + i;
+#if HWY_TARGET == HWY_AVX3
+    const hn::Half<F32> d8;
+    const auto low = hn::Combine(d8, load_f32(d4, r[4] + k), load_f32(d4, r[0] + k));
+    const auto high = hn::Combine(d8, load_f32(d4, r[12] + k), load_f32(d4, r[8] + k));
+    return hn::Combine(d, high, low);
+#elif HWY_TARGET == HWY_AVX2
+    return hn::Combine(d, load_f32(d4, r[4] + k), load_f32(d4, r[0] + k));
+#else
+    return load_f32(d4, r[0] + k);
+#endif
+  };
+  const auto v0 = load(0);
+  const auto v1 = load(1);
+  const auto v2 = load(2);
+  const auto v3 = load(3);
+  const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, v0, v1));
+  const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, v0, v1));
+  const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, v2, v3));
+  const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, v2, v3));
+  hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, to);
+  hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, to + kWidth);
+  hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, to + 2 * kWidth);
+  hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, to + 3 * kWidth);
+}
+#endif
+
+// Steps of depth packed of one vector of columns before the next vector's. Rows a power of two apart share a few sets
+// of the first cache: the lines of two vectors' rows would push one another out before all of them is packed.
+constexpr std::int64_t kStepsPerVector = 64;
+
 // Packs `count` <= kWidth memory rows as columns: packed[k * kWidth + i] = row(i)[k] for k < depth. Columns from
 // `count` on repeat the last row: their products are never stored.
 template <int kWidth, class Row>
@@ -85,39 +126,12 @@ HWY_INLINE void pack_transposed(const Row& row, std::int64_t count, std::int64_t
   for (std::int64_t i = 0; i < kWidth; ++i) rows[i] = row(i < count ? i : count - 1);
   std::int64_t k = 0;
 #if HWY_TARGET != HWY_SCALAR
-  // Lane 4 b + i of vector k: block b of a loaded vector holds four steps of row 4 b + i, and each 4 x 4 block is
-  // transposed in place.
-  const F32 d;
-  const hn::Repartition<double, F32> d64;
-  for (; k + 4 <= depth; k += 4) {
+  const std::int64_t whole = depth / 4 * 4;
+  while (k < whole) {
+    const std::int64_t begin = k;
+    const std::int64_t end = std::min(begin + kStepsPerVector, whole);
     for (int first = 0; first < kWidth; first += kLanes) {
-      const auto load = [&](int i) HWY_ATTR {
-        const hn::CappedTag<float, 4> d4;
-        const auto* r = rows + first + i;
-#if HWY_TARGET == HWY_AVX3
-        const hn::Half<F32> d8;
-        const auto low = hn::Combine(d8, load_f32(d4, r[4] + k), load_f32(d4, r[0] + k));
-        const auto high = hn::Combine(d8, load_f32(d4, r[12] + k), load_f32(d4, r[8] + k));
-        return hn::Combine(d, high, low);
-#elif HWY_TARGET == HWY_AVX2
-        return hn::Combine(d, load_f32(d4, r[4] + k), load_f32(d4, r[0] + k));
-#else
-        return load_f32(d4, r[0] + k);
-#endif
-      };
-      const auto v0 = load(0);
-      const auto v1 = load(1);
-      const auto v2 = load(2);
-      const auto v3 = load(3);
-      const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, v0, v1));
-      const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, v0, v1));
-      const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, v2, v3));
-      const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, v2, v3));
-      float* to = packed + k * kWidth + first;
-      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, to);
-      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, to + kWidth);
-      hn::Store(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, to + 2 * kWidth);
-      hn::Store(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, to + 3 * kWidth);
+      for (k = begin; k < end; k += 4) pack_four_steps<kWidth>(rows + first, k, packed + k * kWidth + first);
     }
   }
 #endif
