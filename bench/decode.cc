@@ -1,6 +1,6 @@
 // How far running a model is from what the machine allows. Decoding: bytes of weights that a token reads, times tokens
 // per second, over the rate at which this machine reads memory. Prefill: its time over that of the experts' products
-// alone on the same rows. Both with weights held as f32 and as bf16, in a model of Mixtral's proportions that is far
+// alone on the same rows. Both with weights held as f32, bf16 and f16, in a model of Mixtral's proportions that is far
 // larger than the caches.
 // Run: build/release/bench/bench_decode [rounds, 5]. Outcomes: bench/RESULTS.md.
 #include <fmt/core.h>
@@ -41,6 +41,10 @@ DecoderConfig mixtral_in_small() {
   return config;
 }
 
+void store(float value, float& to) { to = value; }
+void store(float value, BFloat16& to) { to = to_bfloat16(value); }
+void store(float value, Float16& to) { to = to_float16(value); }
+
 // Normal weights, the same block of them again and again: drawing so many would take longer than the measurement.
 std::unique_ptr<Decoder> make_model(const DecoderConfig& config, Precision precision) {
   std::unique_ptr<Decoder> model = Decoder::with_zeros(config, precision);
@@ -48,14 +52,11 @@ std::unique_ptr<Decoder> make_model(const DecoderConfig& config, Precision preci
   Random(1).fill_normal(block, 0.0F, 0.02F);
   for (const Parameter& parameter : model->parameters()) {
     if (parameter.value.shape().rank() < 2) continue;  // norms stay 1
-    for (std::int64_t i = 0; i < parameter.value.numel(); ++i) {
-      const float value = block[static_cast<std::size_t>(i) % block.size()];
-      if (parameter.value.is_bf16()) {
-        parameter.value.bf16_values()[static_cast<std::size_t>(i)] = to_bfloat16(value);
-      } else {
-        parameter.value.values()[static_cast<std::size_t>(i)] = value;
+    parameter.value.visit_matrix([&](const auto& matrix) {
+      for (std::int64_t i = 0; i < matrix.rows * matrix.cols; ++i) {
+        store(block[static_cast<std::size_t>(i) % block.size()], matrix.data[i]);
       }
-    }
+    });
   }
   return model;
 }
@@ -136,7 +137,7 @@ void measure(Precision precision, int rounds) {
     prefills.push_back(static_cast<double>(kPrompt) / prefill);
     ratios.push_back(prefill / products);
   }
-  fmt::print("weights as {}, {:.2f} GB, {:.0f} MB per token\n", precision == Precision::kBF16 ? "bf16" : "f32",
+  fmt::print("weights as {}, {:.2f} GB, {:.0f} MB per token\n", precision_name(precision),
              static_cast<double>(plan.weight_bytes) / 1e9, static_cast<double>(plan.bytes_per_token) / 1e6);
   fmt::print("  reading memory      {}\n", spread(bandwidths, "GB/s"));
   fmt::print("  decoding            {}\n", spread(speeds, "tokens/s"));
@@ -149,5 +150,5 @@ void measure(Precision precision, int rounds) {
 
 int main(int count, char** arguments) {
   const int rounds = count > 1 ? std::max(1, std::atoi(arguments[1])) : 5;
-  for (const Precision precision : {Precision::kF32, Precision::kBF16}) measure(precision, rounds);
+  for (const Precision precision : {Precision::kF32, Precision::kBF16, Precision::kF16}) measure(precision, rounds);
 }
