@@ -22,6 +22,16 @@ std::int64_t integer_bound(double bound) {
 
 }  // namespace
 
+ExtraOptions& ExtraOptions::operator=(const ExtraOptions& other) {
+  if (this == &other) return *this;
+  if (options_.size() == other.options_.size()) {
+    std::copy(other.options_.begin(), other.options_.end(), options_.begin());
+  } else {
+    options_ = other.options_;
+  }
+  return *this;
+}
+
 void ExtraOptions::declare(const ExtraOption& option) {
   const auto found = std::find_if(options_.begin(), options_.end(),
                                   [&](const ExtraOption& known) { return known.name == option.name; });

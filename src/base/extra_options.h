@@ -22,9 +22,15 @@ struct ExtraOption {
   std::vector<std::string> choices = {};  // of a string; empty: any
 };
 
-// The values of a set of such options. Copies are independent.
+// The values of a set of such options. Copies are independent. Assignment keeps the place of every value, so that
+// fields go on referring to it: whoever fills a whole config (a preset) does so after its flags were made.
 class ExtraOptions {
  public:
+  ExtraOptions() = default;
+  ExtraOptions(const ExtraOptions&) = default;
+  ExtraOptions& operator=(const ExtraOptions& other);  // there is no moving, which would take the places along
+  ~ExtraOptions() = default;
+
   // Entries may share an option: the same declaration again is ignored, a different one under that name is a Bug.
   void declare(const ExtraOption& option);
   // Adds a field for each option; `fields` refers into this object.

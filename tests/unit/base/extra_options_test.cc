@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "base/error.h"
 
 namespace witan {
@@ -44,6 +46,22 @@ TEST(ExtraOptionsTest, CopiesAreIndependent) {
   options.add_to(fields);
   fields.find("count").set("9");
   EXPECT_EQ(copy.integer("count"), 3);
+}
+
+TEST(ExtraOptionsTest, FieldsReferToTheValuesAfterAnAssignmentToo) {
+  ExtraOptions options = every_type();
+  Fields fields("test");
+  options.add_to(fields);
+  ExtraOptions other = every_type();
+  Fields of_other("test");
+  other.add_to(of_other);
+  of_other.find("label").set("assigned");
+  options = std::move(other);
+  EXPECT_EQ(fields.find("label").text(), "assigned");
+  fields.find("count").set("9");
+  fields.find("label").set("set afterwards");
+  EXPECT_EQ(options.integer("count"), 9);
+  EXPECT_EQ(options.text("label"), "set afterwards");
 }
 
 TEST(ExtraOptionsTest, SharedDeclarationsMustAgree) {

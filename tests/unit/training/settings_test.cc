@@ -37,6 +37,22 @@ TEST(SettingsTest, UnknownPresetNamesTheNearest) {
   EXPECT_NE(message.find("'quickstart'"), std::string::npos) << message;
 }
 
+// Flags are made before a preset fills the settings.
+TEST(SettingsTest, FieldsReferToTheSettingsAfterAPreset) {
+  TrainSettings settings = preset_settings("quickstart");
+  const Fields fields = settings.deciding_fields();
+  settings = preset_settings("tiny");
+  for (const Field& field : fields.all()) {
+    EXPECT_EQ(field.text(), settings.deciding_fields().find(field.name).text()) << field.name;
+  }
+  fields.find("tree_branching").set("2x2");
+  fields.find("sinkhorn_rounds").set("17");
+  fields.find("balance_devices").set("2");
+  EXPECT_EQ(settings.model.moe.gate_extra.text("tree_branching"), "2x2");
+  EXPECT_EQ(settings.model.moe.router_extra.integer("sinkhorn_rounds"), 17);
+  EXPECT_EQ(settings.deciding_fields().find("balance_devices").text(), "2");
+}
+
 TEST(SettingsTest, JsonRoundTrips) {
   TrainSettings settings = preset_settings("tiny");
   settings.seed = 77;
