@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "base/parallel.h"
 #include "inference/plan.h"
+#include "inference/source_text.h"
 #include "inspection/inspection.h"
 #include "inspection/inspection_json.h"
 #include "models/checkpoint_folder.h"
@@ -103,22 +104,6 @@ std::unique_ptr<Tokenizer> wanted_tokenizer(const InspectArguments& arguments, c
                                                   : load_tokenizer(arguments.tokenizer);
 }
 
-// Nothing that is said in one piece is as long, and the time grows with the square. Memory grows with the length: see
-// line_bytes().
-constexpr std::size_t kLongestLine = std::size_t{1} << 16;
-
-// What a pass holds for a source and an output of that many tokens: rows and their projections within a layer, what the
-// experts that serve each row make of it before and after the activation, and what the decoder keeps of the output and
-// of the source. Scores are held some at a time.
-std::int64_t line_bytes(const EncoderDecoderConfig& config, std::int64_t tokens) {
-  constexpr std::int64_t kRows = 8;  // the layer's input, normed, queries, keys, values, mixed, projected, their sum
-  const std::int64_t inner = std::max(config.encoder.intermediate_size, config.decoder.intermediate_size);
-  const std::int64_t heads =
-      std::max(config.encoder.num_heads * config.encoder.head_dim, config.decoder.num_heads * config.decoder.head_dim);
-  const std::int64_t floats = kRows * std::max(config.hidden_size, heads) + 2 * config.routing.choices * inner;
-  return tokens * floats * static_cast<std::int64_t>(sizeof(float)) + plan_run(config, tokens, tokens, 1).cache_bytes;
-}
-
 // Throws Error where the longest of them is too long for the time, or for the memory beside the weights.
 PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& folder, const Inventory& inventory,
                          const Tokenizer& tokenizer) {
@@ -132,11 +117,10 @@ PairedText pairs_to_show(const InspectArguments& arguments, const fs::path& fold
                                  {arguments.source_language, arguments.target_language, length, arguments.tokens}});
   std::size_t longest = 0;
   for (const TextPair& pair : pairs.pairs) longest = std::max({longest, pair.source.size(), pair.inputs.size()});
-  if (longest > kLongestLine) {
-    fail("inspect: a line has {} tokens, expected at most {}: each is compared with each other; cut long lines",
-         longest, kLongestLine);
-  }
-  require_room(inventory, line_bytes(config, static_cast<std::int64_t>(longest)));
+  require_readable(longest);
+  const auto tokens = static_cast<std::int64_t>(longest);
+  const RunPlan plan = plan_run(config, tokens, tokens, 1);
+  require_room(inventory, plan.cache_bytes + plan.pass_bytes);
   return pairs;
 }
 

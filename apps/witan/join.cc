@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "models/upcycling/feed_forward_inputs.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 #include "witan/commands.h"
 #include "witan/model_folder.h"
 #include "witan/model_writing.h"
@@ -50,7 +51,7 @@ std::vector<std::vector<std::int32_t>> read_prompts(const fs::path& file, const 
 
 // Experts that read other tokens than the mixture's tokenizer writes would understand nothing.
 void check_tokenizers(DenseModels models) {
-  for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
+  for (const std::string& name : tokenizer_file_names()) {
     const auto content = [&](const DenseModel& model) {
       const fs::path file = model.folder() / name;
       return fs::is_regular_file(file) ? read_text_file(file) : std::string();

@@ -24,8 +24,9 @@ std::int64_t bytes_on_disk(const std::filesystem::path& folder) {
 }  // namespace
 
 std::string memory_text(const RunPlan& plan, std::int64_t positions) {
-  return fmt::format("{} for weights and {} for keys and values of {} positions", size_of(plan.weight_bytes),
-                     size_of(plan.cache_bytes), positions);
+  const std::string pass = plan.pass_bytes > 0 ? fmt::format(", {} while it reads", size_of(plan.pass_bytes)) : "";
+  return fmt::format("{} for weights and {} for keys and values of {} positions{}", size_of(plan.weight_bytes),
+                     size_of(plan.cache_bytes), positions, pass);
 }
 
 void print_plan(const RunPlan& plan, const std::string& model_type, std::int64_t max_positions, std::int64_t positions,

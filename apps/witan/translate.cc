@@ -85,9 +85,22 @@ struct Totals {
   }
 };
 
-// Without its end, be it "\n" or "\r\n".
+// Without its end, be it "\n" or "\r\n". Throws Error for a line that is longer than any readable one before it takes
+// more memory.
 bool next_line(std::istream& stream, std::string& line) {
-  if (!std::getline(stream, line)) return false;
+  constexpr std::size_t kLongestToken = 64;  // bytes, far beyond the mean
+  constexpr std::size_t kMostBytes = kLongestSource * kLongestToken;
+  using Traits = std::istream::traits_type;
+  line.clear();
+  Traits::int_type next = stream.rdbuf()->sbumpc();
+  if (Traits::eq_int_type(next, Traits::eof())) return false;
+  for (; !Traits::eq_int_type(next, Traits::eof()) && next != '\n'; next = stream.rdbuf()->sbumpc()) {
+    if (line.size() == kMostBytes) {
+      fail("a line has more than {} bytes, expected a text of at most {} tokens; cut long lines", kMostBytes,
+           kLongestSource);
+    }
+    line += Traits::to_char_type(next);
+  }
   if (line.ends_with('\r')) line.pop_back();
   return true;
 }

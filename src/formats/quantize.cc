@@ -73,8 +73,8 @@ Mxfp4Blocks to_mxfp4(std::span<const float> values) {
   WITAN_ASSERT(values.size() % kMxfp4Block == 0);
   const std::size_t count = values.size() / kMxfp4Block;
   Mxfp4Blocks result{PooledVector<std::byte>(values.size() / 2), PooledVector<std::byte>(count)};
-  constexpr std::int64_t kGrain = 1 << 11;
-  parallel_for(static_cast<std::int64_t>(count), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t kBlockGrain = 1 << 11;
+  parallel_for(static_cast<std::int64_t>(count), kBlockGrain, [&](std::int64_t begin, std::int64_t end) {
     for (auto block = static_cast<std::size_t>(begin); block < static_cast<std::size_t>(end); ++block) {
       const std::span<const float> in = values.subspan(block * kMxfp4Block, kMxfp4Block);
       float largest = 0.0F;

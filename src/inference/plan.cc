@@ -13,18 +13,42 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "layers/biased_attention.h"
 #include "models/parameter_counts.h"
 
 namespace witan {
 namespace {
 
-// Their product times `each`. The product of allowed sizes exceeds 64 bits; 4.6 EB, of which two still add up, are more
+// Their product times `each`. The product of allowed sizes exceeds 64 bits; 3 EB, of which three still add up, are more
 // than any machine has.
 std::int64_t bytes_of(std::initializer_list<std::int64_t> sizes, double each) {
-  constexpr double kMostBytes = 4.6e18;
+  constexpr double kMostBytes = 3e18;
   double bytes = each;
   for (const std::int64_t size : sizes) bytes *= static_cast<double>(size);
   return static_cast<std::int64_t>(std::min(bytes, kMostBytes));
+}
+
+// What a layer of the decoder holds for each of `rows` rows where it holds most, which is in the mixture: its input,
+// that normed, attended, crossed, their sums; queries, keys, values and what is mixed of them; of the experts that
+// serve the row what they get and give, before and after the activation; logits, probabilities and weights of the
+// router; the biases of its distances. Scores are held some at a time.
+std::int64_t pass_bytes(const EncoderDecoderConfig& config, std::int64_t rows) {
+  constexpr double kHiddenRows = 7.0;
+  constexpr double kHeadRows = 4.0;
+  constexpr double kRouterRows = 3.0;
+  const StackConfig& encoder = config.encoder;
+  const StackConfig& decoder = config.decoder;
+  const auto hidden = static_cast<double>(config.hidden_size);
+  const auto inner = static_cast<double>(std::max(encoder.intermediate_size, decoder.intermediate_size));
+  const auto heads = static_cast<double>(std::max(encoder.num_heads, decoder.num_heads));
+  const auto width =
+      static_cast<double>(std::max(encoder.num_heads * encoder.head_dim, decoder.num_heads * decoder.head_dim));
+  const double floats = kHiddenRows * hidden + kHeadRows * width +
+                        2.0 * static_cast<double>(config.routing.choices) * (inner + hidden) +
+                        kRouterRows * static_cast<double>(config.num_experts) + 2.0 * heads;
+  const auto count = static_cast<double>(rows);
+  const double scores = std::min(count * count, static_cast<double>(BiasedAttention().most_scores));
+  return bytes_of({}, sizeof(float) * (count * floats + scores));
 }
 
 // The number in a file that holds nothing else, such as a control group's limit; -1: none ("max", no file).
@@ -68,6 +92,7 @@ RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positio
   plan.cache_bytes = bytes_of(
       {decoder.num_layers(), decoder.num_heads, decoder.head_dim, source_positions + outputs * output_positions},
       2.0 * sizeof(float));  // a key and a value
+  plan.pass_bytes = pass_bytes(config, std::max(source_positions, outputs));
   plan.bytes_per_token = bytes_of({counts.output_token}, sizeof(float));
   return plan;
 }

@@ -35,6 +35,12 @@ void read_name(const nlohmann::json& json, const char* key, const std::string& w
 
 }  // namespace
 
+void require_readable(std::size_t tokens) {
+  if (tokens <= kLongestSource) return;
+  fail("a line has {} tokens, expected at most {}: each is compared with each other; cut long lines", tokens,
+       kLongestSource);
+}
+
 SourceText::SourceText(const std::filesystem::path& folder, const EncoderDecoderConfig& config,
                        const Tokenizer& tokenizer)
     : tokenizer_(tokenizer) {
@@ -68,12 +74,17 @@ std::int32_t SourceText::language_token(const std::string& language) const {
 }
 
 std::vector<std::int32_t> SourceText::ids(std::string_view text, const std::string& language) const {
-  if (languages_.empty()) return tokenizer_.encode_with_special(text);
+  if (languages_.empty()) {
+    std::vector<std::int32_t> ids = tokenizer_.encode_with_special(text);
+    require_readable(ids.size());
+    return ids;
+  }
   const std::int32_t token = language_token(language);
   std::vector<std::int32_t> ids = tokenizer_.encode(text);
   if (!legacy_) ids.insert(ids.begin(), token);
   ids.push_back(end_token_);
   if (legacy_) ids.push_back(token);
+  require_readable(ids.size());
   return ids;
 }
 

@@ -13,6 +13,11 @@
 
 namespace witan {
 
+// Nothing that is said in one piece has as many tokens, and the time to read it grows with the square.
+inline constexpr std::size_t kLongestSource = std::size_t{1} << 16;
+// Throws Error for more tokens.
+void require_readable(std::size_t tokens);
+
 class SourceText {
  public:
   // Reads tokenizer_config.json in `folder`, where it is there: "src_lang", "tgt_lang" and "legacy_behaviour" of
@@ -31,7 +36,7 @@ class SourceText {
   std::int32_t language_token(const std::string& language) const;
   // "<language> text </s>" (NLLB Team et al. 2022, section 6.1.1), or with legacy_behaviour "text </s> <language>",
   // which transformers wrote before April 2023; other models get what their tokenizer puts around a text, and an empty
-  // `language`.
+  // `language`. Throws Error for an unknown language, and for more than kLongestSource tokens.
   std::vector<std::int32_t> ids(std::string_view text, const std::string& language) const;
 
  private:

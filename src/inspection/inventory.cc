@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -20,15 +19,14 @@
 #include "models/parameter_counts.h"
 #include "models/released_files.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer_files.h"
 
 namespace witan {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto kFloatBytes = static_cast<std::int64_t>(sizeof(float));
-
-// Adds a layer and its parameters to the whole.
+// Adds a layer, and its parameters to the shares of the whole.
 void add_layer(LayerInventory layer, const LayerParameters& size, Inventory& inventory) {
   const bool mixture = layer.experts > 0;
   const std::int64_t common = size.attention + (mixture ? size.shared + size.routing : size.dense);
@@ -39,15 +37,7 @@ void add_layer(LayerInventory layer, const LayerParameters& size, Inventory& inv
   shares.shared += mixture ? size.shared : 0;
   shares.routing += mixture ? size.routing : 0;
   shares.dense += mixture ? 0 : size.dense;
-  inventory.parameters.total += layer.parameters.total;
-  inventory.parameters.active += layer.parameters.active;
   inventory.layers.push_back(std::move(layer));
-}
-
-void add_outside(std::int64_t outside, Inventory& inventory) {
-  inventory.shares.outside = outside;
-  inventory.parameters.total += outside;
-  inventory.parameters.active += outside;
 }
 
 std::string attention_text(const DecoderConfig& config) {
@@ -90,8 +80,9 @@ void describe(const DecoderConfig& config, Precision weights, Inventory& invento
     layer.window = config.window_of_layer(i);
     add_layer(std::move(layer), size, inventory);
   }
-  add_outside(parameters_outside_layers(config), inventory);
+  inventory.shares.outside = parameters_outside_layers(config);
   const RunPlan plan = plan_run(config, 1, weights);
+  inventory.parameters = plan.parameters;
   inventory.memory = {std::string(precision_name(weights)), plan.weight_bytes, plan.cache_bytes,
                       plan.cache_bytes * inventory.context, plan.bytes_per_token};
 }
@@ -121,7 +112,7 @@ void describe(const EncoderDecoderConfig& config, Inventory& inventory) {
   };
   add_stack("encoder", config.encoder, encoder_layer_parameters(config));
   add_stack("decoder", config.decoder, decoder_layer_parameters(config));
-  add_outside(parameters_outside_layers(config), inventory);
+  inventory.shares.outside = parameters_outside_layers(config);
   if (inventory.mixture_layers() > 0) {
     inventory.routing =
         fmt::format("{} of {} experts, {}", routing.choices, config.num_experts,
@@ -130,10 +121,11 @@ void describe(const EncoderDecoderConfig& config, Inventory& inventory) {
                         : fmt::format("each for {} tokens at the most", routing.capacity));
   }
   // The decoder's own keys and values; those of the source are as many per position of the source.
-  inventory.memory.weights = inventory.parameters.total * kFloatBytes;
-  inventory.memory.per_position =
-      2 * config.decoder.num_layers() * config.decoder.num_heads * config.decoder.head_dim * kFloatBytes;
-  inventory.memory.read_per_token = count_parameters(config).output_token * kFloatBytes;
+  const RunPlan plan = plan_run(config, 0, 1, 1);
+  inventory.parameters = plan.parameters;
+  inventory.memory.weights = plan.weight_bytes;
+  inventory.memory.per_position = plan.cache_bytes;
+  inventory.memory.read_per_token = plan.bytes_per_token;
 }
 
 bool has_weights(const fs::path& folder) {
@@ -206,13 +198,12 @@ void read_headers(const fs::path& folder, Inventory& inventory) {
 }
 
 void read_tokenizer(const fs::path& folder, Inventory& inventory) {
-  constexpr std::array kTokenizerFiles = {"tokenizer.json", "tokenizer.model"};
   TokenizerInventory found;
-  for (const char* file : kTokenizerFiles) {
-    if (fs::exists(folder / file)) found.files.emplace_back(file);
+  for (std::string& file : tokenizer_file_names()) {
+    if (fs::exists(folder / file)) found.files.push_back(std::move(file));
   }
   if (found.files.empty()) {
-    inventory.notes.emplace_back("the folder holds no tokenizer (tokenizer.json or tokenizer.model)");
+    inventory.notes.emplace_back("the folder holds no tokenizer (such as tokenizer.json)");
     return;
   }
   try {

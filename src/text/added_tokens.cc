@@ -49,7 +49,9 @@ std::size_t trailing_space(std::string_view text) {
   return text.size();
 }
 
-AddedToken read_token(const JsonNode& node) {
+}  // namespace
+
+AddedToken read_added_token(const JsonNode& node) {
   AddedToken token;
   token.text = node.at("content").text();
   token.special = node.flag_or("special", false);
@@ -60,8 +62,6 @@ AddedToken read_token(const JsonNode& node) {
   token.decoded_text = token.text;
   return token;
 }
-
-}  // namespace
 
 void TokenFinder::add(std::string_view text, const AddedToken& token) {
   bool known = false;
@@ -108,16 +108,34 @@ AddedTokens::AddedTokens(const std::optional<JsonNode>& list, const Vocabulary& 
   if (!list) return;
   auto next_id = static_cast<std::int32_t>(model.size());
   for (const JsonNode& node : list->items()) {
-    AddedToken token = read_token(node);
+    AddedToken token = read_added_token(node);
     if (token.text.empty()) continue;
     const auto known = ids_.find(token.text);
     token.id = known != ids_.end() ? known->second : model.find(token.text);
     if (token.id < 0) token.id = next_id++;
     if (token.normalized && normalizer != nullptr) normalizer->apply(token.decoded_text);
-    ids_[token.text] = token.id;
-    end_id_ = std::max(end_id_, token.id + 1);
-    by_id_[token.id] = std::move(token);
+    keep(std::move(token));
   }
+  make_finders();
+}
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens) {
+  for (AddedToken& token : tokens) {
+    WITAN_ASSERT(!token.text.empty() && token.id >= 0);
+    token.normalized = false;
+    token.decoded_text = token.text;
+    keep(std::move(token));
+  }
+  make_finders();
+}
+
+void AddedTokens::keep(AddedToken token) {
+  ids_[token.text] = token.id;
+  end_id_ = std::max(end_id_, token.id + 1);
+  by_id_[token.id] = std::move(token);
+}
+
+void AddedTokens::make_finders() {
   for (const AddedToken* token : in_order()) {
     const std::string& text = token->normalized ? token->decoded_text : token->text;
     if (!text.empty()) (token->normalized ? in_normalized_text_ : in_text_).add(text, *token);

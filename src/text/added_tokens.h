@@ -30,6 +30,9 @@ struct AddedToken {
   bool normalized = false;  // is looked for in normalised text
 };
 
+// A token as a tokenizer.json or a tokenizer_config.json writes it, without its id. Throws Error naming the place.
+AddedToken read_added_token(const JsonNode& node);
+
 // Finds tokens in a text: the leftmost, of those the longest.
 class TokenFinder {
  public:
@@ -49,6 +52,8 @@ class AddedTokens {
  public:
   // Ids by Hugging Face's rule: the model's for texts it knows, for others one after the other behind the model's.
   AddedTokens(const std::optional<JsonNode>& list, const Vocabulary& model, const Normalizer* normalizer);
+  // Tokens that have their ids, of which of two the last counts, none looked for in normalised text.
+  explicit AddedTokens(std::vector<AddedToken> tokens);
   AddedTokens(const AddedTokens&) = delete;
   AddedTokens& operator=(const AddedTokens&) = delete;
 
@@ -60,6 +65,8 @@ class AddedTokens {
   std::int32_t end_id() const { return end_id_; }   // one past the largest; 0 without tokens
 
  private:
+  void keep(AddedToken token);
+  void make_finders();
   std::vector<const AddedToken*> in_order() const;
 
   std::unordered_map<std::int32_t, AddedToken> by_id_;

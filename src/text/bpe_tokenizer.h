@@ -2,19 +2,17 @@
 // normalised, added or removed, so decoding gives the text back byte for byte.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "text/bpe_merger.h"
-#include "text/merge_borders.h"
 #include "text/tokenizer.h"
 
 namespace witan {
 
+class PieceMerger;
 struct SentencePieceModel;
 
 class BpeTokenizer : public Tokenizer {
@@ -22,6 +20,7 @@ class BpeTokenizer : public Tokenizer {
   // `model_bytes`: a tokenizer.model of type BPE with byte fallback, identity normalisation and no dummy prefix. Throws
   // Error naming `file` for anything else.
   BpeTokenizer(std::string model_bytes, const std::string& file);
+  ~BpeTokenizer() override;
   // Whether a model is of that kind.
   static bool supports(const SentencePieceModel& model);
 
@@ -36,14 +35,9 @@ class BpeTokenizer : public Tokenizer {
   void save(const std::filesystem::path& folder) const override;
 
  private:
-  void encode_word(std::string_view word, BpeMerger::Scratch& scratch, std::vector<std::int32_t>& out) const;
-
   std::string model_bytes_;
-  std::vector<std::string> bytes_;                              // what each piece stands for
-  std::unordered_map<std::uint32_t, std::int32_t> characters_;  // up to four bytes of a character -> its piece
-  BpeMerger merger_;
-  MergeBorders borders_;
-  std::array<std::int32_t, 256> byte_ids_{};
+  std::vector<std::string> bytes_;  // what each piece stands for
+  std::unique_ptr<const PieceMerger> merger_;
   std::int32_t bos_id_ = -1;
   std::int32_t eos_id_ = -1;
 };

@@ -117,7 +117,7 @@ struct BertNormalizer {
 
 // No honest normalisation makes more of a text; a chain of replacements from a file could double it without end.
 constexpr std::size_t kMostGrowth = 1000;
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+constexpr std::size_t kAlwaysAllowed = std::size_t{1} << 20;
 
 std::unique_ptr<Normalizer> read(const JsonNode& node, int depth) {
   const std::string type = node.at("type").text();
@@ -167,7 +167,7 @@ std::unique_ptr<Normalizer> read(const JsonNode& node, int depth) {
     std::vector<std::shared_ptr<const Normalizer>> parts;
     for (const JsonNode& item : node.at("normalizers").items()) parts.push_back(read(item, depth + 1));
     return make([parts, path = node.path()](std::string& text) {
-      const std::size_t most = kMostBytes + kMostGrowth * text.size();
+      const std::size_t most = kAlwaysAllowed + kMostGrowth * text.size();
       for (const auto& part : parts) {
         part->apply(text);
         if (text.size() > most) fail("{}: the text grows beyond {} bytes", path, most);

@@ -1,6 +1,7 @@
 // The layout of a unit is that of Darts-clone (Yata), which SentencePiece uses.
 #include "text/precompiled_map.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -36,34 +37,52 @@ PrecompiledMap::PrecompiledMap(std::string_view bytes, const std::string& where)
   texts_ = bytes.substr(size);
 }
 
-std::optional<std::string_view> PrecompiledMap::find(std::string_view chunk) const {
+template <class Found>
+void PrecompiledMap::prefixes(std::string_view text, const Found& found) const {
   std::size_t node = offset(units_[0]);
-  for (const char c : chunk) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte == 0) break;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte == 0) return;
     node ^= byte;
-    if (node >= units_.size() || label(units_[node]) != byte) break;
+    if (node >= units_.size() || label(units_[node]) != byte) return;
     const std::uint32_t unit = units_[node];
     node ^= offset(unit);
     if (!has_leaf(unit)) continue;
-    if (node >= units_.size()) break;
+    if (node >= units_.size()) return;
     const std::size_t begin = value(units_[node]);
-    if (begin > texts_.size()) break;
-    const std::size_t end = texts_.find('\0', begin);
-    return std::string_view(texts_).substr(begin, end == std::string::npos ? end : end - begin);
+    if (begin > texts_.size()) return;
+    const std::size_t end = std::min(texts_.find('\0', begin), texts_.size());
+    if (!found(Entry{i + 1, std::string_view(texts_).substr(begin, end - begin)})) return;
   }
-  return std::nullopt;
+}
+
+std::optional<std::string_view> PrecompiledMap::shortest(std::string_view chunk) const {
+  std::optional<std::string_view> text;
+  prefixes(chunk, [&](const Entry& entry) {
+    text = entry.text;
+    return false;
+  });
+  return text;
+}
+
+std::optional<PrecompiledMap::Entry> PrecompiledMap::longest(std::string_view text) const {
+  std::optional<Entry> last;
+  prefixes(text, [&](const Entry& entry) {
+    last = entry;
+    return true;
+  });
+  return last;
 }
 
 std::string PrecompiledMap::apply(std::string_view text) const {
   constexpr std::size_t kLongestCluster = 5;
   std::string result;
   result.reserve(text.size());
-  const auto append = [&](std::string_view part) { result += find(part).value_or(part); };
+  const auto append = [&](std::string_view part) { result += shortest(part).value_or(part); };
   while (!text.empty()) {
     const std::string_view cluster = text.substr(0, grapheme_length(text));
     text.remove_prefix(cluster.size());
-    if (cluster.size() <= kLongestCluster && find(cluster)) {
+    if (cluster.size() <= kLongestCluster && shortest(cluster)) {
       append(cluster);
       continue;
     }

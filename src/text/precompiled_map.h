@@ -19,9 +19,18 @@ class PrecompiledMap {
   // As Hugging Face does it: grapheme clusters of less than six bytes as a whole, else character by character, by the
   // shortest entry that is a prefix.
   std::string apply(std::string_view text) const;
+  // As SentencePiece does it: the longest entry that `text` begins with.
+  struct Entry {
+    std::size_t length = 0;  // of the text that it replaces
+    std::string_view text;
+  };
+  std::optional<Entry> longest(std::string_view text) const;
 
  private:
-  std::optional<std::string_view> find(std::string_view chunk) const;
+  // Calls found(entry) for every entry that `text` begins with, the shortest first, until it returns false.
+  template <class Found>
+  void prefixes(std::string_view text, const Found& found) const;
+  std::optional<std::string_view> shortest(std::string_view chunk) const;
 
   std::vector<std::uint32_t> units_;
   std::string texts_;

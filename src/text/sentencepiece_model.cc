@@ -97,11 +97,13 @@ ModelPiece parse_piece(std::string_view bytes, const std::string& file) {
 
 // TrainerSpec: how the pieces were made decides how they are to be used.
 void parse_trainer(std::string_view bytes, const std::string& file, SentencePieceModel& model) {
-  constexpr std::uint64_t kBpe = 2;
   WireReader reader(bytes, file);
   while (const auto field = reader.next()) {
     if (field->type != kVarint) continue;
-    if (field->number == 3) model.is_bpe = field->varint == kBpe;
+    if (field->number == 3) {
+      if (field->varint < 1 || field->varint > 4) reader.broken();
+      model.algorithm = static_cast<SentencePieceModel::Algorithm>(field->varint);
+    }
     if (field->number == 24) model.spaces_are_suffixes = field->varint != 0;
     if (field->number == 35) model.byte_fallback = field->varint != 0;
   }
@@ -110,12 +112,19 @@ void parse_trainer(std::string_view bytes, const std::string& file, SentencePiec
 void parse_normalizer(std::string_view bytes, const std::string& file, SentencePieceModel& model) {
   WireReader reader(bytes, file);
   while (const auto field = reader.next()) {
-    if (field->number == 2 && field->type == kDelimited) model.has_character_map = !field->bytes.empty();
+    if (field->number == 2 && field->type == kDelimited) model.character_map = field->bytes;
     if (field->type != kVarint) continue;
     if (field->number == 3) model.adds_dummy_prefix = field->varint != 0;
     if (field->number == 4) model.removes_extra_spaces = field->varint != 0;
     if (field->number == 5) model.escapes_spaces = field->varint != 0;
   }
+}
+
+// DenormalizerSpec is a NormalizerSpec of which decoding takes the character map.
+bool has_character_map(std::string_view bytes, const std::string& file) {
+  SentencePieceModel model;
+  parse_normalizer(bytes, file, model);
+  return !model.character_map.empty();
 }
 
 }  // namespace
@@ -128,6 +137,7 @@ SentencePieceModel parse_sentencepiece_model(std::string_view bytes, const std::
     if (field->number == 1) model.pieces.push_back(parse_piece(field->bytes, file));
     if (field->number == 2) parse_trainer(field->bytes, file, model);
     if (field->number == 3) parse_normalizer(field->bytes, file, model);
+    if (field->number == 5) model.changes_decoded_text = has_character_map(field->bytes, file);
   }
   if (model.pieces.empty()) reader.broken();
   std::unordered_set<std::string_view> seen;

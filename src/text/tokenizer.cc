@@ -3,11 +3,15 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/suggest.h"
 #include "text/bpe_tokenizer.h"
 #include "text/hugging_face_files.h"
 #include "text/hugging_face_tokenizer.h"
 #include "text/sentencepiece_model.h"
+#include "text/sentencepiece_settings.h"
+#include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_document.h"
+#include "text/tokenizer_files.h"
 
 namespace witan {
 namespace {
@@ -57,20 +61,23 @@ std::string Tokenizer::decode(const std::vector<std::int32_t>& ids, SpecialToken
 
 std::unique_ptr<TextStream> Tokenizer::stream(SpecialTokens) const { return std::make_unique<ByteStream>(*this); }
 
+std::vector<std::string> tokenizer_file_names() {
+  return {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
+}
+
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
   const fs::path model = folder / "tokenizer.model";
   const fs::path json = folder / "tokenizer.json";
   if (file_is_there(model)) {
     std::string bytes = read_text_file(model);
-    // Of released models both files are there, and the tokenizer.json knows more.
-    if (!file_is_there(json) || BpeTokenizer::supports(parse_sentencepiece_model(bytes, model.string()))) {
+    if (BpeTokenizer::supports(parse_sentencepiece_model(bytes, model.string()))) {
       return std::make_unique<BpeTokenizer>(std::move(bytes), model.string());
     }
   }
-  if (!file_is_there(json)) {
-    fail("{}: no tokenizer: looked for tokenizer.model and tokenizer.json", folder.string());
-  }
-  return load_json(json, true);
+  // Of released models both files are there, and the tokenizer.json knows more.
+  if (file_is_there(json)) return load_json(json, true);
+  if (const auto file = find_sentencepiece_file(folder)) return load_sentencepiece_tokenizer(*file);
+  fail("{}: no tokenizer: looked for {}", folder.string(), comma_list(tokenizer_file_names()));
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer_json(const fs::path& file) { return load_json(file, false); }

@@ -191,6 +191,10 @@ class Translation(Case):
         self.refused("generate", switch, "--source", "w5", "--target-lang", "fra_Latn", says=["names no languages"])
         self.refused("generate", switch, "--source", "a", "--source-file", "b", says=["--source-file"])
         self.refused("generate", switch, "--source-file", self.folder / "none", says=["none"])
+        self.refused("generate", switch, "--source-file", self.write("long.txt", "w5 " * 100_000),
+                     says=["tokens, expected at most 65536", "cut long lines"])
+        self.refused("generate", switch, "--source-file", self.write("endless.txt", "w" * 5_000_000),
+                     says=["4194304 bytes", "cut long lines"])
         self.refused("generate", switch, "--source", "w5", "--beams", 2, "--temperature", 1, says=["beams=2", "temperature"])
         self.refused("generate", switch, "--source", "w5", "--beams", 0, says=["--beams"], code=2)
         (switch / "model.safetensors").write_bytes((switch / "model.safetensors").read_bytes()[:1000])

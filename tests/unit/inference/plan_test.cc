@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include "base/pool.h"
 #include "layers/kv_cache.h"
 #include "models/decoder.h"
+#include "models/encoder_decoder.h"
+#include "models/encoder_decoder_folder.h"
+#include "support/released_goldens.h"
 #include "support/tiny_models.h"
 
 namespace witan {
@@ -53,6 +57,27 @@ TEST(PlanTest, AnEncoderDecoderKeepsItsSourceOnceAndEveryOutput) {
   EXPECT_EQ(plan.cache_bytes, 2 * 2 * (2 * 3) * (7 + 4 * 11) * 4);  // keys and values, layers, heads x width
   EXPECT_EQ(plan.weight_bytes, plan.parameters.total * 4);
   EXPECT_LT(plan.bytes_per_token, plan.weight_bytes);
+}
+
+// What is taken from the pool, at its most: the estimate covers it, and not wildly more.
+TEST(PlanTest, APassOfAnEncoderDecoderTakesAboutWhatThePlanSays) {
+  for (const char* name : {"nllb_moe", "switch_transformers", "switch_transformers_untied"}) {
+    const auto model = load_encoder_decoder(test::golden_checkpoint(name));
+    for (const std::int64_t tokens : {512, 1536}) {
+      std::vector<std::int32_t> ids(static_cast<std::size_t>(tokens));
+      for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(2 + i % 20);
+      const RunPlan plan = plan_run(model->config(), tokens, tokens, 1);
+      const std::size_t before = pool_statistics().bytes_in_use;
+      pool_reset_peak();
+      {
+        Translation translation = model->start(model->encode(ids));
+        model->decode(ids, translation);
+      }
+      const auto needed = static_cast<std::int64_t>(pool_statistics().peak_bytes_in_use - before);
+      EXPECT_LE(needed, plan.cache_bytes + plan.pass_bytes) << name << " " << tokens;
+      EXPECT_GE(2 * needed, plan.cache_bytes + plan.pass_bytes) << name << " " << tokens;
+    }
+  }
 }
 
 TEST(PlanTest, MoreBytesThanCanBeCountedAreMoreThanThereAre) {

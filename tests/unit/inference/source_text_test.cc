@@ -78,6 +78,16 @@ TEST_F(SourceTextTest, AnUnknownLanguageNamesTheNearest) {
   EXPECT_NE(test::error_message([&] { text.ids("one", "<mask>"); }).find("unknown language"), std::string::npos);
 }
 
+TEST_F(SourceTextTest, MoreThanCanBeReadIsRefused) {
+  std::string line;
+  for (std::size_t i = 0; i < kLongestSource - 2; ++i) line += "one ";
+  const SourceText text = read("");
+  EXPECT_EQ(text.ids(line, "fra_Latn").size(), kLongestSource);
+  line += "two";
+  EXPECT_NE(test::error_message([&] { text.ids(line, "fra_Latn"); }).find("65537 tokens, expected at most 65536"),
+            std::string::npos);
+}
+
 TEST_F(SourceTextTest, OtherModelsGetWhatTheirTokenizerPutsAround) {
   const SourceText text(folder_.path(), EncoderDecoderConfig{}, *tokenizer_);
   EXPECT_TRUE(text.languages().empty());

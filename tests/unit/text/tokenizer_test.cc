@@ -230,7 +230,7 @@ TEST(TokenizerTest, SaysWhatIsMissingOrForeign) {
   const TemporaryFolder folder;
   const std::string path = folder.path().string();
   EXPECT_EQ(error_message([&] { load_tokenizer(folder.path()); }),
-            path + ": no tokenizer: looked for tokenizer.model and tokenizer.json");
+            path + ": no tokenizer: looked for tokenizer.json, tokenizer.model, spiece.model, sentencepiece.bpe.model");
   write_file(folder / "tokenizer.json", R"({"model": {"type": "WordPiece"}})");
   EXPECT_EQ(error_message([&] { load_tokenizer(folder.path()); }),
             path + "/tokenizer.json: model.vocab is missing: not a tokenizer.json");

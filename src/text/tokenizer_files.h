@@ -1,0 +1,13 @@
+// The files that a folder's tokenizer may be in, for those that list or compare them. What they hold is read by
+// tokenizer.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace witan {
+
+// The most telling first.
+std::vector<std::string> tokenizer_file_names();
+
+}  // namespace witan
