@@ -1,11 +1,11 @@
 // tokenizer.model of SentencePiece, ours and others', and what the tokenizer then does with text.
 #include <sentencepiece_trainer.h>
 
-#include <sstream>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "fuzz/overwrite.h"
 #include "fuzz/require.h"
 #include "fuzz/target.h"
 #include "support/temporary_folder.h"
@@ -17,14 +17,17 @@ namespace witan::fuzz {
 namespace tokenizer_model_fuzz {
 
 // What a released folder without a tokenizer.json may hold.
-std::string others_model(const std::vector<std::string>& lines, std::unordered_map<std::string, std::string> options) {
-  options.merge(std::unordered_map<std::string, std::string>{{"hard_vocab_limit", "false"},
+std::string others_model(const std::string& text, std::unordered_map<std::string, std::string> options) {
+  const test::TemporaryFolder folder;
+  overwrite(folder / "text", text);
+  options.merge(std::unordered_map<std::string, std::string>{{"input", (folder / "text").string()},
+                                                             {"hard_vocab_limit", "false"},
                                                              {"self_test_sample_size", "0"},
                                                              {"user_defined_symbols", "of,words"},
                                                              {"vocab_size", "80"},
                                                              {"minloglevel", "4"}});
   std::string model;
-  require(sentencepiece::SentencePieceTrainer::Train(options, lines, &model).ok(), "a seed that cannot be trained");
+  require(sentencepiece::SentencePieceTrainer::Train(options, nullptr, &model).ok(), "a seed that cannot be trained");
   return model;
 }
 
@@ -37,11 +40,8 @@ std::vector<std::string> seeds() {
     train_sentencepiece({text}, vocab_size, 0)->save(folder.path());
     models.push_back(read_text_file(folder / "tokenizer.model"));
   }
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  models.push_back(others_model(lines, {{"model_type", "unigram"}, {"normalization_rule_name", "nfkc"}}));
-  models.push_back(others_model(lines, {{"model_type", "bpe"}, {"normalization_rule_name", "identity"}}));
+  models.push_back(others_model(text, {{"model_type", "unigram"}, {"normalization_rule_name", "nfkc"}}));
+  models.push_back(others_model(text, {{"model_type", "bpe"}, {"normalization_rule_name", "identity"}}));
   return models;
 }
 

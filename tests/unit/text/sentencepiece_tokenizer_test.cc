@@ -35,7 +35,10 @@ TEST_F(SentencePieceTokenizerTest, TextsComeBackAtOnceAndAsAStream) {
       for (const std::int32_t id : ids) streamed += stream->push(id);
       streamed += stream->finish();
       EXPECT_EQ(tokenizer->decode(ids), streamed);
-      if (std::string(name).starts_with("llama") || text.find("sit") == std::string::npos) EXPECT_EQ(streamed, text);
+      const bool spells_all = std::string(name).starts_with("llama") || text.find("sit") == std::string::npos;
+      if (spells_all) {
+        EXPECT_EQ(streamed, text);
+      }
     }
   }
 }
