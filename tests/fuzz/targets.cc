@@ -18,7 +18,9 @@
   target(model_config) \
   target(encoder_decoder_config) \
   target(generation_config) \
-  target(metrics)
+  target(metrics) \
+  target(csv) \
+  target(mixture_model)
 // clang-format on
 
 namespace witan::fuzz {
