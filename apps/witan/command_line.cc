@@ -5,9 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <iostream>
 #include <new>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -22,7 +26,8 @@ constexpr int kWrongCommandLine = 2;
 constexpr int kBug = 70;  // EX_SOFTWARE of sysexits.h
 
 int report(int code, const std::string& message) {
-  fmt::print(stderr, "witan: error: {}\n", message);
+  // Not fmt::print, which throws where standard error cannot be written either.
+  static_cast<void>(std::fputs(fmt::format("witan: error: {}\n", message).c_str(), stderr));
   return code;
 }
 
@@ -51,14 +56,22 @@ std::string command_line_message(const CLI::App& app, const CLI::ParseError& err
 
 }  // namespace
 
+void flush_standard_output() {
+  if (std::fflush(stdout) != 0) fail("standard output: cannot write: {}", std::strerror(errno));
+  if (std::ferror(stdout) != 0 || !std::cout) fail("standard output: not everything could be written");
+}
+
 int run(CLI::App& app, const std::vector<std::string>& arguments) {
   try {
     std::vector<std::string> reversed = normalized_arguments(arguments);
     std::reverse(reversed.begin(), reversed.end());  // CLI11 takes them from the back
-    app.parse(reversed);
+    try {
+      app.parse(reversed);
+    } catch (const CLI::Success& success) {  // --help and --version
+      app.exit(success);
+    }
+    flush_standard_output();
     return 0;
-  } catch (const CLI::Success& success) {
-    return app.exit(success);  // --help and --version
   } catch (const CLI::RuntimeError& ended) {
     return ended.get_exit_code();
   } catch (const CLI::ParseError& error) {
@@ -69,6 +82,8 @@ int run(CLI::App& app, const std::vector<std::string>& arguments) {
     return report(kUserError, error.what());
   } catch (const std::filesystem::filesystem_error& error) {
     return report(kUserError, fmt::format("{}: {}", error.path1().string(), error.code().message()));
+  } catch (const std::system_error& error) {  // of fmt::print
+    return report(kUserError, fmt::format("standard output: cannot write: {}", error.code().message()));
   } catch (const std::bad_alloc&) {
     return report(kUserError, "out of memory: a smaller model, batch or sequence may fit");
   } catch (const std::exception& error) {

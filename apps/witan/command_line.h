@@ -15,4 +15,8 @@ namespace witan::cli {
 // one line on stderr, "witan: error: ...", and its code.
 int run(CLI::App& app, const std::vector<std::string>& arguments);
 
+// Throws Error when standard output did not take all that was printed (a full disk, a closed descriptor): buffers would
+// lose it without a word. run() asks at its end; a command with exit codes of its own asks itself.
+void flush_standard_output();
+
 }  // namespace witan::cli

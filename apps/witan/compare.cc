@@ -137,17 +137,26 @@ nlohmann::json gather(const std::vector<ComparisonRun>& runs, std::size_t count,
   return comparison_data(fs::weakly_canonical(folder.path).filename().string(), compared);
 }
 
+void make_folder(const fs::path& folder) {
+  if (folder.empty()) fail("cannot write a folder without a name");
+  if (fs::exists(folder) && !fs::is_directory(folder)) fail("{}: exists and is not a folder", folder.string());
+  if (fs::exists(folder / "metrics.jsonl")) {
+    fail("{}: holds a run of `witan train`; choose another folder", folder.string());
+  }
+  fs::create_directories(folder);
+}
+
 void compare(CompareArguments& arguments) {
   TrainSettings& settings = arguments.settings;
   if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
   const std::vector<std::string> candidates =
       arguments.routers.empty() ? zoo_candidates(settings.model) : arguments.routers;
   plan_comparison(settings, candidates, arguments.num_seeds);  // for its errors, before any text is read
-  if (settings.data.paths.empty()) fail("witan compare: no text given: name files or folders of .txt or .jsonl");
+  if (settings.data.paths.empty()) fail("compare: no text given: name files or folders of .txt or .jsonl");
 
   const InterruptScope interrupts;
   const ComparisonFolder folder{arguments.output};
-  fs::create_directories(folder.path);
+  make_folder(folder.path);
   const SharedText text = read_text(settings, arguments.chosen, folder);
   const std::vector<ComparisonRun> runs = plan_comparison(settings, candidates, arguments.num_seeds);
   for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -178,23 +187,22 @@ void add_compare(CLI::App& app) {
 
   // It fills every field, so it stands before the fields: see bind_training_fields.
   add_preset_option(*command, settings, "zoo");
-  command->add_option("DATA", arguments->paths, "files and folders of .txt and .jsonl, also .gz");
+  command->add_option("DATA", arguments->paths, "Files and folders of .txt and .jsonl, also .gz");
   command
       ->add_option(
           "--routers", arguments->routers,
-          "routers to compare, each with fields of the model if need be: switch top_k:weighting=scaled,gate=mlp "
+          "Routers to compare, each with fields of the model if need be: switch top_k:weighting=scaled,gate=mlp "
           "(every causal router)")
       ->type_name("ROUTER[:FIELD=VALUE,...]");
-  command->add_option("--seeds", arguments->num_seeds, "runs of each router, from --seed on")
+  command->add_option("--seeds", arguments->num_seeds, "Runs of each router, from --seed on")
       ->check(CLI::Range(1, 1000));
-  command->add_option("--output", arguments->output, "folder of the comparison; what is finished there is kept")
+  command->add_option("--output", arguments->output, "Folder of the comparison; what is finished there is kept")
       ->type_name("FOLDER")
       ->required();
-  command->add_option("--threads", settings.threads, "0: as many as there are cores")
-      ->check(CLI::Range(std::int64_t{0}, kMostThreads));
+  bind_threads(*command, settings.threads);
 
   bind_training_fields(*command, settings);
-  command->add_option("--seed", settings.seed, "of the first run of each router")->check(CLI::NonNegativeNumber);
+  bind_seed(*command, settings, "Of the first run of each router");
 
   command->callback([command, arguments] {
     arguments->settings.data.paths = absolute_paths(arguments->paths);

@@ -13,6 +13,7 @@
 #include "models/convert_folder.h"
 #include "witan/commands.h"
 #include "witan/model_folder.h"
+#include "witan/options.h"
 #include "witan/training_display.h"
 
 namespace witan::cli {
@@ -59,8 +60,7 @@ void add_convert(CLI::App& app) {
       ->add_option("--shard-size", options->shard_size, "Most data in one file, as 500MB or 5GB; with more, an index")
       ->transform(CLI::AsSizeValue(true))
       ->default_str("5GB");
-  command->add_option("--threads", options->threads, "0: as many as there are cores")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1024}));
+  bind_threads(*command, options->threads);
   command->callback([options] { convert(*options); });
 }
 

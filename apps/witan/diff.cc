@@ -22,8 +22,11 @@
 #include "models/encoder_decoder_folder.h"
 #include "models/released_files.h"
 #include "text/tokenizer.h"
+#include "witan/command_line.h"
 #include "witan/commands.h"
 #include "witan/model_folder.h"
+#include "witan/options.h"
+#include "witan/output_file.h"
 
 namespace witan::cli {
 namespace {
@@ -213,6 +216,7 @@ nlohmann::ordered_json comparison_json(const DiffCommand& command, const TensorC
 // Whether all is equal within the tolerance. A dump may hold a part of the tensors; two models have the same ones.
 bool compare(const DiffCommand& command) {
   if (!(command.tolerance >= 0.0)) fail("diff: --tolerance={} is no size", command.tolerance);
+  require_writable(command.json);
   if (command.threads > 0) set_num_threads(static_cast<int>(command.threads));
   for (const std::string& path : {command.a, command.b}) {
     if (!fs::exists(path)) fail("{}: no such file or folder", path);
@@ -238,7 +242,11 @@ bool compare(const DiffCommand& command) {
   } else {
     fmt::print("equal within {}\n", command.tolerance);
   }
-  if (!command.json.empty()) write_file(command.json, comparison_json(command, comparison, equal).dump(2) + "\n");
+  if (!command.json.empty()) {
+    // The names of the two sides may be no UTF-8.
+    const auto replace = nlohmann::ordered_json::error_handler_t::replace;
+    write_file(command.json, comparison_json(command, comparison, equal).dump(2, ' ', false, replace) + "\n");
+  }
   return equal;
 }
 
@@ -257,13 +265,13 @@ void add_diff(CLI::App& app) {
   command->add_option("--tolerance", options->tolerance, "Beyond it are differences above this times 1 + the magnitude")
       ->default_str(fmt::format("{}", kDefaultTolerance));
   command->add_option("--json", options->json, "Write the comparison to this file too")->type_name("FILE");
-  command->add_option("--threads", options->threads, "0: as many as there are cores")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1024}));
+  bind_threads(*command, options->threads);
   command->callback([options, prompt] {
     options->has_prompt = prompt->count() > 0;
     bool equal = false;
     try {
       equal = compare(*options);
+      flush_standard_output();
     } catch (const Error& error) {
       fmt::print(stderr, "witan: error: {}\n", error.what());
       throw CLI::RuntimeError(kTrouble);

@@ -18,6 +18,8 @@
 #include "witan/commands.h"
 #include "witan/evaluation_text.h"
 #include "witan/model_folder.h"
+#include "witan/options.h"
+#include "witan/output_file.h"
 #include "witan/run_data.h"
 #include "witan/scratch_folder.h"
 #include "witan/training_display.h"
@@ -73,15 +75,18 @@ std::string evaluation_json(const Evaluation& evaluation, const std::vector<std:
 }
 
 void eval(const EvalArguments& arguments) {
-  if (arguments.heldout != arguments.paths.empty()) {
-    fail("witan eval: name text to evaluate on, or give --heldout for the text that a run kept out of its training");
+  if (arguments.heldout && !arguments.paths.empty()) {
+    fail("eval: --heldout is the text that the run kept out of its training; leave out {}", arguments.paths.front());
   }
+  if (!arguments.heldout && arguments.paths.empty()) {
+    fail("eval: name text to evaluate on, or give --heldout for the text that a run kept out of its training");
+  }
+  require_writable(arguments.analysis);
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
   const fs::path folder = find_model_folder(arguments.model);
   const std::unique_ptr<Decoder> model = load_model(folder);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
-  const std::int64_t length =
-      evaluation_length("witan eval", arguments.model, arguments.sequence_length, model->config());
+  const std::int64_t length = evaluation_length("eval", arguments.model, arguments.sequence_length, model->config());
   const InterruptScope interrupts;
   const ScratchFolder scratch;
   const TokenizedCorpus tokens = tokenize_corpus(read_text(arguments), *tokenizer, scratch.path(), stderr_progress());
@@ -115,19 +120,19 @@ void eval(const EvalArguments& arguments) {
 void add_eval(CLI::App& app) {
   CLI::App* command = app.add_subcommand("eval", "Measure how well a model predicts a text");
   const auto arguments = std::make_shared<EvalArguments>();
-  command->add_option("MODEL", arguments->model, "a run folder or a model folder")->required();
-  command->add_option("DATA", arguments->paths, "files and folders of .txt and .jsonl, also .gz");
-  command->add_flag("--heldout", arguments->heldout, "evaluate on the text that this run kept out of its training");
-  command->add_flag("--json", arguments->json, "print one JSON object");
-  command->add_flag("--lossy", arguments->lossy, "replace invalid UTF-8 by U+FFFD instead of refusing the file");
-  command->add_option("--batch-size", arguments->batch_size, "sequences at a time")
+  command->add_option("MODEL", arguments->model, "A run folder or a model folder")->required();
+  command->add_option("DATA", arguments->paths, "Files and folders of .txt and .jsonl, also .gz");
+  command->add_flag("--heldout", arguments->heldout, "Evaluate on the text that this run kept out of its training");
+  command->add_flag("--json", arguments->json, "Print one JSON object");
+  command->add_flag("--lossy", arguments->lossy, "Replace invalid UTF-8 by U+FFFD instead of refusing the file");
+  command->add_option("--batch-size", arguments->batch_size, "Sequences at a time")
       ->check(CLI::Range(1, 1 << 20))
       ->default_str("16");
-  command->add_option("--sequence-length", arguments->sequence_length, "tokens per sequence; 0: as in training")
+  command->add_option("--sequence-length", arguments->sequence_length, "Tokens per sequence; 0: as in training")
       ->check(CLI::Range(0, 1 << 20));
-  command->add_option("--threads", arguments->threads, "0: as many as there are cores")
-      ->check(CLI::Range(std::int64_t{0}, kMostThreads));
-  command->add_option("--analysis", arguments->analysis, "write who serves what to this file, as analysis.json");
+  bind_threads(*command, arguments->threads);
+  command->add_option("--analysis", arguments->analysis, "Write who serves what to this file, as analysis.json")
+      ->type_name("FILE");
   command->callback([arguments] { eval(*arguments); });
 }
 

@@ -44,14 +44,14 @@ void extract(const ExtractCommand& command) {
 void add_extract(CLI::App& app) {
   CLI::App* command = app.add_subcommand("extract", "Make a dense model of one expert of a mixture, or of their mean");
   const auto arguments = std::make_shared<ExtractCommand>();
-  command->add_option("MODEL", arguments->model, "a model's folder, or a run of `witan train`")->required();
-  command->add_option("--output", arguments->output, "the new model's folder")->required()->type_name("FOLDER");
+  command->add_option("MODEL", arguments->model, "A model's folder, or a run of `witan train`")->required();
+  command->add_option("--output", arguments->output, "The new model's folder")->required()->type_name("FOLDER");
   const Fields fields = arguments->options.fields();
   bind_fields(*command, "Experts", fields);
   command->callback([arguments, command, fields] {
     const std::set<std::string> chosen = chosen_fields(*command, fields);
     if (arguments->options.mean && chosen.contains("expert")) {
-      fail("witan extract: --expert and --mean exclude each other");
+      fail("extract: --expert and --mean exclude each other");
     }
     extract(*arguments);
   });

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <filesystem>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -31,7 +30,9 @@
 #include "witan/fit_table.h"
 #include "witan/lists.h"
 #include "witan/options.h"
+#include "witan/output_file.h"
 #include "witan/table_options.h"
+#include "witan/training_display.h"
 
 namespace witan::cli {
 namespace {
@@ -45,6 +46,7 @@ struct FitArguments {
   std::string target;
   std::string gate_columns;
   std::string experts = "2";
+  bool experts_chosen = false;  // on the command line
   std::string families = "gaussian";
   std::string weights;
   std::string missing = "error";
@@ -63,11 +65,11 @@ struct FitArguments {
 mx::Formula formula_of(const FitArguments& arguments) {
   if (!arguments.formula.empty()) {
     if (!arguments.target.empty() || !arguments.gate_columns.empty()) {
-      fail("witan fit: --formula already names target and gate; leave --target and --gate out");
+      fail("fit: --formula already names target and gate; leave --target and --gate out");
     }
     return mx::parse_formula(arguments.formula);
   }
-  if (arguments.target.empty()) fail("witan fit: no target: give --target COLUMN or --formula 'y ~ x'");
+  if (arguments.target.empty()) fail("fit: no target: give --target COLUMN or --formula 'y ~ x'");
   mx::Formula formula;
   formula.targets = split_list(arguments.target);
   formula.experts.all_others = true;
@@ -91,20 +93,12 @@ bool better(const mx::Fit& a, const mx::Fit& b, const std::string& criterion) {
   return criterion_of(a, criterion) < criterion_of(b, criterion);
 }
 
-ProgressOptions progress_options() {
-  constexpr int kStderr = 2;
-  ProgressOptions options;
-  options.out = &std::cerr;
-  options.terminal = is_terminal(kStderr);
-  options.columns = terminal_columns(kStderr);
-  return options;
-}
-
 // Shows the starts of a fit.
 class StartsProgress {
  public:
   explicit StartsProgress(const mx::FitOptions& options)
-      : progress_(fmt::format("{}, {} experts", options.family, options.experts), 0, progress_options(), "starts") {
+      : progress_(fmt::format("{}, {} expert{}", options.family, options.experts, options.experts == 1 ? "" : "s"), 0,
+                  stderr_progress(), "starts") {
     callbacks.run = [this](int done, int total, double best) {
       progress_.update(done, std::isfinite(best) ? fmt::format("of {}, best so far {:.6g}", total, best)
                                                  : fmt::format("of {}", total));
@@ -208,7 +202,7 @@ Chosen fit_file_in_pieces(const FitArguments& arguments, const std::vector<std::
   mx::StreamOptions streaming = arguments.streaming;
   std::unique_ptr<Progress> reading;
   const auto stage = [&](const std::string& text) {
-    reading = std::make_unique<Progress>(text, 100, progress_options(), "%");
+    reading = std::make_unique<Progress>(text, 100, stderr_progress(), "%");
   };
   stage("reading the table");
   const mx::TableStream table(
@@ -242,19 +236,26 @@ mx::TargetKind target_of(const std::vector<std::string>& families) {
   for (const std::string& family : families) {
     const mx::TargetKind kind = mx::find_family(family).target;
     if (kind != result && !(is_number(kind) && is_number(result)))
-      fail("witan fit: families {} and {} have likelihoods that cannot be compared", families.front(), family);
+      fail("fit: families {} and {} have likelihoods that cannot be compared", families.front(), family);
     if (kind != result) result = mx::TargetKind::kPositive;
   }
   return result;
 }
 
 void run_fit(FitArguments& arguments) {
+  for (const std::string& path : {arguments.output, arguments.json, arguments.report}) require_writable(path);
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
   const std::vector<std::string> families = split_list(arguments.families);
   std::vector<std::int64_t> counts = parse_range(arguments.experts, mx::kMaxExperts);
   arguments.options.experts = counts.front();
   arguments.options.validate();
-  if (!arguments.options.tree.empty()) counts = {arguments.options.experts};
+  if (!arguments.options.tree.empty()) {
+    if (arguments.experts_chosen && counts != std::vector<std::int64_t>{arguments.options.experts}) {
+      fail("fit: --tree {} has {} experts, --experts says {}; leave one of them out", arguments.options.tree,
+           arguments.options.experts, arguments.experts);
+    }
+    counts = {arguments.options.experts};
+  }
   const mx::TargetKind kind = target_of(families);
   mx::DesignRequest request;
   request.formula = formula_of(arguments);
@@ -314,12 +315,15 @@ void add_fit(CLI::App& app) {
             "Read the table in pieces, several times: for files larger than memory. On-line EM, then Newton's method")
       .integer("stream_passes", arguments->streaming.passes, 1, 1000, "Passes of on-line EM over the file")
       .integer("stream_start_rows", arguments->streaming.start_rows, 100, std::int64_t{1} << 40,
-               "Rows drawn from the file for the first fit and its restarts; files with fewer are read whole")
-      .integer("threads", arguments->threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
+               "Rows drawn from the file for the first fit and its restarts; files with fewer are read whole");
+  bind_threads(*command, arguments->threads);
   bind_fields(*command, "Model and data", fields);
   bind_fields(*command, "Table", arguments->table.fields());
   bind_fields(*command, "Fit", arguments->options.fields());
-  command->callback([arguments] { run_fit(*arguments); });
+  command->callback([arguments, command] {
+    arguments->experts_chosen = command->count("--experts") > 0;
+    run_fit(*arguments);
+  });
 }
 
 }  // namespace witan::cli

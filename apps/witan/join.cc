@@ -80,7 +80,8 @@ std::vector<LayerDirections> directions_of(const JoinCommand& command, DenseMode
   std::vector<LayerDirections> directions;
   for (std::size_t i = 0; i < models.size(); ++i) {
     const std::vector<std::vector<std::int32_t>> prompts = read_prompts(command.prompts[i], *tokenizer);
-    fmt::print("expert {}: {}, {} prompts\n", i, models[i]->folder().string(), prompts.size());
+    fmt::print("expert {}: {}, {} prompt{}\n", i, models[i]->folder().string(), prompts.size(),
+               prompts.size() == 1 ? "" : "s");
     std::fflush(stdout);
     directions.push_back(mean_feed_forward_inputs(*models[i], prompts));
   }
@@ -109,11 +110,11 @@ void join(const JoinCommand& command) {
 void add_join(CLI::App& app) {
   CLI::App* command = app.add_subcommand("join", "Make a mixture of several dense fine-tunes of one model");
   const auto arguments = std::make_shared<JoinCommand>();
-  command->add_option("DENSE", arguments->models, "folders of dense models, the experts in this order")->required();
-  command->add_option("--output", arguments->output, "the new model's folder")->required()->type_name("FOLDER");
+  command->add_option("DENSE", arguments->models, "Folders of dense models, the experts in this order")->required();
+  command->add_option("--output", arguments->output, "The new model's folder")->required()->type_name("FOLDER");
   command
       ->add_option("--prompts", arguments->prompts,
-                   "a text file for each model, a prompt per line, of what its expert is for")
+                   "A text file for each model, a prompt per line, of what its expert is for")
       ->type_name("FILE");
   bind_fields(*command, "Mixture", arguments->options.fields());
   command->callback([arguments] { join(*arguments); });

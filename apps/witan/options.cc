@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
-#include "training/budget.h"
+#include "training/settings.h"
 
 namespace witan::cli {
 namespace {
@@ -30,7 +30,11 @@ void set(const Field& field, const std::string& text) {
   try {
     field.set(text);
   } catch (const Error& error) {
-    throw CLI::ValidationError(field.flag(), error.what());
+    // The flag says which field it is.
+    const std::string place = fmt::format("{}.{}: ", field.scope, field.name);
+    std::string_view message = error.what();
+    if (message.starts_with(place)) message.remove_prefix(place.size());
+    throw CLI::ValidationError(field.flag(), std::string(message));
   }
 }
 
@@ -108,6 +112,12 @@ std::string unknown_arguments_message(const CLI::App& command, const std::vector
   }
   if (!unknown.empty()) return fmt::format("unexpected argument '{}'", unknown.front());
   return "unexpected arguments";
+}
+
+void bind_threads(CLI::App& command, std::int64_t& threads) {
+  Fields fields(command.get_name());
+  fields.integer("threads", threads, 0, kMostThreads, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
+  bind_fields(command, "Options", fields);
 }
 
 void keep_one_budget(const CLI::App& command, BudgetOptions& budget) {

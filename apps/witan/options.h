@@ -1,6 +1,7 @@
 // Command-line flags from declared config fields, and the nearest names for a flag that does not exist.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ namespace witan::cli {
 // parsed: declare an option that fills many fields (a preset) first, so that single flags win over it. A wrong value
 // throws CLI::ValidationError naming the flag. Booleans get --name and --no-name.
 void bind_fields(CLI::App& command, const std::string& group, const Fields& fields);
+
+// --threads, from 0 (OMP_NUM_THREADS, or all cores) on.
+void bind_threads(CLI::App& command, std::int64_t& threads);
 
 // A preset brings a budget of its own; one that was asked for on the command line takes its place.
 void keep_one_budget(const CLI::App& command, BudgetOptions& budget);

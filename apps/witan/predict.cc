@@ -24,6 +24,7 @@
 #include "witan/commands.h"
 #include "witan/lists.h"
 #include "witan/options.h"
+#include "witan/output_file.h"
 #include "witan/table_options.h"
 
 namespace witan::cli {
@@ -198,6 +199,8 @@ void write_csv(std::ostream& out, const Table& table) {
 }
 
 void run_predict(const PredictArguments& arguments) {
+  require_writable(arguments.output);
+  require_writable(arguments.json);
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
   const mx::FittedModel fitted = mx::read_model(arguments.model);
   const Extras extras = extras_of(arguments, fitted.frame);
@@ -242,9 +245,9 @@ void add_predict(CLI::App& app) {
       .text("at", arguments->at, "Values of the target at which to give density and distribution function")
       .flag("modes", arguments->modes, "Add the modes of each row's distribution")
       .integer("samples", arguments->samples, 0, 1'000'000, "Draws of the target for each row")
-      .integer("seed", arguments->seed, 0, std::int64_t{1} << 53, "Decides the draws")
-      .integer("threads", arguments->threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
+      .integer("seed", arguments->seed, 0, std::int64_t{1} << 53, "Decides the draws");
   bind_fields(*command, "Options", fields);
+  bind_threads(*command, arguments->threads);
   bind_fields(*command, "Table", arguments->table.fields());
   command->callback([arguments] { run_predict(*arguments); });
 }

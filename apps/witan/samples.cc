@@ -1,8 +1,6 @@
 // Prompts from held-out text, and what the generator makes of them.
 #include "witan/samples.h"
 
-#include <algorithm>
-
 #include "inference/generator.h"
 
 namespace witan::cli {

@@ -66,7 +66,7 @@ void require_memory(const TrainSettings& settings) {
   const std::int64_t available = available_memory();
   if (available < 0 || needed <= available) return;
   fail(
-      "witan train: the run takes about {} of memory, {} are free. Smaller --batch-size or --sequence-length (with "
+      "train: the run takes about {} of memory, {} are free. Smaller --batch-size or --sequence-length (with "
       "more --gradient-accumulation-steps), fewer --num-experts or layers, or a smaller --preset need less; --dry-run "
       "says how much",
       size_text(static_cast<double>(needed)), size_text(static_cast<double>(available)));
@@ -75,7 +75,7 @@ void require_memory(const TrainSettings& settings) {
 void check_origin(const TrainArguments& arguments) {
   if (arguments.settings.from.empty() || !arguments.resume.empty()) return;
   if (arguments.chosen.contains("tokenizer")) {
-    fail("witan train: --tokenizer: a model that is trained on keeps its own, that of {}", arguments.settings.from);
+    fail("train: --tokenizer: a model that is trained on keeps its own, that of {}", arguments.settings.from);
   }
   const std::vector<std::string> list = contradictions(arguments.settings.model, arguments.origin, arguments.chosen);
   if (list.empty()) return;
@@ -135,7 +135,7 @@ void train(TrainArguments& arguments) {
   settings.validate();
   if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
   if (arguments.dry_run) return print_sizes(settings);
-  if (settings.data.paths.empty()) fail("witan train: no text given: name files or folders of .txt or .jsonl");
+  if (settings.data.paths.empty()) fail("train: no text given: name files or folders of .txt or .jsonl");
   require_memory(settings);
 
   const bool resume = !arguments.resume.empty();
@@ -145,8 +145,9 @@ void train(TrainArguments& arguments) {
   const InterruptScope interrupts;
   RunFolder folder(resume ? arguments.resume : arguments.output, mode);
   RunData data = resume ? resume_data(settings, folder) : prepare_data(settings, arguments.chosen, folder);
-  say(fmt::format("text: {} for training, {} held out, {} domains", size_text(static_cast<double>(data.train_bytes)),
-                  size_text(static_cast<double>(data.heldout_bytes)), data.domains.size()));
+  say(fmt::format("text: {} for training, {} held out, {} domain{}", size_text(static_cast<double>(data.train_bytes)),
+                  size_text(static_cast<double>(data.heldout_bytes)), data.domains.size(),
+                  data.domains.size() == 1 ? "" : "s"));
   for (const std::string& note : data.notes) say(note);
 
   Trainer trainer(settings, data.tokenizer, std::move(data.tokens), data.content_key);
@@ -200,7 +201,7 @@ void add_train(CLI::App& app) {
         arguments->settings.model = arguments->origin;
         arguments->settings.from = arguments->settings.data.tokenizer = model.string();
       },
-      "train this model on: its sizes and its tokenizer are kept, routing and balance may be tuned");
+      "Train this model on: its sizes and its tokenizer are kept, routing and balance may be tuned");
   from->type_name("FOLDER");
   CLI::Option* resume = command->add_option_function<std::string>(
       "--resume",
@@ -210,23 +211,22 @@ void add_train(CLI::App& app) {
         arguments->settings = arguments->resumed.settings;
         arguments->settings.threads = arguments->resumed.threads;  // for the same bits
       },
-      "continue this run where it was saved, bit for bit");
+      "Continue this run where it was saved, bit for bit");
   resume->excludes(preset)->excludes(from)->type_name("RUN");
 
   command->footer(
-      "Ctrl-C (exit code 130) and SIGTERM (143) save the run after the step that is under way; --resume goes on.");
-  command->add_option("DATA", arguments->paths, "files and folders of .txt and .jsonl, also .gz");
-  CLI::Option* output = command->add_option("--output", arguments->output, "folder of the run");
+      "Ctrl-C (exit code 130) and SIGTERM (143) save the run after the step that is under way; --resume goes on, with "
+      "as many threads as before unless --threads says otherwise.");
+  command->add_option("DATA", arguments->paths, "Files and folders of .txt and .jsonl, also .gz");
+  CLI::Option* output = command->add_option("--output", arguments->output, "Folder of the run");
   output->type_name("RUN")->excludes(resume);
-  command->add_flag("--overwrite", arguments->overwrite, "replace the run that --output holds")->excludes(resume);
+  command->add_flag("--overwrite", arguments->overwrite, "Replace the run that --output holds")->excludes(resume);
   command->add_flag("--dry-run", arguments->dry_run,
-                    "print the sizes of the model and of the memory, and stop: makes neither");
-  command->add_option("--threads", settings.threads, "0: as many as there are cores; of a resumed run as before")
-      ->check(CLI::Range(std::int64_t{0}, kMostThreads));
+                    "Print the sizes of the model and of the memory, and stop: makes neither");
+  bind_threads(*command, settings.threads);
 
   bind_training_fields(*command, settings);
-  command->add_option("--seed", settings.seed, "decides weights, order of the text and routing noise")
-      ->check(CLI::NonNegativeNumber);
+  bind_seed(*command, settings, "Decides weights, order of the text and routing noise");
 
   command->callback([command, arguments, output] {
     if (!arguments->paths.empty()) arguments->settings.data.paths = absolute_paths(arguments->paths);

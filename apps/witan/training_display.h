@@ -35,7 +35,7 @@ class TrainingDisplay : public TrainingListener {
 // Prints a line, at once even into a pipe.
 void say(const std::string& line);
 
-// "2.31 MB", "1.20 GB".
+// "12 B", "2.3 MB", "1.20 GB".
 std::string size_text(double bytes);
 // "3.2 M parameters, 1.1 M of them active per token".
 std::string counts_text(const ParameterCounts& counts);

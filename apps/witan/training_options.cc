@@ -1,8 +1,12 @@
+// Presets and fields as options, in the groups of --help.
 #include "witan/training_options.h"
+
+#include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 
 #include "base/error.h"
+#include "base/suggest.h"
 #include "training/settings.h"
 #include "witan/options.h"
 
@@ -16,9 +20,15 @@ CLI::Option* add_preset_option(CLI::App& command, TrainSettings& settings, const
       throw CLI::ValidationError("--preset", error.what());
     }
   };
-  CLI::Option* preset =
-      command.add_option_function<std::string>("--preset", choose, "defaults that other options override");
-  return preset->default_str(default_name)->check(CLI::IsMember(preset_names()));
+  CLI::Option* preset = command.add_option_function<std::string>(
+      "--preset", choose, fmt::format("Defaults that other options override [one of: {}]", comma_list(preset_names())));
+  return preset->type_name("NAME")->default_str(default_name);
+}
+
+void bind_seed(CLI::App& command, TrainSettings& settings, const std::string& help) {
+  Fields fields("training");
+  fields.integer("seed", settings.seed, 0, kMostSeed, help);
+  bind_fields(command, "Options", fields);
 }
 
 void bind_training_fields(CLI::App& command, TrainSettings& settings) {

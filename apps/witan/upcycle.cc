@@ -55,11 +55,11 @@ void add_upcycle(CLI::App& app) {
   CLI::App* command = app.add_subcommand("upcycle", "Make a mixture of experts of a dense model");
   const auto arguments = std::make_shared<UpcycleCommand>();
   command->footer("Train it on with: witan train --from FOLDER DATA --output RUN");
-  command->add_option("DENSE", arguments->dense, "a dense model's folder, or a run of `witan train` with one")
+  command->add_option("DENSE", arguments->dense, "A dense model's folder, or a run of `witan train` with one")
       ->required();
-  CLI::Option* output = command->add_option("--output", arguments->output, "the new model's folder");
+  CLI::Option* output = command->add_option("--output", arguments->output, "The new model's folder");
   output->type_name("FOLDER");
-  command->add_flag("--dry-run", arguments->dry_run, "say what would be written, and stop");
+  command->add_flag("--dry-run", arguments->dry_run, "Say what would be written, and stop");
   bind_fields(*command, "Mixture", arguments->options.fields());
   command->callback([arguments, output] {
     if (!arguments->dry_run && output->count() == 0) throw CLI::RequiredError("--output");

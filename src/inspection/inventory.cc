@@ -20,6 +20,7 @@
 #include "models/released_files.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_files.h"
+#include "text/utf8.h"
 
 namespace witan {
 namespace {
@@ -235,7 +236,7 @@ std::int64_t Inventory::mixture_layers() const {
 
 std::string folder_name(const fs::path& folder) {
   const fs::path whole = fs::absolute(folder).lexically_normal();
-  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+  return replace_invalid_utf8((whole.has_filename() ? whole : whole.parent_path()).filename().string());
 }
 
 Inventory take_inventory(const fs::path& folder) {

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "models/decoder.h"
@@ -87,7 +86,7 @@ struct Inventory {
   std::int64_t mixture_layers() const;
 };
 
-// The last part of a path: "mine" of "runs/mine/".
+// The last part of a path, as UTF-8: "mine" of "runs/mine/".
 std::string folder_name(const std::filesystem::path& folder);
 // Throws Error as load_config, load_encoder_decoder_config and SafetensorsReader do, and when the weights hold fewer
 // numbers than the config asks for. Missing weights and tokenizers are notes.

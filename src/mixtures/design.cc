@@ -1,6 +1,8 @@
 // Design columns.
 #include "mixtures/design.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -156,9 +158,9 @@ std::vector<Term> terms_of(const CsvTable& table, const Side& side, const std::s
   return terms;
 }
 
-// Rows where every column has a value.
-std::vector<std::int64_t> complete_rows(const CsvTable& table, const std::set<std::string>& names,
-                                        MissingPolicy policy) {
+// Rows where every column has a value. `advice`: what to do about a missing one, where that is an error.
+std::vector<std::int64_t> complete_rows(const CsvTable& table, const std::set<std::string>& names, MissingPolicy policy,
+                                        const char* advice) {
   std::vector<const CsvColumn*> gaps;
   for (const std::string& name : names) {
     if (table.find(name).missing > 0) gaps.push_back(&table.find(name));
@@ -170,8 +172,7 @@ std::vector<std::int64_t> complete_rows(const CsvTable& table, const std::set<st
     if (gap == gaps.end()) {
       rows.push_back(row);
     } else if (policy == MissingPolicy::kError) {
-      fail("{}: the value is missing; fill it in, or leave such rows out with --missing drop",
-           place(table, row, (*gap)->name));
+      fail("{}: the value is missing; {}", place(table, row, (*gap)->name), advice);
     }
   }
   return rows;
@@ -247,6 +248,10 @@ NamedColumn target_values(const CsvTable& table, const CsvColumn& column, const 
 }  // namespace
 
 BuiltDesign build_design(const CsvTable& table, const DesignRequest& request) {
+  const std::vector<std::string>& targets = request.formula.targets;
+  for (auto name = targets.begin(); name != targets.end(); ++name) {
+    if (std::find(targets.begin(), name, *name) != name) fail("formula: the target '{}' is named twice", *name);
+  }
   BuiltDesign built;
   const std::set<std::string> taken = named_columns(request);
   std::set<std::string> used = taken;
@@ -255,8 +260,7 @@ BuiltDesign build_design(const CsvTable& table, const DesignRequest& request) {
   const auto add_side = [&](const Side& side, std::vector<int>& inputs) {
     for (const Term& term : terms_of(table, side, taken)) {
       for (const Factor& factor : term.factors) {
-        if (std::find(request.formula.targets.begin(), request.formula.targets.end(), factor.column) !=
-            request.formula.targets.end()) {
+        if (std::find(targets.begin(), targets.end(), factor.column) != targets.end()) {
           fail("formula: the target '{}' cannot be an input as well", factor.column);
         }
         used.insert(factor.column);
@@ -273,7 +277,7 @@ BuiltDesign build_design(const CsvTable& table, const DesignRequest& request) {
   add_side(request.formula.gate, sample.gate_inputs);
   sample.expert_intercept = request.formula.experts.intercept;
   sample.gate_intercept = request.formula.gate.intercept;
-  built.rows = complete_rows(table, used, request.missing);
+  built.rows = complete_rows(table, used, request.missing, "fill it in, or leave such rows out with --missing drop");
   built.dropped = table.rows - std::ssize(built.rows);
   if (built.rows.empty() && !request.piece)
     fail("{}: no rows{}", table.source, built.dropped > 0 ? " without missing values" : "");
@@ -288,8 +292,8 @@ BuiltDesign build_design(const CsvTable& table, const DesignRequest& request) {
       sample.weights.push_back(weight);
     }
   }
-  built.design.targets = request.formula.targets;
-  for (const std::string& name : request.formula.targets) {
+  built.design.targets = targets;
+  for (const std::string& name : targets) {
     const CsvColumn& column = table.find(name);
     sample.classes = request.classes;
     if (request.target == TargetKind::kClass && sample.classes.empty())
@@ -314,7 +318,13 @@ BuiltDesign apply_design(const CsvTable& table, const Design& design, const std:
       }
     }
   }
-  built.rows = complete_rows(table, used, MissingPolicy::kError);
+  for (const Category& category : design.categories) {
+    used.insert(category.column);
+    if (table.find(category.column).numeric) {
+      fail("{}: column '{}' holds numbers, and held text at the fit", table.source, category.column);
+    }
+  }
+  built.rows = complete_rows(table, used, MissingPolicy::kError, "fill it in: a prediction needs all inputs");
   for (const Category& category : design.categories) {
     const CsvColumn& source = table.find(category.column);
     for (const std::int64_t row : built.rows) {

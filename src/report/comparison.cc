@@ -194,7 +194,7 @@ std::string comparison_table(const json& data) {
 }
 
 void write_comparison(const json& data, const std::filesystem::path& folder) {
-  write_file(folder / "comparison.json", data.dump(1) + "\n");
+  write_file(folder / "comparison.json", data.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
   write_file(folder / "comparison.html", fill_page(comparison_template(), data));
 }
 

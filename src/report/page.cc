@@ -23,7 +23,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kEscapes 
 }  // namespace
 
 std::string json_for_script(const nlohmann::json& data) {
-  const std::string text = data.dump();
+  // Names of files may be no UTF-8.
+  const std::string text = data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string safe;
   safe.reserve(text.size() + text.size() / 64);
   for (std::size_t at = 0; at < text.size();) {

@@ -19,9 +19,9 @@ double share(const BudgetOptions& budget, const Consumed& consumed) {
 
 Fields BudgetOptions::fields() {
   Fields fields("budget");
-  fields.integer("steps", steps, 0, std::int64_t{1} << 40, "train for this many optimizer steps")
-      .integer("tokens", tokens, 0, std::int64_t{1} << 50, "train on this many tokens")
-      .real("minutes", minutes, 0.0, 1e7, "train for this long; the schedule follows the clock");
+  fields.integer("steps", steps, 0, std::int64_t{1} << 40, "Train for this many optimizer steps")
+      .integer("tokens", tokens, 0, std::int64_t{1} << 50, "Train on this many tokens")
+      .real("minutes", minutes, 0.0, 1e7, "Train for this long; the schedule follows the clock");
   return fields;
 }
 

@@ -140,6 +140,9 @@ std::vector<ComparisonRun> plan_comparison(const TrainSettings& base, std::span<
     fail("compare: minutes={}: a budget of time is not the same compute for all; expected steps or tokens",
          base.budget.minutes);
   }
+  if (const std::int64_t last = base.seed + num_seeds - 1; last > kMostSeed) {
+    fail("compare: the last seed, {}, exceeds {}", last, kMostSeed);
+  }
   std::vector<ComparisonRun> runs;
   std::set<std::string> folders;
   for (std::int64_t seed = base.seed; seed < base.seed + num_seeds; ++seed) {

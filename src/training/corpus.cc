@@ -1,4 +1,6 @@
 // From paths to documents in domains, split into training and held-out text.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -64,8 +66,8 @@ void walk(const fs::path& folder, Walk& result) {
 }
 
 [[noreturn]] void fail_nothing_found(const fs::path& folder, std::int64_t skipped) {
-  fail("{}: no text found: looked for files ending in {} (each also .gz); {} others were skipped", folder.string(),
-       known_text_extensions(), skipped);
+  fail("{}: no text found: looked for files ending in {} (each also .gz); others that were skipped: {}",
+       folder.string(), known_text_extensions(), skipped);
 }
 
 // "data/" and "." have no name of their own.
@@ -304,7 +306,7 @@ Corpus read_corpus(const DataOptions& options) {
     bytes_read += sizes[i];
     std::vector<std::string> documents = read_documents(file.path, options.lossy);
     if (documents.empty()) continue;
-    std::vector<std::string>& all = by_domain[file.domain];
+    std::vector<std::string>& all = by_domain[replace_invalid_utf8(file.domain)];
     std::move(documents.begin(), documents.end(), std::back_inserter(all));
   }
   if (by_domain.empty()) {

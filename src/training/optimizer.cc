@@ -34,8 +34,8 @@ Fields OptimizerOptions::fields() {
   fields.real("weight_decay", weight_decay, 0.0, 1e3, "AdamW's decoupled decay of matrices; norms and biases have none")
       .real("adam_beta1", adam_beta1, 0.0, 0.999999, "AdamW's memory of the gradient")
       .real("adam_beta2", adam_beta2, 0.0, 0.999999, "AdamW's memory of the squared gradient")
-      .real("adam_epsilon", adam_epsilon, 1e-30, 1.0, "added to the root of the second moment")
-      .real("max_grad_norm", max_grad_norm, 0.0, 1e9, "gradients are scaled down to this norm; 0: never");
+      .real("adam_epsilon", adam_epsilon, 1e-30, 1.0, "Added to the root of the second moment")
+      .real("max_grad_norm", max_grad_norm, 0.0, 1e9, "Gradients are scaled down to this norm; 0: never");
   return fields;
 }
 

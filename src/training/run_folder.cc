@@ -89,7 +89,9 @@ fs::path topmost_missing(const fs::path& path) {
 
 }  // namespace
 
-RunFolder::RunFolder(const fs::path& path, Mode mode) : path_(fs::absolute(path).lexically_normal()), mode_(mode) {
+RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
+  if (path.empty()) fail("cannot write a folder without a name");
+  path_ = fs::absolute(path).lexically_normal();
   if (path_.filename().empty()) path_ = path_.parent_path();  // a trailing slash
   try {
     check_contents(path_, mode_);

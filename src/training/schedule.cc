@@ -11,12 +11,12 @@ namespace witan {
 
 Fields ScheduleOptions::fields() {
   Fields fields("schedule");
-  fields.real("learning_rate", learning_rate, 0.0, 1e6, "peak learning rate")
+  fields.real("learning_rate", learning_rate, 0.0, 1e6, "Peak learning rate")
       .choice("lr_scheduler_type", lr_scheduler_type, {"cosine", "wsd", "constant"},
-              "what the learning rate does after warm-up: cosine to the minimum, warm-up-stable-decay, or constant")
-      .real("warmup_ratio", warmup_ratio, 0.0, 1.0, "share of the run over which the learning rate rises from 0")
-      .real("decay_ratio", decay_ratio, 0.0, 1.0, "share of the run, at its end, over which wsd decays")
-      .real("min_learning_rate_ratio", min_learning_rate_ratio, 0.0, 1.0, "final learning rate as a share of the peak");
+              "What the learning rate does after warm-up: cosine to the minimum, warm-up-stable-decay, or constant")
+      .real("warmup_ratio", warmup_ratio, 0.0, 1.0, "Share of the run over which the learning rate rises from 0")
+      .real("decay_ratio", decay_ratio, 0.0, 1.0, "Share of the run, at its end, over which wsd decays")
+      .real("min_learning_rate_ratio", min_learning_rate_ratio, 0.0, 1.0, "Final learning rate as a share of the peak");
   return fields;
 }
 

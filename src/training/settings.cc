@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "gates/table.h"
 #include "routers/table.h"
+#include "text/utf8.h"
 
 namespace witan {
 
@@ -21,6 +22,12 @@ void validate_parts(const DecoderConfig& model) {
   find_router(model.moe.router).make(model.mixture_options(), model.hidden_size, random);
   find_gate(model.moe.gate).make(model.moe, model.hidden_size, model.moe.num_experts, random);
   make_balance_rules(model.moe);
+}
+
+void require_utf8(const std::string& path) {
+  if (find_invalid_utf8(path) == std::string::npos) return;
+  fail("{}: the name is not UTF-8, and the settings of a run, as JSON, cannot hold it; rename it, or name a link to it",
+       path);
 }
 
 // What a config holds of the model it came from besides its fields.
@@ -63,12 +70,12 @@ Fields TrainDataOptions::fields() {
   fields
       .text("tokenizer", tokenizer,
             "sentencepiece (BPE with byte fallback, trained on the text), bytes, or a folder with a saved tokenizer")
-      .flag("lossy", lossy, "replace invalid UTF-8 by U+FFFD instead of refusing the file")
-      .real("heldout_share", heldout_share, 0.0001, 0.9, "share of every domain's text that is kept out of training")
-      .integer("batch_size", batch_size, 1, 1 << 20, "sequences per micro-batch")
-      .integer("sequence_length", sequence_length, 1, 1 << 20, "tokens per sequence")
+      .flag("lossy", lossy, "Replace invalid UTF-8 by U+FFFD instead of refusing the file")
+      .real("heldout_share", heldout_share, 0.0001, 0.9, "Share of every domain's text that is kept out of training")
+      .integer("batch_size", batch_size, 1, 1 << 20, "Sequences per micro-batch")
+      .integer("sequence_length", sequence_length, 1, 1 << 20, "Tokens per sequence")
       .integer("gradient_accumulation_steps", gradient_accumulation_steps, 1, 1 << 20,
-               "micro-batches whose gradients are averaged into one optimizer step");
+               "Micro-batches whose gradients are averaged into one optimizer step");
   return fields;
 }
 
@@ -76,11 +83,11 @@ Fields LoggingOptions::fields() {
   Fields fields("logging");
   fields
       .integer("eval_steps", eval_steps, 0, std::int64_t{1} << 40,
-               "steps between evaluations on held-out text; 0: only at the end")
+               "Steps between evaluations on held-out text; 0: only at the end")
       .integer("eval_tokens", eval_tokens, 1, std::int64_t{1} << 40,
-               "held-out tokens per evaluation along the way; the last one reads all")
-      .integer("save_steps", save_steps, 0, std::int64_t{1} << 40, "steps between checkpoints; 0: not by steps")
-      .real("save_minutes", save_minutes, 0.0, 1e6, "minutes between checkpoints; 0: not by time");
+               "Held-out tokens per evaluation along the way; the last one reads all")
+      .integer("save_steps", save_steps, 0, std::int64_t{1} << 40, "Steps between checkpoints; 0: not by steps")
+      .real("save_minutes", save_minutes, 0.0, 1e6, "Minutes between checkpoints; 0: not by time");
   return fields;
 }
 
@@ -90,12 +97,15 @@ Fields TrainSettings::deciding_fields() {
       .include(data.fields())
       .include(optimizer.fields())
       .include(schedule.fields())
-      .integer("seed", seed, 0, std::int64_t{1} << 62, "decides weights, order of the text and routing noise")
+      .integer("seed", seed, 0, kMostSeed, "Decides weights, order of the text and routing noise")
       .include(budget.fields());
   return fields;
 }
 
 void TrainSettings::validate() const {
+  for (const std::string& path : data.paths) require_utf8(path);
+  require_utf8(from);
+  require_utf8(data.tokenizer);
   model.validate();
   validate_parts(model);
   schedule.validate();

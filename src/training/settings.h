@@ -40,6 +40,7 @@ struct LoggingOptions {
 };
 
 constexpr std::int64_t kMostThreads = 4096;
+constexpr std::int64_t kMostSeed = std::int64_t{1} << 53;  // JSON has doubles
 
 struct TrainSettings {
   std::string preset = "quickstart";

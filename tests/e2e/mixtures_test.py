@@ -229,10 +229,19 @@ class Mixtures(Case):
         self.refused("fit", table, "--formula", "y ~ x |", says=["formula: at character"])
         self.refused("fit", table, "--target", "y", "--missing", "drop", "--experts", "7", says=["experts=7 exceeds the 2 rows"])
         self.refused("fit", table, "--target", "y", "--tree", "2x", says=["2x"])
+        self.refused("fit", table, "--target", "y", "--tree", "2x2", "--experts", "3", says=["--tree 2x2 has 4 experts", "3"])
+        self.refused("fit", table, "--target", "y,x,y", says=["'y' is named twice"])
+        for option in ("--output", "--json", "--report"):
+            self.refused("fit", table, "--target", "c", option, self.folder, says=["a folder has this name"])
         self.refused("fit", table, "--target", "y", "--family", "gausian", says=["did you mean 'gaussian'"])
         self.refused("fit", self.write("q.csv", 'y,x\n1,"2\n'), "--target", "y", says=["ends inside the quoted field", "line 2"])
         self.refused("fit", self.write("l.csv", b"y,x\n1,caf\xe9\n"), "--target", "y", says=["line 2, column 'x'", "UTF-8"])
         self.refused("predict", self.write("m.json", "{}"), table, says=["m.json", "not a model"])
+        model, whole = self.folder / "model.json", self.write("w.csv", "y,x\n1,2\n2,4\n4,5\n")
+        self.assertEqual(self.witan("fit", whole, "--target", "y", "--experts", "1", "--output", model).returncode, 0)
+        result = self.refused("predict", model, table, says=["line 3, column 'x'", "missing"])
+        self.assertNotIn("--missing", result.stderr)  # an option of fit
+        self.refused("predict", model, whole, "--json", self.folder, says=["a folder has this name"])
 
 
 if __name__ == "__main__":

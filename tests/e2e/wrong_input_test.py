@@ -5,7 +5,9 @@ Usage: wrong_input_test.py WITAN_BINARY [unittest arguments]
 
 import gzip
 import json
+import os
 import struct
+import subprocess
 
 from command_line import ENGLISH, TINY, Case, main, varied
 
@@ -55,6 +57,49 @@ class WrongInput(Case):
 
     def test_unknown_router_names_the_known(self):
         self.train_refused(self.corpus(), "--router=top_p", says=["top_p", "top_k"], code=2)
+
+    def test_flags_of_one_gate_beside_a_preset(self):
+        self.refused("train", "--preset=tiny", "--gate=tree", "--tree-branching=5", "--dry-run",
+                     says=["tree_branching='5'", "num_experts=4"])
+
+    def test_preset_and_seed(self):
+        self.train_refused(self.corpus(), "--preset=tyni", says=["tyni", "did you mean 'tiny'"], code=2)
+        for seed in ("-1", str(10**20), str(2**53 + 1)):
+            self.train_refused(self.corpus(), f"--seed={seed}", says=["--seed", seed], code=2)
+
+    def test_names_that_are_no_utf8(self):
+        text = self.folder / os.fsdecode(b"caf\xe9")
+        text.mkdir()
+        (text / os.fsdecode(b"a\xe4.txt")).write_text(varied(ENGLISH, 100))
+        self.train_refused(text, says=["not UTF-8"])
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        run = (self.folder / "run").rename(self.folder / os.fsdecode(b"r\xfcn"))
+        self.assertEqual(self.witan("report", run).returncode, 0)
+        result = self.witan("eval", run, text, "--json")
+        self.assertEqual(list(json.loads(result.stdout)["domains"]), ["a\ufffd"], result.stderr)
+        self.assertEqual(self.witan("inspect", run, "--json", self.folder / "i.json").returncode, 0)
+        self.assertEqual(self.witan("diff", run, run, "--json", self.folder / "d.json").returncode, 0)
+
+    def test_evaluation_of_what_and_where_to(self):
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        run, text = self.folder / "run", self.folder / "text"
+        self.refused("eval", run, says=["--heldout"])
+        self.refused("eval", run, text, "--heldout", says=["leave out", "text"])
+        self.refused("eval", run, text, "--analysis", self.folder, says=["a folder has this name"])
+        self.refused("eval", run, text, "--analysis", run / "report.html/a.json", says=["report.html is no folder"])
+        self.refused("compare", text, "--output", run, *TINY, "--steps=1", says=["holds a run"])
+        for command in ("train", "compare"):
+            self.refused(command, text, "--output", "", *TINY, "--steps=1", says=["without a name"])
+        self.refused("upcycle", run / "model", "--output", "", says=["not a dense model"])
+
+    def test_standard_output_that_takes_nothing(self):
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        run = self.folder / "run"
+        for arguments, code in ((("--help",), 1), (("inspect", run), 1), (("eval", run, "--heldout"), 1), (("diff", run, run), 2)):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run(self.command(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertIn("witan: error: standard output: ", result.stderr)
 
     def test_k1_renormalised(self):
         self.train_refused(self.corpus(), "--num-experts-per-tok=1", "--weighting=topk_then_softmax", says=["gradient"])

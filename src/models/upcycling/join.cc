@@ -123,13 +123,14 @@ Fields JoinOptions::fields() {
       .choice("router", router, {"hidden", "random", "zero"},
               "First weights of the routers: what each model's prompts look like there, random, or zero")
       .real("router_std", router_std, 1e-9, 10.0, "Standard deviation of random routers")
-      .integer("seed", seed, 0, std::int64_t{1} << 62, "Decides random routers")
+      .integer("seed", seed, 0, std::int64_t{1} << 53, "Decides random routers")
       .choice("dtype", dtype, stored_as_choices(), "What weights are stored as; keep: as in the first model");
   return fields;
 }
 
 UpcyclePlan plan_join(DenseModels models, const JoinOptions& options) {
   if (models.size() < 2) fail("join: {} models, expected at least two", models.size());
+  if (options.top_k > std::ssize(models)) fail("join.top_k: top_k={} exceeds {} models", options.top_k, models.size());
   for (const std::unique_ptr<DenseModel>& model : models.subspan(1)) check_alike(*models.front(), *model);
   UpcyclePlan plan = plan_upcycle(models.front()->config(), upcycling(models, options));
   // Only the factor of a whole network is asked for: experts that differ make no dense model whole.

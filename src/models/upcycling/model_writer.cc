@@ -2,7 +2,6 @@
 #include "models/upcycling/model_writer.h"
 
 #include <map>
-#include <memory>
 #include <system_error>
 
 #include "base/error.h"
@@ -72,6 +71,7 @@ void require_disk_space(const fs::path& path, std::int64_t bytes) {
 void write_model_folder(const fs::path& output, const DecoderConfig& config,
                         const std::vector<PlannedParameter>& parameters, const BankSource& source,
                         const fs::path& companions, const WriteListener& listener) {
+  if (output.empty()) fail("cannot write a folder without a name");
   std::error_code ignored;
   if (fs::exists(fs::symlink_status(output, ignored))) fail("{}: exists; choose another folder", output.string());
   require_disk_space(output, stored_bytes(parameters) + companion_bytes(companions));

@@ -187,7 +187,7 @@ Fields UpcycleOptions::fields() {
       .real("noise_share", noise_share, 0.0, 1.0, "Share of the weights that get noise")
       .real("drop", drop, 0.0, 1.0,
             "Drop-upcycling: share of each expert's units that are drawn anew, with the mean and deviation they had")
-      .integer("seed", seed, 0, std::int64_t{1} << 62, "Decides routers, noise and what is drawn anew")
+      .integer("seed", seed, 0, std::int64_t{1} << 53, "Decides routers, noise and what is drawn anew")
       .choice("dtype", dtype, stored_as_choices(), "What weights are stored as; keep: as in the dense model");
   return fields;
 }

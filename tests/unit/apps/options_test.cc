@@ -111,8 +111,7 @@ TEST_F(OptionsTest, MissingCommandAndStrayArgumentAreErrors) {
 
 TEST_F(OptionsTest, WrongValueNamesFlagAndBounds) {
   EXPECT_EQ(run_with({"make", "--hidden-size", "65"}), 2);
-  EXPECT_NE(message_.find("--hidden-size"), std::string::npos) << message_;
-  EXPECT_NE(message_.find("1 to 64"), std::string::npos) << message_;
+  EXPECT_EQ(message_, "witan: error: --hidden-size: 65 exceeds 64 (expected 1 to 64); see `witan make --help`\n");
   EXPECT_EQ(example_.hidden_size, 8);
   EXPECT_EQ(run_with({"make", "--kind", "sotf"}), 2);
   EXPECT_NE(message_.find("'soft'"), std::string::npos) << message_;

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <set>
 
 #include "routers/table.h"
@@ -82,6 +81,11 @@ TEST(ComparisonTest, WhatDoesNotFitNamesItsCandidate) {
   EXPECT_NE(message({}).find("no routers"), std::string::npos);
   settings.budget = {.minutes = 1.0};
   EXPECT_NE(message({"top_k"}).find("minutes=1"), std::string::npos);
+  settings = zoo();
+  settings.seed = kMostSeed;
+  const std::vector<std::string> one = {"top_k"};
+  EXPECT_NO_THROW(plan_comparison(settings, one, 1));
+  EXPECT_NE(test::error_message([&] { plan_comparison(settings, one, 2); }).find("the last seed"), std::string::npos);
   settings = zoo();
   settings.model.moe.num_experts = 15;
   EXPECT_NE(message({"switch"}).find("switch: num_experts=15"), std::string::npos) << message({"switch"});

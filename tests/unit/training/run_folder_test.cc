@@ -119,6 +119,7 @@ TEST(RunFolderTest, SaysWhenItCannotBeWritten) {
   write_file(root / "file", "x");
   EXPECT_NE(opening(root / "file/run", Mode::kNew), "no error");
   EXPECT_NE(opening("/proc/witan-run", Mode::kNew), "no error");
+  EXPECT_NE(opening("", Mode::kNew).find("without a name"), std::string::npos);
 }
 
 TEST(RunFolderTest, ATrailingSlashIsTheSameFolder) {

@@ -37,6 +37,16 @@ TEST(SettingsTest, UnknownPresetNamesTheNearest) {
   EXPECT_NE(message.find("'quickstart'"), std::string::npos) << message;
 }
 
+TEST(SettingsTest, NamesThatJsonCannotHoldAreRefused) {
+  TrainSettings settings = preset_settings("tiny");
+  settings.data.paths = {"fine", "caf\xE9"};
+  EXPECT_NE(test::error_message([&] { settings.validate(); }).find("caf\xE9: the name is not UTF-8"),
+            std::string::npos);
+  settings.data.paths.clear();
+  settings.data.tokenizer = "caf\xE9";
+  EXPECT_THROW(settings.validate(), Error);
+}
+
 // Flags are made before a preset fills the settings.
 TEST(SettingsTest, FieldsReferToTheSettingsAfterAPreset) {
   TrainSettings settings = preset_settings("quickstart");

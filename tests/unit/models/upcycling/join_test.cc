@@ -206,7 +206,7 @@ TEST(JoinErrorTest, ModelsOfDifferentBases) {
   says(message([](DecoderConfig& c) { c.rope_theta = 500.0; }), "rope_theta is 10000.0");
   JoinOptions options;
   options.top_k = 3;
-  says(message([](DecoderConfig&) {}, options), "top_k=3 exceeds experts=2");
+  says(message([](DecoderConfig&) {}, options), "join.top_k: top_k=3 exceeds 2 models");
   const Models one(1);
   says(test::error_message([&] { plan_join(one, {}); }), "expected at least two");
 }
