@@ -48,23 +48,26 @@ std::optional<bool> parse_flag(std::string_view text) {
   return std::nullopt;
 }
 
-void check_range(const Field& field, double value, const std::string& shown) {
-  if (value > field.maximum) {
+void check_range(const Field& field, bool above, bool below, const std::string& shown) {
+  if (above) {
     fail("{}: {} exceeds {} (expected {})", where(field), shown, number_text(field.maximum), field.range_text());
   }
-  if (value < field.minimum) {
+  if (below) {
     fail("{}: {} is below {} (expected {})", where(field), shown, number_text(field.minimum), field.range_text());
   }
 }
 
 void assign(const Field& field, std::int64_t value) {
-  check_range(field, static_cast<double>(value), fmt::format("{}", value));
+  // As integers: beyond 2^53 neighbours are one number as doubles.
+  const bool above = field.maximum < kUnbounded && value > static_cast<std::int64_t>(field.maximum);
+  const bool below = field.minimum > -kUnbounded && value < static_cast<std::int64_t>(field.minimum);
+  check_range(field, above, below, fmt::format("{}", value));
   *std::get<std::int64_t*>(field.target) = value;
 }
 
 void assign(const Field& field, double value) {
   if (!std::isfinite(value)) fail("{}: {} is not a finite number", where(field), value);
-  check_range(field, value, fmt::format("{}", value));
+  check_range(field, value > field.maximum, value < field.minimum, fmt::format("{}", value));
   *std::get<double*>(field.target) = value;
 }
 

@@ -46,7 +46,7 @@ class Case(unittest.TestCase):
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_bytes, limit_file_bytes))
 
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=240, input=stdin,
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, errors="replace", timeout=240, input=stdin,
                               preexec_fn=limit if limit_file_bytes else None, env={**os.environ, **(environment or {})},
                               check=False)
 

@@ -63,7 +63,7 @@ class WrongInput(Case):
                      says=["tree_branching='5'", "num_experts=4"])
 
     def test_preset_and_seed(self):
-        self.train_refused(self.corpus(), "--preset=tyni", says=["tyni", "did you mean 'tiny'"], code=2)
+        self.train_refused(self.corpus(), "--preset=tinyy", says=["tinyy", "did you mean 'tiny'"], code=2)
         for seed in ("-1", str(10**20), str(2**53 + 1)):
             self.train_refused(self.corpus(), f"--seed={seed}", says=["--seed", seed], code=2)
 

@@ -44,7 +44,7 @@ void run(std::string_view input) {
     const CsvTable table = parse_csv(input, "table.csv", options);
     for (const CsvColumn& column : table.columns) check_column(column, table);
     for (std::int64_t row = 1; row < table.rows; ++row) {
-      require(table.line_of(row) > table.line_of(row - 1), "rows in lines out of order");
+      require(table.line_of(row) >= table.line_of(row - 1), "rows in lines out of order");
     }
   } catch (const Error&) {
   }
