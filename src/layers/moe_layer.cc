@@ -50,12 +50,6 @@ FeedForwardOptions shared_options(std::int64_t hidden_size, const MoeOptions& op
   return shared;
 }
 
-void append(std::vector<Parameter>& all, const std::string& prefix, std::vector<Parameter> parameters) {
-  for (Parameter& parameter : parameters) {
-    all.push_back({prefix + parameter.name, std::move(parameter.value), parameter.decay});
-  }
-}
-
 }  // namespace
 
 Fields MoeOptions::fields() {
@@ -205,18 +199,18 @@ Tensor MoeLayer::masked_weights(Tape& tape, const Tensor& combine_weights, const
 
 std::vector<Parameter> MoeLayer::parameters() const {
   std::vector<Parameter> all;
-  if (gate_ != nullptr) append(all, "gate.", gate_->parameters());
-  append(all, "router.", router_->parameters());
-  append(all, "experts.", neurons_ != nullptr ? neurons_->parameters() : experts_->parameters());
-  if (shared_ != nullptr) append(all, "shared_expert.", shared_->parameters());
+  if (gate_ != nullptr) append_prefixed(all, "gate.", gate_->parameters());
+  append_prefixed(all, "router.", router_->parameters());
+  append_prefixed(all, "experts.", neurons_ != nullptr ? neurons_->parameters() : experts_->parameters());
+  if (shared_ != nullptr) append_prefixed(all, "shared_expert.", shared_->parameters());
   if (shared_gate_.defined()) all.push_back({"shared_expert_gate.weight", shared_gate_});
-  if (cmr_gate_ != nullptr) append(all, "cmr_gate.", cmr_gate_->parameters());
+  if (cmr_gate_ != nullptr) append_prefixed(all, "cmr_gate.", cmr_gate_->parameters());
   return all;
 }
 
 std::vector<Parameter> MoeLayer::buffers() const {
   std::vector<Parameter> all;
-  append(all, "router.", router_->buffers());
+  append_prefixed(all, "router.", router_->buffers());
   return all;
 }
 

@@ -9,15 +9,12 @@
 #include "base/random.h"
 #include "support/compare.h"
 #include "support/isa.h"
+#include "support/normals.h"
 
 namespace witan::kernels {
 namespace kernels_elementwise_test {
 
-std::vector<float> normals(std::size_t size, std::uint64_t seed) {
-  std::vector<float> values(size);
-  Random(seed).fill_normal(values, 0.0F, 1.0F);
-  return values;
-}
+using test::normals;
 
 // Compares kernel(a, b, y, accumulate) with its reference at odd sizes and an odd offset.
 template <class Kernel, class Reference>

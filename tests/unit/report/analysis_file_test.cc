@@ -5,14 +5,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "support/error_message.h"
 #include "unit/report/run_folder.h"
 
 namespace witan {
 namespace analysis_file_test {
 
 using nlohmann::json;
-using witan::test::message_of;
+using witan::test::error_message;
 using witan::test::RunFolder;
 
 json good() {
@@ -48,7 +48,7 @@ TEST_P(AnalysisFileBroken, NamesFileAndFault) {
   json broken = good();
   broken[json::json_pointer(GetParam().pointer)] = json::parse(GetParam().value);
   const auto path = folder.write("analysis.json", broken.dump());
-  const std::string message = message_of<Error>([&] { read_analysis(path); });
+  const std::string message = error_message([&] { read_analysis(path); });
   EXPECT_TRUE(message.starts_with(path.string())) << message;
   EXPECT_NE(message.find(GetParam().expected), std::string::npos) << message;
 }

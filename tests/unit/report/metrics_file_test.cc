@@ -1,17 +1,18 @@
 // metrics.jsonl as it comes: whole, resumed, still being written, broken.
 #include "report/metrics_file.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
+#include "support/error_message.h"
 #include "unit/report/run_folder.h"
 
 namespace witan {
 namespace metrics_file_test {
 
-using witan::test::message_of;
+using witan::test::error_message;
 using witan::test::RunFolder;
 
 const std::string kStep1 = R"({"kind":"step","step":1,"tokens":64,"loss":8.5,"layers":[{"layer":0,"load":[3,1]}]})";
@@ -81,7 +82,7 @@ class MetricsFileBroken : public ::testing::TestWithParam<Broken> {};
 TEST_P(MetricsFileBroken, NamesFileLineAndFault) {
   const RunFolder folder;
   const auto path = folder.write("metrics.jsonl", kStep1 + "\n" + GetParam().line + "\n" + kStep2 + "\n");
-  const std::string message = message_of<Error>([&] { const MetricsFile metrics(path); });
+  const std::string message = error_message([&] { const MetricsFile metrics(path); });
   EXPECT_TRUE(message.starts_with(path.string() + ":2: ")) << message;
   EXPECT_NE(message.find(GetParam().expected), std::string::npos) << message;
 }

@@ -7,13 +7,14 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "support/error_message.h"
 #include "unit/report/run_folder.h"
 
 namespace witan {
 namespace report_test {
 
 using nlohmann::json;
-using witan::test::message_of;
+using witan::test::error_message;
 using witan::test::RunFolder;
 
 std::string steps(int count, int experts) {
@@ -100,11 +101,11 @@ TEST(Report, NothingIsWrittenWhenAFileIsBroken) {
 
 TEST(Report, SaysWhatIsMissing) {
   const RunFolder folder;
-  EXPECT_NE(message_of<Error>([&] { report_data(folder.path()); }).find("no metrics.jsonl"), std::string::npos);
-  EXPECT_NE(message_of<Error>([&] { report_data(folder.path() / "nowhere"); }).find("nowhere"), std::string::npos);
+  EXPECT_NE(error_message([&] { report_data(folder.path()); }).find("no metrics.jsonl"), std::string::npos);
+  EXPECT_NE(error_message([&] { report_data(folder.path() / "nowhere"); }).find("nowhere"), std::string::npos);
   folder.write("metrics.jsonl", R"({"kind":"run"})"
                                 "\n");
-  EXPECT_NE(message_of<Error>([&] { report_data(folder.path()); }).find("no training step yet"), std::string::npos);
+  EXPECT_NE(error_message([&] { report_data(folder.path()); }).find("no training step yet"), std::string::npos);
 }
 
 TEST(Report, SettingsNestedWithoutEndAreRefused) {
@@ -112,7 +113,7 @@ TEST(Report, SettingsNestedWithoutEndAreRefused) {
   std::string deep = "1";
   for (int i = 0; i < 2000; ++i) deep = "{\"a\":" + deep + "}";
   folder.write("metrics.jsonl", R"({"kind":"run","settings":)" + deep + "}\n" + steps(1, 2));
-  EXPECT_NE(message_of<Error>([&] { report_data(folder.path()); }).find("nested"), std::string::npos);
+  EXPECT_NE(error_message([&] { report_data(folder.path()); }).find("nested"), std::string::npos);
 }
 
 }  // namespace report_test

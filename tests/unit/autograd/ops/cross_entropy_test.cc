@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "support/compare.h"
+#include "support/error_message.h"
 #include "support/gradient_check.h"
 #include "support/isa.h"
 
@@ -143,13 +144,8 @@ TEST(CrossEntropyTest, ANanOrInfiniteLogitMakesTheLossNan) {
 TEST(CrossEntropyTest, RefusesWhatDoesNotFit) {
   Tape tape;
   const Tensor hidden = Tensor::zeros({2, 3});
-  const auto message = [&](const Tensor& weight, const std::vector<std::int32_t>& targets) -> std::string {
-    try {
-      ops::cross_entropy(tape, hidden, weight, targets);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+  const auto message = [&](const Tensor& weight, const std::vector<std::int32_t>& targets) {
+    return test::error_message([&] { ops::cross_entropy(tape, hidden, weight, targets); });
   };
   const Tensor weight = Tensor::zeros({5, 3});
   EXPECT_EQ(message(Tensor::zeros({5, 4}), {0, 0}),

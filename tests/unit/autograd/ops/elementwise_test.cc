@@ -1,6 +1,7 @@
 // Gradients and refusals of the elementwise ops and the embedding.
 #include "autograd/ops/elementwise.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -8,6 +9,7 @@
 #include "autograd/ops/embedding.h"
 #include "base/error.h"
 #include "support/compare.h"
+#include "support/error_message.h"
 #include "support/gradient_check.h"
 
 namespace witan {
@@ -51,20 +53,12 @@ TEST(ElementwiseOpsTest, RefusesShapesThatDiffer) {
   Tape tape;
   const Tensor a = Tensor::zeros({2, 3});
   const Tensor b = Tensor::zeros({3, 2});
-  const auto message = [](const auto& call) -> std::string {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
-  };
-  EXPECT_EQ(message([&] { ops::add(tape, a, b); }), "add: shapes [2, 3] and [3, 2] differ");
-  EXPECT_EQ(message([&] { ops::multiply(tape, a, b); }), "multiply: shapes [2, 3] and [3, 2] differ");
-  EXPECT_EQ(message([&] { ops::scale_rows(tape, a, Tensor::zeros({3})); }),
+  EXPECT_EQ(test::error_message([&] { ops::add(tape, a, b); }), "add: shapes [2, 3] and [3, 2] differ");
+  EXPECT_EQ(test::error_message([&] { ops::multiply(tape, a, b); }), "multiply: shapes [2, 3] and [3, 2] differ");
+  EXPECT_EQ(test::error_message([&] { ops::scale_rows(tape, a, Tensor::zeros({3})); }),
             "scale_rows: x [2, 3] needs one factor per row (2), got [3]");
-  EXPECT_EQ(message([&] { ops::mean(tape, Tensor::zeros({0, 3})); }), "mean: x [0, 3] has no elements");
-  EXPECT_EQ(message([&] { ops::weighted_sum(tape, std::vector<Tensor>{a}, std::vector<float>{1.0F}); }),
+  EXPECT_EQ(test::error_message([&] { ops::mean(tape, Tensor::zeros({0, 3})); }), "mean: x [0, 3] has no elements");
+  EXPECT_EQ(test::error_message([&] { ops::weighted_sum(tape, std::vector<Tensor>{a}, std::vector<float>{1.0F}); }),
             "weighted_sum: input 0 is [2, 3], not a scalar");
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "support/compare.h"
+#include "support/error_message.h"
 #include "support/gradient_check.h"
 
 namespace witan {
@@ -39,23 +40,15 @@ TEST(NormOpTest, OneTensorMayBeInputAndWeight) {
 
 TEST(NormOpTest, WrongShapesSaySo) {
   Tape tape;
-  const auto message = [](const std::function<void()>& call) -> std::string {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
-  };
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(test::error_message([&] {
               ops::rms_norm(tape, random_tensor({4, 10}, 1), random_tensor({4}, 2), 1e-5F);
             }),
             "rms_norm: x=[4, 10] does not fit weight=[4]; expected x [.., n * W] and weight [W]");
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(test::error_message([&] {
               ops::rms_norm(tape, random_tensor({4, 10}, 1), random_tensor({5}, 2), 0.0F);
             }),
             "rms_norm: epsilon=0 must be above 0");
-  EXPECT_EQ(message([&] {
+  EXPECT_EQ(test::error_message([&] {
               ops::layer_norm(tape, random_tensor({4, 10}, 1), random_tensor({10}, 2), random_tensor({9}, 3), 1e-5F);
             }),
             "layer_norm: x=[4, 10] does not fit weight=[10] and bias=[9]; expected x [.., W] and both [W]");

@@ -6,23 +6,15 @@
 #include <cmath>
 #include <vector>
 
-#include "base/error.h"
 #include "support/compare.h"
+#include "support/error_message.h"
 #include "support/gradient_check.h"
 
 namespace witan {
 namespace autograd_ops_rope_test {
 
+using test::error_message;
 using test::random_tensor;
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(RopeOpTest, TurnsEachPairByItsAngle) {
   const ops::RopeTable table = ops::make_rope_table(4, 100, 10000.0);
@@ -64,21 +56,22 @@ TEST(RopeOpTest, GradientsMatchCentralDifferences) {
 }
 
 TEST(RopeOpTest, WrongInputSaysSo) {
-  EXPECT_EQ(message_of([] { ops::make_rope_table(7, 10, 10000.0); }), "rope: head_dim=7 must be even and at least 2");
-  EXPECT_EQ(message_of([] { ops::make_rope_table(8, 10, 0.0); }), "rope: theta=0 must be above 0");
+  EXPECT_EQ(error_message([] { ops::make_rope_table(7, 10, 10000.0); }),
+            "rope: head_dim=7 must be even and at least 2");
+  EXPECT_EQ(error_message([] { ops::make_rope_table(8, 10, 0.0); }), "rope: theta=0 must be above 0");
   const ops::RopeTable table = ops::make_rope_table(8, 10, 10000.0);
   Tape tape;
   const std::vector<std::int32_t> positions{0, 1};
   const std::vector<std::int32_t> outside{0, 10};
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_message([&] {
               ops::rope(tape, random_tensor({2, 12}, 1), table, positions);
             }),
             "rope: x=[2, 12] does not fit head_dim=8; expected [T, heads * head_dim]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_message([&] {
               ops::rope(tape, random_tensor({3, 16}, 1), table, positions);
             }),
             "rope: 2 positions for the 3 rows of x=[3, 16]");
-  EXPECT_EQ(message_of([&] {
+  EXPECT_EQ(error_message([&] {
               ops::rope(tape, random_tensor({2, 16}, 1), table, outside);
             }),
             "rope: position=10 is outside the table of 10 positions from 0 on");
