@@ -1,5 +1,4 @@
 // The importance loss: the squared coefficient of variation of the total weight that each expert got.
-#include <utility>
 
 #include "autograd/ops/elementwise.h"
 #include "autograd/ops/variation.h"

@@ -1,7 +1,6 @@
 // The load-balancing loss of GShard and Switch, with everything in which implementations differ as an option.
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 #include "autograd/tape.h"

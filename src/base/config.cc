@@ -1,6 +1,8 @@
 // Fields: parsing, checking and printing of single values, and whole JSON objects of them.
 #include "base/config.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>

@@ -1,6 +1,8 @@
 // Out-of-line throws, so that callers stay small.
 #include "base/error.h"
 
+#include <fmt/core.h>
+
 namespace witan {
 
 void throw_error(const std::string& message) { throw Error(message); }

@@ -1,6 +1,8 @@
 // Lists of numbers as text.
 #include "base/number_list.h"
 
+#include <fmt/core.h>
+
 #include <charconv>
 
 #include "base/error.h"

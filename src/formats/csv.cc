@@ -4,6 +4,7 @@
 
 #include <csv.h>
 #include <fast_float/fast_float.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,8 @@
 // Prefill in chunks, then one token per pass.
 #include "inference/generator.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
 

@@ -1,7 +1,6 @@
 // Field by field.
 #include "inspection/inspection_json.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"

@@ -62,11 +62,6 @@ void KvCache::advance(std::span<const std::int32_t> ids) {
   tokens_.insert(tokens_.end(), ids.begin(), ids.end());
 }
 
-void KvCache::truncate(std::int64_t length) {
-  WITAN_ASSERT(length >= 0 && length <= this->length());
-  tokens_.resize(static_cast<std::size_t>(length));
-}
-
 KvCache KvCache::clone() const {
   KvCache copy = *this;
   for (Layer& layer : copy.layers_) {

@@ -44,8 +44,6 @@ class KvCache {
   ConstMatrix keys(std::int64_t layer, std::int64_t rows) const;
   ConstMatrix values(std::int64_t layer, std::int64_t rows) const;
   void advance(std::span<const std::int32_t> ids);
-  // Forgets all but the first `length` positions; the memory is kept.
-  void truncate(std::int64_t length);
   // The same content in memory of its own; a plain copy of the object shares what its layers hold.
   KvCache clone() const;
 

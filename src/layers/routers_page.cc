@@ -1,8 +1,6 @@
 // The page, table by table.
 #include "layers/routers_page.h"
 
-#include <fmt/core.h>
-
 #include "balance/table.h"
 #include "dispatch/drop_policies.h"
 #include "gates/table.h"

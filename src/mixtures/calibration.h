@@ -5,7 +5,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "mixtures/model.h"
 #include "mixtures/prepare.h"

@@ -2,6 +2,8 @@
 // derivatives of that function, which are taken by differences: they are smooth and cost nothing.
 #include "mixtures/coefficients.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include "base/error.h"

@@ -1,8 +1,9 @@
 // A recursive descent over the text of a formula.
 #include "mixtures/formula.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <charconv>
 

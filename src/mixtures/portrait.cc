@@ -2,7 +2,6 @@
 #include "mixtures/portrait.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/normal_quantile.h"
 #include "base/parallel.h"

@@ -1,6 +1,8 @@
 // Checks and standardisation.
 #include "mixtures/prepare.h"
 
+#include <fmt/core.h>
+
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "kernels/columns.h"
 #include "mixtures/softmax_regression.h"

@@ -2,7 +2,6 @@
 #include "mixtures/start.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>

@@ -1,6 +1,8 @@
 // From a sample to the whole stream.
 #include "mixtures/stream_fit.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,6 +1,8 @@
 // Pieces of a table under one design.
 #include "mixtures/table_stream.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <functional>
 #include <string>
-#include <vector>
 
 #include "formats/csv_stream.h"
 #include "mixtures/design.h"

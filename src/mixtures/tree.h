@@ -2,7 +2,6 @@
 // ordinary, flat gate.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <vector>
 

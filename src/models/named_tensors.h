@@ -2,7 +2,6 @@
 // at the end it is known which ones nobody asked for.
 #pragma once
 
-#include <functional>
 #include <set>
 #include <span>
 #include <string>

@@ -1,6 +1,8 @@
 // Checks of analysis.json, field by field, in the order the page shows them.
 #include "report/analysis_file.h"
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"

@@ -1,7 +1,8 @@
 // The lines of metrics.jsonl: read once to check them, and again, one at a time, when their numbers are wanted.
 #include "report/metrics_file.h"
 
-#include <algorithm>
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"

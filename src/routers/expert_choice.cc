@@ -1,8 +1,6 @@
 // Expert choice: in training the experts choose rows, so that every load is the same and rows get as many experts as
 // want them.
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "autograd/ops/softmax.h"
 #include "base/error.h"

@@ -1,7 +1,6 @@
 // GShard's top-2: groups of rows, all first choices before all second ones, and a second expert that is asked for only
 // when it matters. Its balance loss is load_balance with balance_choices = first.
 #include <algorithm>
-#include <utility>
 
 #include "base/error.h"
 #include "base/index.h"

@@ -1,6 +1,5 @@
 // Hash layers: the expert of a row is looked up in a fixed table. Nothing is learned.
 #include <algorithm>
-#include <utility>
 
 #include "base/error.h"
 #include "base/index.h"

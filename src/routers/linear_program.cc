@@ -4,9 +4,7 @@
 #include <Clp_C_Interface.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <numeric>
 
 #include "autograd/ops/softmax.h"
 #include "base/error.h"

@@ -1,6 +1,5 @@
 // Balance without a loss: a bias on each expert's selection, raised after each step for experts below the mean load and
 // lowered for those above. Everything else is the group-limited router (one group by default).
-#include <utility>
 
 #include "base/error.h"
 #include "routers/group_limited.h"

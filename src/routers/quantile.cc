@@ -2,7 +2,6 @@
 // same number of rows. The offsets are prices of the linear program of router linear_program, found by coordinate
 // ascent.
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "autograd/ops/softmax.h"

@@ -2,8 +2,6 @@
 // it. Not the stochastic training of SparseMixer: in training it picks and weighs as in evaluation.
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <utility>
 #include <vector>
 
 #include "autograd/ops/softmax.h"

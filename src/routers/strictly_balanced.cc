@@ -2,7 +2,6 @@
 // learned beside it let each row choose alone in inference.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "autograd/ops/elementwise.h"

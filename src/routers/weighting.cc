@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 #include <span>
-#include <utility>
 
 #include "autograd/ops/softmax.h"
 #include "base/error.h"

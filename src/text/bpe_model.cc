@@ -1,8 +1,9 @@
 // The BPE of a tokenizer.json: characters to ids, by bytes or the unknown token where there is none, then merging.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "base/error.h"
 #include "text/json_node.h"

@@ -1,6 +1,8 @@
 // Thin over nlohmann/json: checks the type, then takes the value.
 #include "text/json_node.h"
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"

@@ -1,9 +1,10 @@
 // One small class per type, and the table that reads them.
 #include "text/normalizer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "base/error.h"

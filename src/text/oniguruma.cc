@@ -2,6 +2,8 @@
 // where it cannot (intersections, complements inside a class).
 #include "text/oniguruma.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>

@@ -1,6 +1,8 @@
 // Every processor is a template of ids and places for the text.
 #include "text/post_processor.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "base/error.h"

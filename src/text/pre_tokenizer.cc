@@ -1,6 +1,8 @@
 // The types of pre-tokenizers. Those that cut at matches share one splitter, which knows what becomes of the matches.
 #include "text/pre_tokenizer.h"
 
+#include <fmt/core.h>
+
 #include <functional>
 #include <optional>
 #include <string>

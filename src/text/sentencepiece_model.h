@@ -2,7 +2,6 @@
 // file, and we do not trust files. Only what the encoder needs is taken.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,4 +1,6 @@
 // Recursive descent, in the order of Jinja's grammar: the tighter an operator binds, the later its function.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>

@@ -1,6 +1,8 @@
 // Values, how they compare, and how they are written: by print and by json.dumps.
 #include "text/template_value.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>

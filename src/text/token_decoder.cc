@@ -1,7 +1,8 @@
 // One class per type of decoder: what it does to a stream of tokens.
 #include "text/token_decoder.h"
 
-#include <functional>
+#include <fmt/core.h>
+
 #include <optional>
 #include <utility>
 

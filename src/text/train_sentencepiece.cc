@@ -1,4 +1,5 @@
 // Training a tokenizer with the SentencePiece library: what it is given, and how it is asked.
+#include <fmt/core.h>
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>

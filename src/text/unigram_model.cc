@@ -1,4 +1,6 @@
 // The unigram model of a tokenizer.json: over all splits of a word into tokens, the one with the largest sum of scores.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,8 +1,6 @@
 // RUN/checkpoint: JSON beside safetensors, in a folder that is replaced as a whole.
 #include "training/checkpoint.h"
 
-#include <fmt/core.h>
-
 #include <nlohmann/json.hpp>
 #include <set>
 

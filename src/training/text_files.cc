@@ -1,10 +1,10 @@
 // Reading plain and gzip files, and taking them apart.
 #include "training/text_files.h"
 
+#include <fmt/core.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>

@@ -3,7 +3,8 @@
 // Header (64 bytes), tokens of train, tokens of held-out (int32), domains of train, domains of held-out (uint16). The
 // header's checksum covers the rest of the header and all that follows, so a file that passes is what was written; its
 // numbers are compared with the file's size before that. Little-endian, as is all that Witan runs on.
-#include <algorithm>
+#include <fmt/core.h>
+
 #include <array>
 #include <atomic>
 #include <bit>

@@ -4,7 +4,6 @@
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 
-#include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,6 @@
 // What every balance rule of the table must keep.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <utility>
 
 #include "autograd/ops/softmax.h"

@@ -1,6 +1,8 @@
 // The sections of an encoder-decoder.
 #include "support/encoder_decoder_oracle.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>

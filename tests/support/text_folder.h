@@ -3,7 +3,6 @@
 
 #include <zlib.h>
 
-#include <filesystem>
 #include <stdexcept>
 #include <string>
 

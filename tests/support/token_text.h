@@ -1,8 +1,6 @@
 // A small text in memory, as tokens and domains, that a tiny model can learn: no files, no tokenizer training.
 #pragma once
 
-#include <memory>
-
 #include "training/dataset.h"
 
 namespace witan::test {

@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <functional>
-#include <map>
 
 #include "base/random.h"
 #include "support/error_message.h"

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "autograd/ops/elementwise.h"
 #include "base/error.h"
 #include "experts/feed_forward.h"

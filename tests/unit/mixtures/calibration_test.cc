@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <numeric>
-#include <vector>
 
 #include "base/random.h"
 #include "mixtures/fit.h"

@@ -1,12 +1,12 @@
 // Predictions: moments, quantiles and densities of a fitted mixture, and that a model file says the same.
 #include "mixtures/predict.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 

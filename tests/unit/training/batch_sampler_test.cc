@@ -1,7 +1,6 @@
 // Batches: consecutive tokens, every token once per epoch, and nothing but (seed, index) decides.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <numeric>
 #include <set>
 
