@@ -210,8 +210,8 @@ TEST_F(CorpusTest, SaysWhatIsWrong) {
   EXPECT_EQ(refusal({"missing"}), "missing: no such file or folder");
   EXPECT_EQ(refusal({"empty.txt"}), "empty.txt: empty: a file without any text");
   EXPECT_TRUE(refusal({"pictures"}).starts_with("pictures: no text found: looked for files ending in .jsonl .txt "));
-  EXPECT_TRUE(refusal({"pictures"}).ends_with("; 1 others were skipped"));
-  EXPECT_TRUE(refusal({"nothing"}).ends_with("; 0 others were skipped"));
+  EXPECT_TRUE(refusal({"pictures"}).ends_with("; others that were skipped: 1"));
+  EXPECT_TRUE(refusal({"nothing"}).ends_with("; others that were skipped: 0"));
   EXPECT_TRUE(refusal({"nothing", "empty.txt"}).starts_with("nothing: no text found"));
   EXPECT_EQ(refusal({"bad"}), "bad/x.txt: invalid UTF-8 at byte 5; --lossy replaces such bytes");
   write("fine.txt", "text");
