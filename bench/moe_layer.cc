@@ -2,10 +2,13 @@
 //   layer T D F E k n       n times forward and backward of a mixture layer: router, SwiGLU experts, combine;
 //   grouped T D F E k n     n times the grouped product [rows of k experts, D] x [E, F, D] alone;
 //   register n              n loops of multiply-adds on registers.
-// The last two answer with their rate.
+// The last two answer with the median of their n rates.
 #include "layers/moe_layer.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -81,13 +84,15 @@ void serve_layer(const Sizes& sizes) {
   serve(round);
 }
 
-// Answers with FLOP per second over the whole round.
-void serve_rate(double flops, const std::function<void()>& work) {
+// Answers with the median of `repetitions` rates, in FLOP per second: what others take of the machine for some
+// milliseconds touches neither side of the comparison.
+void serve_rates(std::int64_t repetitions, const std::function<double()>& rate) {
   const auto round = [&] {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    return fmt::format("\"rate\": {}", flops / seconds.count());
+    std::vector<double> rates;
+    for (std::int64_t i = 0; i < repetitions; ++i) rates.push_back(rate());
+    const auto middle = rates.begin() + repetitions / 2;
+    std::nth_element(rates.begin(), middle, rates.end());
+    return fmt::format("\"rate\": {}", *middle);
   };
   round();
   serve(round);
@@ -100,30 +105,22 @@ void serve_grouped(const Sizes& sizes) {
   const Tensor rows = random_tensor({sizes.rows, sizes.hidden}, random);
   const Tensor weight = random_tensor({sizes.experts, sizes.width, sizes.hidden}, random);
   const Tensor result = Tensor::uninitialized({assignment.num_assigned(), sizes.width});
-  const double flops = 2.0 * static_cast<double>(sizes.repetitions * assignment.num_assigned() * weight.numel()) /
-                       static_cast<double>(sizes.experts);
-  serve_rate(flops, [&] {
-    for (std::int64_t i = 0; i < sizes.repetitions; ++i) {
-      kernels::grouped_gemm({assignment.expert_offsets, assignment.row_indices}, rows.matrix(),
-                            {weight.data(), sizes.width, sizes.hidden}, result.matrix());
-    }
-  });
-}
-
-// Answers with the rate over the whole round too: the mean of the times that a FLOP takes.
-void serve_registers(std::int64_t repetitions) {
-  serve([&] {
-    double times = 0.0;
-    for (std::int64_t i = 0; i < repetitions; ++i) times += 1.0 / register_rate();
-    return fmt::format("\"rate\": {}", static_cast<double>(repetitions) / times);
+  const double flops =
+      2.0 * static_cast<double>(assignment.num_assigned() * weight.numel()) / static_cast<double>(sizes.experts);
+  serve_rates(sizes.repetitions, [&] {
+    const auto start = std::chrono::steady_clock::now();
+    kernels::grouped_gemm({assignment.expert_offsets, assignment.row_indices}, rows.matrix(),
+                          {weight.data(), sizes.width, sizes.hidden}, result.matrix());
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    return flops / seconds.count();
   });
 }
 
 int run(std::span<char*> arguments) {
   const std::string_view what = arguments.size() > 1 ? arguments[1] : "";
-  const auto number = [&](std::size_t i) { return std::strtoll(arguments[i], nullptr, 10); };
+  const auto number = [&](std::size_t i) { return std::max(1LL, std::strtoll(arguments[i], nullptr, 10)); };
   if (what == "register" && arguments.size() == 3) {
-    serve_registers(number(2));
+    serve_rates(number(2), register_rate);
   } else if ((what == "layer" || what == "grouped") && arguments.size() == 8) {
     const Sizes sizes{number(2), number(3), number(4), number(5), number(6), number(7)};
     what == "layer" ? serve_layer(sizes) : serve_grouped(sizes);
