@@ -109,12 +109,11 @@ double read_bandwidth() {
   constexpr std::size_t kBytes = std::size_t{256} << 20;  // far beyond any cache
   constexpr int kRounds = 3;
   std::vector<std::uint64_t> words(kBytes / sizeof(std::uint64_t), 1);
-  using Clock = std::chrono::steady_clock;
   double best = 0.0;
   std::uint64_t seen = 0;
   for (int round = 0; round < kRounds; ++round) {
     std::vector<std::uint64_t> sums(static_cast<std::size_t>(num_threads()), 0);
-    const auto begin = Clock::now();
+    const auto begin = std::chrono::steady_clock::now();
     parallel_region([&](int thread, int threads) {
       const std::size_t first = words.size() * static_cast<std::size_t>(thread) / static_cast<std::size_t>(threads);
       const std::size_t last = words.size() * static_cast<std::size_t>(thread + 1) / static_cast<std::size_t>(threads);
@@ -124,7 +123,7 @@ double read_bandwidth() {
       }
       sums[static_cast<std::size_t>(thread)] = std::accumulate(partial.begin(), partial.end(), std::uint64_t{0});
     });
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     seen += std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
     best = std::max(best, static_cast<double>(kBytes) / std::max(seconds, 1e-9));
   }
