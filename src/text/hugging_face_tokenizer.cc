@@ -157,7 +157,7 @@ class HuggingFaceTokenizer::Stream : public TextStream {
 };
 
 HuggingFaceTokenizer::HuggingFaceTokenizer(const TokenizerDocument& document, const SpecialTokenNames& names,
-                                           std::vector<std::pair<std::string, std::string>> files)
+                                           KeptFiles files)
     : parts_(std::make_unique<Parts>(document)), names_(names), files_(std::move(files)) {
   bos_id_ = token_id(names_.bos);
   eos_id_ = token_id(names_.eos);
@@ -218,9 +218,7 @@ std::unique_ptr<TextStream> HuggingFaceTokenizer::stream(SpecialTokens special) 
   return std::make_unique<Stream>(*this, special);
 }
 
-void HuggingFaceTokenizer::save(const std::filesystem::path& folder) const {
-  for (const auto& [name, content] : files_) write_file(folder / name, content);
-}
+void HuggingFaceTokenizer::save(const std::filesystem::path& folder) const { files_.save(folder); }
 
 SpecialTokenNames read_special_token_names(const std::filesystem::path& folder) {
   SpecialTokenNames names;

@@ -9,9 +9,9 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "text/kept_files.h"
 #include "text/tokenizer.h"
 
 namespace witan {
@@ -30,10 +30,9 @@ SpecialTokenNames read_special_token_names(const std::filesystem::path& folder);
 
 class HuggingFaceTokenizer : public Tokenizer {
  public:
-  // `files`: names and contents that save() writes. Throws Error naming the place in the document for a part that is
-  // unknown or broken.
-  HuggingFaceTokenizer(const TokenizerDocument& document, const SpecialTokenNames& names,
-                       std::vector<std::pair<std::string, std::string>> files);
+  // `files`: what save() writes. Throws Error naming the place in the document for a part that is unknown or
+  // broken.
+  HuggingFaceTokenizer(const TokenizerDocument& document, const SpecialTokenNames& names, KeptFiles files);
   ~HuggingFaceTokenizer() override;
 
   std::int64_t vocab_size() const override { return vocab_size_; }
@@ -59,7 +58,7 @@ class HuggingFaceTokenizer : public Tokenizer {
 
   std::unique_ptr<const Parts> parts_;
   SpecialTokenNames names_;
-  std::vector<std::pair<std::string, std::string>> files_;
+  KeptFiles files_;
   std::int64_t vocab_size_ = 0;
   std::int32_t bos_id_ = -1;
   std::int32_t eos_id_ = -1;

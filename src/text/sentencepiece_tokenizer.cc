@@ -49,8 +49,7 @@ class SentencePieceTokenizer::Stream : public TextStream {
 };
 
 SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, SentencePieceSettings settings,
-                                               const std::string& file,
-                                               std::vector<std::pair<std::string, std::string>> files)
+                                               const std::string& file, KeptFiles files)
     : settings_(std::move(settings)),
       vocabulary_(family_vocabulary(settings_.family, model, file)),
       encoder_(std::move(model), file),
@@ -160,20 +159,17 @@ std::int32_t SentencePieceTokenizer::token_id(std::string_view token) const {
   return added >= 0 ? added : vocabulary_.find(token);
 }
 
-void SentencePieceTokenizer::save(const std::filesystem::path& folder) const {
-  for (const auto& [name, content] : files_) write_file(folder / name, content);
-}
+void SentencePieceTokenizer::save(const std::filesystem::path& folder) const { files_.save(folder); }
 
 std::unique_ptr<Tokenizer> load_sentencepiece_tokenizer(const SentencePieceFile& file) {
   const std::filesystem::path folder = file.path.parent_path();
   std::string bytes = read_text_file(file.path);
   SentencePieceModel model = parse_sentencepiece_model(bytes, file.path.string());
   SentencePieceSettings settings = read_sentencepiece_settings(folder, file.family, model);
-  std::vector<std::pair<std::string, std::string>> files = {{file.path.filename().string(), std::move(bytes)}};
-  for (const char* name :
-       {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"}) {
-    if (file_is_there(folder / name)) files.emplace_back(name, read_text_file(folder / name));
-  }
+  KeptFiles files;
+  files.add(file.path.filename().string(), std::move(bytes));
+  files.add_from(folder,
+                 {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"});
   return std::make_unique<SentencePieceTokenizer>(std::move(model), std::move(settings), file.path.string(),
                                                   std::move(files));
 }

@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "text/added_tokens.h"
+#include "text/kept_files.h"
 #include "text/sentencepiece_encoder.h"
 #include "text/sentencepiece_settings.h"
 #include "text/tokenizer.h"
@@ -20,10 +20,10 @@ namespace witan {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  // `file`: the model's name, for messages. `files`: names and contents that save() writes. Throws Error for a model
-  // that is not followed (sentencepiece_encoder.h).
+  // `file`: the model's name, for messages. `files`: what save() writes. Throws Error for a model that is not followed
+  // (sentencepiece_encoder.h).
   SentencePieceTokenizer(SentencePieceModel model, SentencePieceSettings settings, const std::string& file,
-                         std::vector<std::pair<std::string, std::string>> files);
+                         KeptFiles files);
 
   std::int64_t vocab_size() const override { return vocab_size_; }
   std::vector<std::int32_t> encode(std::string_view text) const override;
@@ -52,7 +52,7 @@ class SentencePieceTokenizer : public Tokenizer {
   Vocabulary vocabulary_;
   SentencePieceEncoder encoder_;
   AddedTokens added_;
-  std::vector<std::pair<std::string, std::string>> files_;
+  KeptFiles files_;
   std::vector<std::string> texts_;  // what each piece adds to a text, by the family's ids
   std::int64_t vocab_size_ = 0;
   std::int32_t bos_id_ = -1;

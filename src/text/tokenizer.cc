@@ -7,6 +7,7 @@
 #include "text/bpe_tokenizer.h"
 #include "text/hugging_face_files.h"
 #include "text/hugging_face_tokenizer.h"
+#include "text/kept_files.h"
 #include "text/sentencepiece_model.h"
 #include "text/sentencepiece_settings.h"
 #include "text/sentencepiece_tokenizer.h"
@@ -34,13 +35,12 @@ std::unique_ptr<Tokenizer> load_json(const fs::path& file, bool with_folder) {
   std::string text = read_text_file(file);
   const TokenizerDocument document(text, file.string());
   if (is_byte_document(document)) return make_byte_tokenizer();
-  std::vector<std::pair<std::string, std::string>> files = {{file.filename().string(), std::move(text)}};
+  KeptFiles files;
+  files.add(file.filename().string(), std::move(text));
   SpecialTokenNames names;
   if (with_folder) {
     names = read_special_token_names(file.parent_path());
-    for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"}) {
-      if (file_is_there(file.parent_path() / name)) files.emplace_back(name, read_text_file(file.parent_path() / name));
-    }
+    files.add_from(file.parent_path(), {"tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"});
   }
   return std::make_unique<HuggingFaceTokenizer>(document, names, std::move(files));
 }

@@ -24,7 +24,7 @@ inline nlohmann::json word_document(const std::vector<std::string>& words,
 inline std::unique_ptr<HuggingFaceTokenizer> tokenizer_of(const nlohmann::json& json,
                                                           const SpecialTokenNames& names = {}) {
   const TokenizerDocument document(json.dump(), "tokenizer.json");
-  return std::make_unique<HuggingFaceTokenizer>(document, names, std::vector<std::pair<std::string, std::string>>{});
+  return std::make_unique<HuggingFaceTokenizer>(document, names, KeptFiles());
 }
 
 }  // namespace witan::test
