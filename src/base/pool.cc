@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <new>
 
@@ -157,9 +158,21 @@ Pool& pool() {
   return instance;
 }
 
+constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
+thread_local std::size_t bytes_left = kUnlimited;  // of this thread's PoolLimit
+
 }  // namespace
 
-void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
+PoolLimit::PoolLimit(std::size_t bytes) : outer_(bytes_left) { bytes_left = std::min(bytes, kUnlimited - 1); }
+PoolLimit::~PoolLimit() { bytes_left = outer_; }
+
+void* pool_allocate(std::size_t bytes) {
+  if (bytes_left != kUnlimited) {
+    if (bytes > bytes_left) throw PoolLimitReached();
+    bytes_left -= bytes;
+  }
+  return pool().allocate(bytes);
+}
 void pool_free(void* block, std::size_t bytes) noexcept { pool().release(block, bytes); }
 void pool_add_spares(std::size_t count) { pool().add_spares(count); }
 PoolStatistics pool_statistics() { return pool().statistics(); }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <vector>
 
 namespace witan {
@@ -20,6 +21,25 @@ void* pool_allocate(std::size_t bytes);
 void pool_free(void* block, std::size_t bytes) noexcept;
 PoolStatistics pool_statistics();
 void pool_reset_peak();
+
+// While it lives, the thread that made it takes no more than this many bytes from the pool, whatever it gives back
+// meanwhile: for what a foreign file asks to be built. Beyond that pool_allocate throws PoolLimitReached. Of limits
+// within each other the inner one counts.
+class PoolLimit {
+ public:
+  explicit PoolLimit(std::size_t bytes);
+  ~PoolLimit();
+  PoolLimit(const PoolLimit&) = delete;
+  PoolLimit& operator=(const PoolLimit&) = delete;
+
+ private:
+  std::size_t outer_;
+};
+
+class PoolLimitReached : public std::bad_alloc {
+ public:
+  const char* what() const noexcept override { return "more memory than a PoolLimit allows"; }
+};
 
 // Base for small objects that live for a step.
 struct Pooled {

@@ -129,14 +129,6 @@ void describe(const EncoderDecoderConfig& config, Inventory& inventory) {
   inventory.memory.read_per_token = plan.bytes_per_token;
 }
 
-bool has_weights(const fs::path& folder) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")) return true;
-  }
-  return false;
-}
-
 // Whether a tensor is the scales of another, and no weight of its own.
 bool is_scale(const std::string& name, const StoredValues& values) {
   constexpr std::string_view kScales = "_scales";

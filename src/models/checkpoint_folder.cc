@@ -5,6 +5,7 @@
 #include "formats/safetensors.h"
 #include "models/arch/architecture.h"
 #include "models/description.h"
+#include "models/released_files.h"
 #include "models/stored_weights.h"
 
 namespace witan {
@@ -53,7 +54,9 @@ void save_model(const Decoder& model, const std::filesystem::path& folder, DType
   write_safetensors(folder / kWeightsFile, tensors);
 }
 
-DecoderConfig load_config(const std::filesystem::path& folder) { return read_description(folder).config; }
+DecoderConfig load_config(const std::filesystem::path& folder) {
+  return has_weights(folder) ? StoredWeights(folder).config() : read_description(folder).config;
+}
 
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precision weights) {
   const StoredWeights stored(folder);

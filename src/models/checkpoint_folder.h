@@ -18,7 +18,8 @@ std::string expressible_model_type(const DecoderConfig& config);
 // Fills an existing folder (the caller makes it atomic). Weights are stored as F32, F16 or BF16. Throws Error when
 // writing fails.
 void save_model(const Decoder& model, const std::filesystem::path& folder, DType dtype = DType::kF32);
-// What config.json and generation_config.json say, without the weights. Throws Error as load_model does for these two.
+// What config.json and generation_config.json say. Throws Error as load_model does for these two and, where weights
+// stand beside them, for files that hold less than the config promises. No weights are read, and there need be none.
 DecoderConfig load_config(const std::filesystem::path& folder);
 // Weights of f32, f16, bf16, F8_E4M3 with scales of blocks, or MXFP4, in one file or in shards. Throws Error: no
 // config.json, unknown model_type (known ones named), a key that is missing or asks for what is not supported, an

@@ -3,10 +3,11 @@
 #include "models/parameter_counts.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
+#include "base/pool.h"
 #include "gates/table.h"
-#include "layers/parameters.h"
 #include "models/encoder_decoder_config.h"
 #include "routers/table.h"
 
@@ -81,20 +82,30 @@ double total(const Sizes& sizes, double experts_per_mixture) {
          sizes.mixtures * (experts_per_mixture * sizes.expert + sizes.shared);
 }
 
-// Parameters of the gates and the router of one mixture layer.
-double routing_parameters(const DecoderConfig& config) {
+// Of the gates and the router of one mixture layer, which are made to be counted.
+struct RoutingSizes {
+  double parameters;
+  double buffers;
+};
+
+double numbers_in(const std::vector<Parameter>& parameters) {
+  double sum = 0.0;
+  for (const Parameter& parameter : parameters) sum += static_cast<double>(parameter.value.numel());
+  return sum;
+}
+
+RoutingSizes routing_sizes(const DecoderConfig& config) {
   Random random(0);
   const MoeOptions moe = config.mixture_options();
   const RouterEntry& entry = find_router(moe.router);
   const auto router = entry.make(moe, config.hidden_size, random);
-  std::vector<Parameter> all = router->parameters();
+  RoutingSizes sizes{numbers_in(router->parameters()), numbers_in(router->buffers())};
   if (entry.uses_gate) {
     const auto gate = find_gate(moe.gate).make(moe, config.hidden_size, moe.num_experts, random);
-    append_prefixed(all, "gate.", gate->parameters());
+    sizes.parameters += numbers_in(gate->parameters());
   }
-  double sum = moe.cmr_gate ? static_cast<double>(config.hidden_size + 1) : 0.0;
-  for (const Parameter& parameter : all) sum += static_cast<double>(parameter.value.numel());
-  return sum;
+  if (moe.cmr_gate) sizes.parameters += static_cast<double>(config.hidden_size + 1);
+  return sizes;
 }
 
 std::int64_t as_count(double count) { return static_cast<std::int64_t>(count); }
@@ -182,7 +193,7 @@ LayerParameters layer_parameters(const DecoderConfig& config) {
           .expert = as_count(sizes.expert),
           .shared = as_count(sizes.shared),
           .dense = as_count(sizes.dense),
-          .routing = sizes.mixtures > 0.0 ? as_count(routing_parameters(config)) : 0};
+          .routing = sizes.mixtures > 0.0 ? as_count(routing_sizes(config).parameters) : 0};
 }
 
 std::int64_t parameters_outside_layers(const DecoderConfig& config) { return as_count(checked_sizes(config).outside); }
@@ -204,9 +215,22 @@ double parameters_without_routing(const DecoderConfig& config) {
   return total(sizes_of(config), static_cast<double>(config.moe.num_experts));
 }
 
+double numbers_of_routing(const DecoderConfig& config, double most) {
+  constexpr double kHandles = 1 << 20;  // bytes that the objects take beside their numbers
+  const auto mixtures = static_cast<double>(config.num_moe_layers());
+  if (mixtures == 0.0) return 0.0;
+  try {
+    const PoolLimit limit(static_cast<std::size_t>(most * sizeof(float) + kHandles));
+    const RoutingSizes sizes = routing_sizes(config);
+    return mixtures * (sizes.parameters + sizes.buffers);
+  } catch (const PoolLimitReached&) {
+    return std::numeric_limits<double>::infinity();
+  }
+}
+
 ParameterCounts count_parameters(const DecoderConfig& config) {
   const Sizes sizes = checked_sizes(config);
-  const double routing = sizes.mixtures > 0.0 ? sizes.mixtures * routing_parameters(config) : 0.0;
+  const double routing = sizes.mixtures > 0.0 ? sizes.mixtures * routing_sizes(config).parameters : 0.0;
   return {as_count(total(sizes, static_cast<double>(config.moe.num_experts)) + routing),
           as_count(total(sizes, static_cast<double>(config.moe.num_experts_per_tok)) + routing)};
 }

@@ -38,5 +38,8 @@ std::int64_t parameters_outside_layers(const EncoderDecoderConfig& config);
 
 // The total without gates and routers. In double, since the product of allowed sizes exceeds 64 bits; exact up to 2^53.
 double parameters_without_routing(const DecoderConfig& config);
+// Parameters and buffers of all gates and routers, those of one layer being made to be counted; infinity when these do
+// not fit into the memory of `most` floats.
+double numbers_of_routing(const DecoderConfig& config, double most);
 
 }  // namespace witan

@@ -59,6 +59,15 @@ std::string model_type_of(const nlohmann::json& config) {
   return type->get<std::string>();
 }
 
+bool has_weights(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder)) return false;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")) return true;
+  }
+  return false;
+}
+
 std::int64_t read_token_id(const nlohmann::json& json, const char* key) {
   const auto found = json.find(key);
   return found == json.end() || found->is_null() ? -1 : token_id_of(*found, key);

@@ -30,6 +30,9 @@ auto naming(const std::filesystem::path& file, const Read& read) {
   }
 }
 
+// Whether the folder holds weights: *.safetensors or an index of them.
+bool has_weights(const std::filesystem::path& folder);
+
 // A token id of a config; -1: absent or null. Throws Error naming the key.
 std::int64_t read_token_id(const nlohmann::json& json, const char* key);
 // One id or a list of them, as released models have it; empty: absent or null. Throws Error naming the key.

@@ -33,6 +33,10 @@ void check_size(const DecoderConfig& config, const Architecture& architecture, c
         "their shapes are not those of the config",
         folder.string(), kConfigFile, least, stored);
   }
+  if (numbers_of_routing(config, stored) > stored) {
+    fail("{}: {} describes gates or routers that are larger than all the {:.0f} numbers that the files hold",
+         folder.string(), kConfigFile, stored);
+  }
 }
 
 // "model.layers.61.embed_tokens.weight" with "model.layers." -> 61; -1: no layer.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include "base/pool_spares.h"
@@ -48,6 +49,19 @@ TEST(PoolTest, SparesServeMoreBlocksThanEverBefore) {
   EXPECT_EQ(pool_statistics().system_allocations, before.system_allocations);
   pool_add_spares(1);
   EXPECT_EQ(pool_statistics().bytes_in_use, before.bytes_in_use);
+}
+
+TEST(PoolTest, ALimitHoldsForItsThreadWhileItLives) {
+  const PoolLimit outer(5 * kBytes);
+  give_back(take(2));
+  {
+    const PoolLimit inner(2 * kBytes);
+    give_back(take(2));  // what is given back counts
+    EXPECT_THROW(pool_allocate(1), PoolLimitReached);
+    std::thread([] { give_back(take(3)); }).join();
+  }
+  give_back(take(3));
+  EXPECT_THROW(pool_allocate(1), PoolLimitReached);
 }
 
 }  // namespace pool_test

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/pool.h"
 #include "formats/safetensors.h"
 #include "support/compare.h"
 #include "support/error_message.h"
@@ -321,6 +322,29 @@ TEST_F(DamagedFolderTest, HugeSizesAreRefusedBeforeAnythingIsAllocated) {
   }
   set_config("num_local_experts", std::int64_t{1} << 40);
   expect_refused({"num_local_experts"});
+}
+
+TEST_F(DamagedFolderTest, HugeGatesAndRoutersAreRefusedBeforeAnythingIsAllocated) {
+  DecoderConfig config = test::tiny_config();
+  config.moe.router = "hash";
+  save(config);
+  ASSERT_EQ(message(), "no error");
+  const nlohmann::json before = read_json_file(folder_ / "config.json");
+  for (const nlohmann::json& patch :
+       std::vector<nlohmann::json>{{{"hash_variant", "position"}, {"max_position_embeddings", 1 << 24}},
+                                   {{"router", "soft_moe"},
+                                    {"slots_per_expert", 1 << 16},
+                                    {"num_experts_per_tok", 5},
+                                    {"allow_noncausal", true}},
+                                   {{"router", "top_k"}, {"gate", "mlp"}, {"mlp_gate_size", 1 << 20}}}) {
+    change_config(patch);
+    const std::size_t in_use = pool_statistics().bytes_in_use;
+    pool_reset_peak();
+    expect_refused({"gates or routers", "larger than", "files hold"});
+    EXPECT_NE(test::error_message([this] { load_config(folder_.path()); }), "no error");
+    EXPECT_LT(pool_statistics().peak_bytes_in_use - in_use, std::size_t{4} << 20);
+    write_file(folder_ / "config.json", before.dump());
+  }
 }
 
 TEST_F(DamagedFolderTest, ReleasedConfigsMayCarryOtherKeysButNotLackTheirs) {
