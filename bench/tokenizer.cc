@@ -1,11 +1,12 @@
-// How fast texts become ids, one thread: bench_tokenizer TOKENIZER.json TEXT [benchmark options]. Whole: the text at
-// once. Lines: each line by itself, the words seen before still known. bench/peers/tokenizer.mjs times Hugging Face's
-// library on the same files.
+// How fast texts become ids, one thread: bench_tokenizer TOKENIZER TEXT [benchmark options], where TOKENIZER is a
+// tokenizer.json, or a folder with a tokenizer of any kind. Whole: the text at once. Lines: each line by itself, the
+// words seen before still known. bench/peers/tokenizer.mjs times Hugging Face's library on the same files.
 #include "text/tokenizer.h"
 
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "base/file.h"
 
@@ -28,10 +29,11 @@ void encode_all(benchmark::State& state, const Tokenizer& tokenizer, const std::
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fputs("usage: bench_tokenizer TOKENIZER.json TEXT [benchmark options]\n", stderr);
+    std::fputs("usage: bench_tokenizer TOKENIZER TEXT [benchmark options]\n", stderr);
     return 2;
   }
-  const auto tokenizer = witan::load_tokenizer_json(argv[1]);
+  const auto tokenizer =
+      std::filesystem::is_directory(argv[1]) ? witan::load_tokenizer(argv[1]) : witan::load_tokenizer_json(argv[1]);
   const std::vector<std::string> whole = {witan::read_text_file(argv[2])};
   std::vector<std::string> lines;
   for (std::size_t begin = 0; begin < whole[0].size();) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "inference/dump_file.h"
 #include "inference/tensor_dump.h"
+#include "witan/output_file.h"
 
 namespace witan::cli {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 template <class Config>
 std::vector<std::string> names_for(const DumpRequest& request, const Config& config) {
   if (!request.wanted()) return {};
+  require_writable(request.file);
   return select_names(dump_names(config), request.patterns);
 }
 

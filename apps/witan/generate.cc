@@ -69,8 +69,7 @@ struct GenerateCommand {
         .integer("layer", layer, -1, kMany, "Whose experts to show; -1: the middle one of those with a mixture")
         .choice("weights", weights, {"auto", "bf16", "f16", "f32"},
                 "How the matrices of the model are held in memory: auto takes bf16 or f16 where they are stored so, "
-                "else f32")
-        .integer("threads", threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores");
+                "else f32");
     return fields;
   }
 
@@ -115,10 +114,13 @@ const char* reason(StopReason stop) {
 
 double rate(double count, double seconds) { return seconds > 0.0 ? count / seconds : 0.0; }
 
+std::string tokens_text(std::int64_t count) { return fmt::format("{} token{}", count, count == 1 ? "" : "s"); }
+
 void print_summary(const Generation& generation) {
   const auto tokens = static_cast<double>(generation.ids.size());
-  fmt::print(stderr, "witan: {} prompt tokens in {:.2f} s, {} tokens in {:.2f} s ({:.0f} tokens/s){}\n",
-             generation.prompt_tokens, generation.prefill_seconds, generation.ids.size(), generation.decode_seconds,
+  fmt::print(stderr, "witan: prompt of {} in {:.2f} s, {} in {:.2f} s ({:.0f} tokens/s){}\n",
+             tokens_text(generation.prompt_tokens), generation.prefill_seconds,
+             tokens_text(static_cast<std::int64_t>(generation.ids.size())), generation.decode_seconds,
              rate(tokens, generation.decode_seconds), reason(generation.stop));
 }
 
@@ -285,6 +287,7 @@ void add_generate(CLI::App& app) {
   command->add_option("--system", options->system, "What stands before the conversation (with --chat)")
       ->type_name("TEXT");
   bind_fields(*command, "Output", options->fields());
+  bind_threads(*command, options->threads);
   bind_fields(*command, "Sampling", options->sampling.fields());
   add_dump_options(*command, options->dump);
   CLI::Option* source = add_translation_options(*command, options->translate);

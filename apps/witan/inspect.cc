@@ -26,6 +26,7 @@
 #include "witan/inspect_table.h"
 #include "witan/model_folder.h"
 #include "witan/options.h"
+#include "witan/output_file.h"
 #include "witan/scratch_folder.h"
 #include "witan/training_display.h"
 
@@ -69,7 +70,6 @@ struct InspectArguments {
         .flag("lossy", lossy, "With --data: replace invalid UTF-8 by U+FFFD instead of refusing the file")
         .text("tokenizer", tokenizer,
               "With --data: a tokenizer.json, or a folder with a tokenizer; else the model's own")
-        .integer("threads", threads, 0, 1024, "Threads to compute with; 0: OMP_NUM_THREADS or all cores")
         .text("json", json, "Where to write every number")
         .text("report", report, "Where to write a page to look at, such as model.html");
     return fields;
@@ -154,6 +154,7 @@ TextInspection look_at_text(const InspectArguments& arguments, Decoder& model, c
 
 void inspect(const InspectArguments& arguments) {
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
+  for (const std::string& path : {arguments.json, arguments.report}) require_writable(path);
   const fs::path folder = find_model_folder(arguments.folder);
   Inspection inspection;
   inspection.inventory = take_inventory(folder);
@@ -218,6 +219,7 @@ void add_inspect(CLI::App& app) {
                    "its lines; else the same text")
       ->type_name("FILE");
   bind_fields(*command, "Options", arguments->fields());
+  bind_threads(*command, arguments->threads);
   command->callback([arguments] { inspect(*arguments); });
 }
 

@@ -261,15 +261,5 @@ BestTwo best_two_reference(std::span<const float> values, std::span<const float>
   return result;
 }
 
-std::int32_t argmax(std::span<const float> row) {
-  WITAN_ASSERT(!row.empty());
-  std::int32_t best = 0;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    if (std::isnan(row[i])) return -1;
-    if (row[i] > row[static_cast<std::size_t>(best)]) best = static_cast<std::int32_t>(i);
-  }
-  return best;
-}
-
 }  // namespace witan::kernels
 #endif

@@ -26,7 +26,4 @@ struct BestTwo {
 BestTwo best_two(std::span<const float> values, std::span<const float> prices);
 BestTwo best_two_reference(std::span<const float> values, std::span<const float> prices);
 
-// The lowest index of the largest element of a row; -1 when a NaN is among them. `row` is not empty.
-std::int32_t argmax(std::span<const float> row);
-
 }  // namespace witan::kernels

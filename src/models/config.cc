@@ -18,10 +18,6 @@ constexpr std::int64_t kMaxLayers = 4096;
 constexpr std::int64_t kMaxOutputSoftmaxes = 256;
 constexpr std::int64_t kMaxPositions = 1 << 24;  // some routers hold a number for each
 
-void require_between(const char* name, std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
-  if (value < minimum || value > maximum) fail("model.{}: {} is not between {} and {}", name, value, minimum, maximum);
-}
-
 void validate_attention(const DecoderConfig& config) {
   if (!config.is_latent() && config.head_dim == 0 && config.hidden_size % config.num_attention_heads != 0) {
     fail("model.hidden_size: {} is not a multiple of num_attention_heads={}; change one of them or set head_dim",
@@ -87,6 +83,10 @@ void validate_mixture(const DecoderConfig& config) {
 }
 
 }  // namespace
+
+void require_between(std::string_view name, std::int64_t value, std::int64_t minimum, std::int64_t maximum) {
+  if (value < minimum || value > maximum) fail("model.{}: {} is not between {} and {}", name, value, minimum, maximum);
+}
 
 Fields DecoderConfig::fields() {
   constexpr double kLargeReal = 1e12;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/config.h"
@@ -95,5 +96,8 @@ struct DecoderConfig {
   std::int64_t num_moe_layers() const;
   std::int64_t window_of_layer(std::int64_t layer) const;
 };
+
+// Throws Error naming model.`name` unless minimum <= value <= maximum: the sizes of any kind of model.
+void require_between(std::string_view name, std::int64_t value, std::int64_t minimum, std::int64_t maximum);
 
 }  // namespace witan

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "text/template_strings.h"
 #include "text/unicode.h"
 
 namespace witan {
@@ -46,57 +47,6 @@ std::int64_t integer_argument(const Arguments& arguments, std::size_t index, std
   return value->integer();
 }
 
-// What Python's strip takes when it is not told what.
-bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
-
-std::string_view without_leading_space(std::string_view text) {
-  std::size_t begin = 0;
-  for (std::size_t position = 0; position < text.size(); begin = position) {
-    if (!is_python_space(next_character(text, position))) break;
-  }
-  return text.substr(begin);
-}
-
-// Off both ends, one or the other: characters of `set`, white space when there is none.
-std::string stripped(std::string_view text, const TemplateValue* set, bool left, bool right) {
-  std::u32string taken;
-  const bool any_space = set == nullptr || set->is_none();
-  if (!any_space) {
-    const std::string& characters = text_of(*set, "strip");
-    for (std::size_t position = 0; position < characters.size();) taken += next_character(characters, position);
-  }
-  const auto goes = [&](char32_t c) { return any_space ? is_python_space(c) : taken.find(c) != std::u32string::npos; };
-  std::size_t begin = 0;
-  for (std::size_t position = 0; left && position < text.size(); begin = position) {
-    if (!goes(next_character(text, position))) break;
-  }
-  std::size_t end = text.size();
-  while (right && end > begin) {
-    std::size_t start = end - 1;
-    while (start > begin && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
-    std::size_t position = start;
-    if (!goes(next_character(text, position))) break;
-    end = start;
-  }
-  return std::string(text.substr(begin, end - begin));
-}
-
-char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
-
-std::string cased(const std::string& text, bool upper) { return upper ? upper_case(text) : lower_case(text); }
-
-// The first letter of the text, or of each word, upper case; the rest lower.
-std::string capitalized(const std::string& text, bool each_word) {
-  std::string result = lower_case(text);
-  bool begins = true;
-  for (char& c : result) {
-    const bool letter = static_cast<unsigned char>(c) >= 0x80 || (c >= 'a' && c <= 'z');
-    if (begins && letter) c = ascii_upper(c);
-    begins = each_word ? !letter && c != '\'' : false;
-  }
-  return result;
-}
-
 std::string replaced_text(std::string_view text, const Arguments& arguments, TemplateBudget& budget) {
   const std::string from = required_text(arguments, 0, "old", "replace");
   const std::string to = required_text(arguments, 1, "new", "replace");
@@ -122,53 +72,22 @@ std::string replaced_text(std::string_view text, const Arguments& arguments, Tem
   return result;
 }
 
-TemplateValue split(const std::string& text, const Arguments& arguments, bool from_right) {
-  const TemplateValue* separator = argument(arguments, 0, "sep");
-  std::int64_t most = integer_argument(arguments, 1, "maxsplit", -1);
-  std::vector<std::string> parts;
-  if (separator == nullptr || separator->is_none()) {
-    std::string_view rest = text;
-    for (;;) {
-      rest = without_leading_space(rest);
-      if (rest.empty()) break;
-      if (most == 0) {
-        parts.push_back(stripped(rest, nullptr, false, true));
-        break;
-      }
-      std::size_t end = 0;
-      for (std::size_t position = 0; position < rest.size(); end = position) {
-        if (is_white_space(next_character(rest, position))) break;
-      }
-      parts.emplace_back(rest.substr(0, end));
-      rest.remove_prefix(end);
-      --most;
-    }
-  } else {
-    const std::string& by = text_of(*separator, "split");
-    if (by.empty()) fail("split by an empty string");
-    std::string_view rest = text;
-    for (; most != 0; --most) {
-      const std::size_t found = from_right ? rest.rfind(by) : rest.find(by);
-      if (found == std::string_view::npos) break;
-      parts.emplace_back(from_right ? rest.substr(found + by.size()) : rest.substr(0, found));
-      rest = from_right ? rest.substr(0, found) : rest.substr(found + by.size());
-    }
-    parts.emplace_back(rest);
-    if (from_right) std::ranges::reverse(parts);
-  }
-  TemplateList items;
-  for (std::string& part : parts) items.emplace_back(std::move(part));
-  return TemplateValue::list(std::move(items));
+TemplateValue list_of(const std::vector<std::string>& parts) {
+  return TemplateValue::list({parts.begin(), parts.end()});
 }
 
-TemplateValue split_lines(std::string_view text) {
-  TemplateList items;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
-    items.emplace_back(std::string(text.substr(0, end)));
-    text.remove_prefix(std::min(text.size(), end + (text.substr(end).starts_with("\r\n") ? 2 : 1)));
-  }
-  return TemplateValue::list(std::move(items));
+TemplateValue split(const std::string& text, const Arguments& arguments, bool from_right) {
+  const TemplateValue* separator = argument(arguments, 0, "sep");
+  const std::int64_t most = integer_argument(arguments, 1, "maxsplit", -1);
+  if (separator == nullptr || separator->is_none()) return list_of(split_words(text, most, from_right));
+  return list_of(split_at(text, text_of(*separator, "split"), most, from_right));
+}
+
+// Off both ends, one or the other: characters of the argument, white space when there is none.
+std::string stripped(std::string_view text, const Arguments& arguments, bool left, bool right) {
+  const TemplateValue* set = argument(arguments, 0, "chars");
+  if (set == nullptr || set->is_none()) return strip_space(text, left, right);
+  return strip_characters(text, text_of(*set, "strip"), left, right);
 }
 
 // Whether the text begins (ends) with the argument, or with one of a list.
@@ -300,7 +219,7 @@ TemplateValue to_integer(const TemplateValue& value, std::int64_t otherwise) {
   }
   if (value.is_number()) return value.integer();
   if (value.text() == nullptr) return otherwise;
-  const std::string text = stripped(*value.text(), nullptr, true, true);
+  const std::string text = strip_space(*value.text(), true, true);
   double number = 0.0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || !(std::abs(number) < 9e18)) return otherwise;
@@ -313,7 +232,7 @@ TemplateValue to_float(const TemplateValue& value) {
   if (value.is_number()) return value.number();
   double number = 0.0;
   if (value.text() != nullptr) {
-    const std::string text = stripped(*value.text(), nullptr, true, true);
+    const std::string text = strip_space(*value.text(), true, true);
     std::from_chars(text.data(), text.data() + text.size(), number);
   }
   return number;
@@ -409,7 +328,7 @@ int template_compare(const TemplateValue& a, const TemplateValue& b) {
 
 TemplateValue apply_filter(const std::string& name, const TemplateValue& value, const Arguments& arguments,
                            TemplateBudget& budget) {
-  if (name == "trim") return stripped(printed(value), argument(arguments, 0, "chars"), true, true);
+  if (name == "trim") return stripped(printed(value), arguments, true, true);
   if (name == "length" || name == "count") return static_cast<std::int64_t>(template_length(value));
   if (name == "upper" || name == "lower") return cased(printed(value), name == "upper");
   if (name == "title" || name == "capitalize") return capitalized(printed(value), name == "title");
@@ -551,10 +470,10 @@ TemplateValue call_method(const TemplateValue& value, const std::string& name, c
   const std::string& text = *value.text();
   budget.charge(text.size());
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
-    return stripped(text, argument(arguments, 0, "chars"), name != "rstrip", name != "lstrip");
+    return stripped(text, arguments, name != "rstrip", name != "lstrip");
   }
   if (name == "split" || name == "rsplit") return split(text, arguments, name == "rsplit");
-  if (name == "splitlines") return split_lines(text);
+  if (name == "splitlines") return list_of(split_lines(text, flag_argument(arguments, 0, "keepends", false)));
   if (name == "startswith" || name == "endswith") return has_affix(text, arguments, name == "endswith");
   if (name == "upper" || name == "lower") return cased(text, name == "upper");
   if (name == "title" || name == "capitalize") return capitalized(text, name == "title");

@@ -101,11 +101,5 @@ TEST(SelectTest, ReportsTheFirstRowWithANan) {
   }
 }
 
-TEST(SelectTest, ArgmaxTakesTheLowestIndex) {
-  EXPECT_EQ(argmax(std::vector<float>{1.0F, 3.0F, 3.0F}), 1);
-  EXPECT_EQ(argmax(std::vector<float>{-std::numeric_limits<float>::infinity()}), 0);
-  EXPECT_EQ(argmax(std::vector<float>{1.0F, std::nanf("")}), -1);
-}
-
 }  // namespace select_test
 }  // namespace witan::kernels

@@ -73,6 +73,24 @@ TEST(ChatTemplateTest, StatementsAndScopes) {
   EXPECT_EQ(rendered("{% generation %}x{% endgeneration %}{{ bos_token }}{{ add_generation_prompt }}"), "x<s>True");
 }
 
+// As Python's str.split and str.rsplit.
+TEST(ChatTemplateTest, SplitsIntoWordsFromEitherEnd) {
+  const auto parts = [](const std::string& call) {
+    return rendered("{{ '  a b\x1c c  '." + call + ") | join('|') }}");
+  };
+  EXPECT_EQ(parts("split("), "a|b|c");
+  EXPECT_EQ(parts("split(none, 0"), "a b\x1c c  ");
+  EXPECT_EQ(parts("split(none, 1"), "a|b\x1c c  ");
+  EXPECT_EQ(parts("split(none, 2"), "a|b|c  ");
+  EXPECT_EQ(parts("split(none, 3"), "a|b|c");
+  EXPECT_EQ(parts("rsplit(none, 0"), "  a b\x1c c");
+  EXPECT_EQ(parts("rsplit(none, 1"), "  a b|c");
+  EXPECT_EQ(parts("rsplit(none, 2"), "  a|b|c");
+  EXPECT_EQ(parts("rsplit(none, 3"), "a|b|c");
+  EXPECT_EQ(rendered(R"({{ 'a\r\nb\rc\n\nd\x0ce\u2028'.splitlines() | join('|') }})"), "a|b|c||d|e");
+  EXPECT_EQ(rendered(R"({{ 'a\r\nb'.splitlines(true) | join('|') }})"), "a\r\n|b");
+}
+
 TEST(ChatTemplateTest, FiltersTestsAndMethods) {
   EXPECT_EQ(
       rendered("{{ '  a ' | trim }}{{ 'aXb'.split('X')[-1] }}{{ 'xxa'.lstrip('x') }}{{ 'a-b'.replace('-', '+') }}"),

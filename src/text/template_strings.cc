@@ -1,0 +1,123 @@
+// Characters of UTF-8, one by one.
+#include "text/template_strings.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "text/unicode.h"
+
+namespace witan {
+namespace {
+
+// What Python's strip and split take when they are not told what.
+bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
+
+// What Python's splitlines takes for the end of a line, besides "\r\n".
+bool ends_line(char32_t c) {
+  return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
+char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+
+// Off the ends, what `goes` says of a character.
+template <class Goes>
+std::string strip_ends(std::string_view text, const Goes& goes, bool left, bool right) {
+  std::size_t begin = 0;
+  for (std::size_t position = 0; left && position < text.size(); begin = position) {
+    if (!goes(next_character(text, position))) break;
+  }
+  std::size_t end = text.size();
+  while (right && end > begin) {
+    std::size_t start = end - 1;
+    while (start > begin && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
+    std::size_t position = start;
+    if (!goes(next_character(text, position))) break;
+    end = start;
+  }
+  return std::string(text.substr(begin, end - begin));
+}
+
+}  // namespace
+
+std::string strip_space(std::string_view text, bool left, bool right) {
+  return strip_ends(text, is_python_space, left, right);
+}
+
+std::string strip_characters(std::string_view text, std::string_view set, bool left, bool right) {
+  std::u32string taken;
+  for (std::size_t position = 0; position < set.size();) taken += next_character(set, position);
+  return strip_ends(
+      text, [&](char32_t c) { return taken.find(c) != std::u32string::npos; }, left, right);
+}
+
+std::vector<std::string> split_words(const std::string& text, std::int64_t most, bool from_right) {
+  struct Word {
+    std::size_t begin;
+    std::size_t end;
+  };
+  std::vector<Word> words;
+  bool inside = false;
+  for (std::size_t position = 0; position < text.size();) {
+    const std::size_t begin = position;
+    const bool space = is_python_space(next_character(text, position));
+    if (!space && !inside) words.push_back({begin, begin});
+    if (!space) words.back().end = position;
+    inside = !space;
+  }
+  const std::size_t limit = most < 0 ? words.size() : static_cast<std::size_t>(most);
+  if (words.size() > limit && from_right) {
+    const auto rest = words.end() - static_cast<std::ptrdiff_t>(limit) - 1;
+    rest->begin = 0;
+    words.erase(words.begin(), rest);
+  } else if (words.size() > limit) {
+    words[limit].end = text.size();
+    words.resize(limit + 1);
+  }
+  std::vector<std::string> parts;
+  for (const Word& word : words) parts.push_back(text.substr(word.begin, word.end - word.begin));
+  return parts;
+}
+
+std::vector<std::string> split_at(std::string_view text, const std::string& by, std::int64_t most, bool from_right) {
+  if (by.empty()) fail("split by an empty string");
+  std::vector<std::string> parts;
+  for (; most != 0; --most) {
+    const std::size_t found = from_right ? text.rfind(by) : text.find(by);
+    if (found == std::string_view::npos) break;
+    parts.emplace_back(from_right ? text.substr(found + by.size()) : text.substr(0, found));
+    text = from_right ? text.substr(0, found) : text.substr(found + by.size());
+  }
+  parts.emplace_back(text);
+  if (from_right) std::ranges::reverse(parts);
+  return parts;
+}
+
+std::vector<std::string> split_lines(std::string_view text, bool keeps_ends) {
+  std::vector<std::string> lines;
+  std::size_t begin = 0;
+  for (std::size_t position = 0; position < text.size();) {
+    const std::size_t end = position;
+    const char32_t c = next_character(text, position);
+    if (!ends_line(c)) continue;
+    if (c == U'\r' && text.substr(position).starts_with('\n')) ++position;
+    lines.emplace_back(text.substr(begin, (keeps_ends ? position : end) - begin));
+    begin = position;
+  }
+  if (begin < text.size()) lines.emplace_back(text.substr(begin));
+  return lines;
+}
+
+std::string cased(const std::string& text, bool upper) { return upper ? upper_case(text) : lower_case(text); }
+
+std::string capitalized(const std::string& text, bool each_word) {
+  std::string result = lower_case(text);
+  bool begins = true;
+  for (char& c : result) {
+    const bool letter = static_cast<unsigned char>(c) >= 0x80 || (c >= 'a' && c <= 'z');
+    if (begins && letter) c = ascii_upper(c);
+    begins = each_word ? !letter && c != '\'' : false;
+  }
+  return result;
+}
+
+}  // namespace witan

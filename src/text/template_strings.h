@@ -1,0 +1,27 @@
+// Methods of Python's strings that chat templates call. Texts are UTF-8.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace witan {
+
+// Without the white space, or the characters of `set`, at either end.
+std::string strip_space(std::string_view text, bool left, bool right);
+std::string strip_characters(std::string_view text, std::string_view set, bool left, bool right);
+
+// Words between white space. Beyond `most` splits (-1: no limit) the rest of the text stays whole, with the white space
+// at its far end: the last part, or from the right the first.
+std::vector<std::string> split_words(const std::string& text, std::int64_t most, bool from_right);
+// Parts between one separator and the next. Throws Error for an empty separator.
+std::vector<std::string> split_at(std::string_view text, const std::string& by, std::int64_t most, bool from_right);
+// At every end of a line that Python knows.
+std::vector<std::string> split_lines(std::string_view text, bool keeps_ends);
+
+std::string cased(const std::string& text, bool upper);
+// The first letter of the text, or of each word, upper case; the rest lower.
+std::string capitalized(const std::string& text, bool each_word);
+
+}  // namespace witan
