@@ -152,7 +152,7 @@ class Speaker {
       return !interrupted();
     });
     begin();
-    print(generation.tail + "\n");
+    print(for_standard_output(generation.tail) + "\n");
     if (options_.observed_layer) {
       print(fmt::format("experts of layer {}: {}\n", *options_.observed_layer, painter_.legend()));
     }

@@ -12,7 +12,10 @@
 namespace witan::cli {
 
 ScratchFolder::ScratchFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "witan-XXXXXX").string();
+  std::error_code error;
+  const std::filesystem::path place = std::filesystem::temp_directory_path(error);
+  if (error) fail("no folder for temporary files: {}; TMPDIR names one", error.message());
+  std::string pattern = (place / "witan-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) fail("{}: cannot be made: {}", pattern, std::strerror(errno));
   path_ = pattern;
 }

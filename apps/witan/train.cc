@@ -163,10 +163,7 @@ void train(TrainArguments& arguments) {
     if (fs::exists(folder.model()) && fs::exists(folder.report())) {
       fail("{}: this run is complete: {} steps", folder.path().string(), trainer.consumed().steps);
     }
-    folder.begin();
-    write_file(folder.heldout(), data.heldout_text);
     say("trained to the end, but its results are missing: writing them");
-    return write_results(trainer, folder, std::move(data.prompts), trainer.evaluate(0));
   }
   folder.begin();
   write_file(folder.heldout(), data.heldout_text);

@@ -179,7 +179,7 @@ void run_translation(TranslateCommand& command) {
                                                            emit(for_standard_output(token.text));
                                                            return !interrupted();
                                                          });
-      emit(generation.tail);
+      emit(for_standard_output(generation.tail));
       totals.add(generation);
     }
     emit("\n");

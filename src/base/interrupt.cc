@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <iterator>
 
 #include "base/error.h"
 
@@ -12,8 +13,9 @@ namespace {
 std::atomic<int> received{0};  // the signal; 0: none
 static_assert(std::atomic<int>::is_always_lock_free);
 
-constexpr int kSignals[] = {SIGINT, SIGTERM};
-struct sigaction previous[2];
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr std::size_t kNumSignals = std::size(kSignals);
+struct sigaction previous[kNumSignals];
 bool installed = false;
 
 extern "C" void witan_note_interrupt(int signal) { received.store(signal, std::memory_order_relaxed); }
@@ -33,11 +35,15 @@ InterruptScope::InterruptScope() {
   // Once only: the second signal finds the default action. Slow system calls go on (SA_RESTART).
   action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
   sigemptyset(&action.sa_mask);
-  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &action, &previous[i]);
+  for (std::size_t i = 0; i < kNumSignals; ++i) {
+    sigaction(kSignals[i], nullptr, &previous[i]);
+    const bool kept = kSignals[i] == SIGHUP && previous[i].sa_handler == SIG_IGN;  // by nohup
+    if (!kept) sigaction(kSignals[i], &action, nullptr);
+  }
 }
 
 InterruptScope::~InterruptScope() {
-  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &previous[i], nullptr);
+  for (std::size_t i = 0; i < kNumSignals; ++i) sigaction(kSignals[i], &previous[i], nullptr);
   installed = false;
   received.store(0, std::memory_order_relaxed);
 }

@@ -1,13 +1,14 @@
-// Ctrl-C and SIGTERM as a flag that long work looks at, so that it can save and leave in order. Only a program installs
-// it; the library only asks.
+// Ctrl-C, SIGTERM and SIGHUP as a flag that long work looks at, so that it can save and leave in order. Only a program
+// installs it; the library only asks.
 #pragma once
 
 #include <stdexcept>
 
 namespace witan {
 
-// While one lives, the first SIGINT or SIGTERM sets the flag, and the second ends the process in the usual way (for
-// work that does not listen). The end of the scope restores the handlers that were there before and clears the flag.
+// While one lives, the first SIGINT, SIGTERM or SIGHUP (unless nohup has it ignored) sets the flag, and the second
+// ends the process in the usual way (for work that does not listen). The end of the scope restores the handlers that
+// were there before and clears the flag.
 class InterruptScope {
  public:
   InterruptScope();

@@ -1,6 +1,7 @@
 // Parsing with nlohmann/json, its messages made short.
 #include "base/json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
@@ -14,25 +15,50 @@ namespace {
 using Json = nlohmann::json;
 
 // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..." -> "syntax error ..."
+// What was read last is left out where it is long: a whole text, say.
 std::string reason(const std::string& what) {
+  constexpr std::size_t kLong = 200;
   const std::size_t position = what.find(": ");
-  return position == std::string::npos ? what : what.substr(position + 2);
+  std::string text = position == std::string::npos ? what : what.substr(position + 2);
+  if (text.size() > kLong) text.resize(std::min(text.find("; last read: "), text.size()));
+  return text;
 }
+
+// Makes the value as the library does, and refuses a key that stands twice in one object. The library's parser with a
+// callback could do that too, but looks at all members of an object whenever one of them ends: minutes for the header
+// of a file with many tensors.
+class Builder : public nlohmann::detail::json_sax_dom_parser<Json> {
+ public:
+  Builder(Json& value, const std::string& where) : json_sax_dom_parser(value, true), where_(where) {}
+
+  bool start_object(std::size_t size) {
+    keys_.emplace_back();
+    return json_sax_dom_parser::start_object(size);
+  }
+  bool key(std::string& name) {
+    if (!keys_.back().insert(name).second) {
+      fail("{}: invalid JSON: key \"{}\" stands twice in one object", where_, name);
+    }
+    return json_sax_dom_parser::key(name);
+  }
+  bool end_object() {
+    keys_.pop_back();
+    return json_sax_dom_parser::end_object();
+  }
+
+ private:
+  const std::string& where_;
+  std::vector<std::set<std::string>> keys_;  // of each object that is open
+};
 
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& where) {
-  std::vector<std::set<std::string>> keys;  // of each object that is open
-  const auto refuse_twins = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      fail("{}: invalid JSON: key \"{}\" stands twice in one object", where, parsed.get<std::string>());
-    }
-    return true;
-  };
+  Json value;
+  Builder builder(value, where);
   try {
-    return Json::parse(text.begin(), text.end(), refuse_twins);
+    Json::sax_parse(text.begin(), text.end(), &builder);
+    return value;
   } catch (const Json::parse_error& error) {
     fail("{}: invalid JSON at byte {}: {}", where, error.byte, reason(error.what()));
   } catch (const Json::exception& error) {  // a number out of range

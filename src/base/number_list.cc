@@ -42,6 +42,19 @@ std::vector<std::int64_t> parse_integers(std::string_view name, std::string_view
   return parse<std::int64_t>(name, text);
 }
 
+bool list_holds(std::string_view text, std::int64_t number) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    std::int64_t value = 0;
+    const auto [next, error] = std::from_chars(at, end, value);
+    if (error != std::errc()) return false;
+    if (value == number) return true;
+    at = next + 1;
+  }
+  return false;
+}
+
 std::vector<double> parse_reals(std::string_view name, std::string_view text) { return parse<double>(name, text); }
 
 std::string integers_text(std::span<const std::int64_t> numbers) { return text_of(numbers); }

@@ -9,6 +9,7 @@
 #include <limits>
 #include <numeric>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/parallel.h"
@@ -57,14 +58,20 @@ std::int64_t number_in(const std::string& path) {
   return file >> value ? value : -1;
 }
 
-std::int64_t available_to_system() {
-  std::ifstream file("/proc/meminfo");
+// The number behind a name in a file of such lines; 0: none.
+std::int64_t named_number_in(const std::string& path, std::string_view name) {
+  std::ifstream file(path);
   std::string key;
-  std::int64_t kilobytes = 0;
-  for (std::string rest; file >> key >> kilobytes; std::getline(file, rest)) {
-    if (key == "MemAvailable:") return kilobytes * 1024;
+  std::int64_t value = 0;
+  for (std::string rest; file >> key >> value; std::getline(file, rest)) {
+    if (key == name) return value;
   }
-  return -1;
+  return 0;
+}
+
+std::int64_t available_to_system() {
+  const std::int64_t kilobytes = named_number_in("/proc/meminfo", "MemAvailable:");
+  return kilobytes > 0 ? kilobytes * 1024 : -1;
 }
 
 }  // namespace
@@ -98,10 +105,14 @@ RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positio
 
 std::int64_t available_memory() {
   const std::int64_t system = available_to_system();
-  const std::int64_t limit = number_in("/sys/fs/cgroup/memory.max");
-  const std::int64_t used = number_in("/sys/fs/cgroup/memory.current");
+  const std::string group = "/sys/fs/cgroup/";
+  const std::int64_t limit = number_in(group + "memory.max");
+  const std::int64_t used = number_in(group + "memory.current");
   if (limit < 0 || used < 0) return system;
-  const std::int64_t left = std::max<std::int64_t>(0, limit - used);
+  // Pages of files count as used, and are given up when memory is wanted: those of a model just downloaded, say.
+  const std::int64_t files =
+      named_number_in(group + "memory.stat", "inactive_file") + named_number_in(group + "memory.stat", "active_file");
+  const std::int64_t left = std::max<std::int64_t>(0, limit - used + files);
   return system < 0 ? left : std::min(system, left);
 }
 

@@ -81,6 +81,7 @@ std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std:
   if (options_.temperature == 0.0) return most_probable(logits_);
   const float largest = *std::max_element(logits_.begin(), logits_.end());
   const float inverse = static_cast<float>(1.0 / options_.temperature);
+  if (!std::isfinite(inverse)) return most_probable(logits_);
   candidates_.resize(logits_.size());
   for (std::size_t id = 0; id < logits_.size(); ++id) {
     candidates_[id] = {std::exp((logits_[id] - largest) * inverse), static_cast<std::int32_t>(id)};

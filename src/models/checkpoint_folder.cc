@@ -73,7 +73,8 @@ Precision lossless_precision(const std::filesystem::path& folder) {
   for (const auto& [name, tensor] : reader.tensors()) {
     const auto values = static_cast<double>(tensor.bytes.size()) / static_cast<double>(dtype_bytes(tensor.dtype));
     all += values;
-    if (tensor.dtype == DType::kBF16) bf16 += values;
+    // MXFP4 is stored as bytes: four bits times a power of two are exact in bf16.
+    if (tensor.dtype == DType::kBF16 || tensor.dtype == DType::kU8) bf16 += values;
     if (tensor.dtype == DType::kF16) f16 += values;
   }
   if (bf16 > 0.99 * all) return Precision::kBF16;

@@ -161,9 +161,15 @@ std::int64_t DecoderConfig::dim_per_head() const {
 }
 
 std::int64_t DecoderConfig::max_positions() const {
-  if (rope.rope_type != "dynamic") return max_position_embeddings;
-  const double stretched = static_cast<double>(max_position_embeddings) * std::max(1.0, rope.rope_factor);
-  return static_cast<std::int64_t>(std::min(stretched, static_cast<double>(kMaxPositions)));
+  if (rope.rope_type != "dynamic" && rope.rope_type != "linear" && rope.rope_type != "yarn") {
+    return max_position_embeddings;
+  }
+  // Whoever stretches a released model leaves max_position_embeddings as it is; releases that were stretched raised it.
+  const bool named = rope.rope_type != "dynamic" && rope.original_max_position_embeddings > 0;
+  const std::int64_t before = named ? rope.original_max_position_embeddings : max_position_embeddings;
+  const double stretched = static_cast<double>(before) * std::max(1.0, rope.rope_factor);
+  return std::max(max_position_embeddings,
+                  static_cast<std::int64_t>(std::min(stretched, static_cast<double>(kMaxPositions))));
 }
 
 MoeOptions DecoderConfig::mixture_options() const {
@@ -175,8 +181,7 @@ MoeOptions DecoderConfig::mixture_options() const {
 
 bool DecoderConfig::is_moe_layer(std::int64_t layer) const {
   if ((layer + 1) % decoder_sparse_step != 0 || layer < first_k_dense_replace) return false;
-  const std::vector<std::int64_t> dense = parse_integers("model.mlp_only_layers", mlp_only_layers);
-  return std::find(dense.begin(), dense.end(), layer) == dense.end();
+  return !list_holds(mlp_only_layers, layer);
 }
 
 std::int64_t DecoderConfig::num_moe_layers() const {
@@ -186,8 +191,7 @@ std::int64_t DecoderConfig::num_moe_layers() const {
 }
 
 std::int64_t DecoderConfig::window_of_layer(std::int64_t layer) const {
-  const std::vector<std::int64_t> full = parse_integers("model.full_attention_layers", full_attention_layers);
-  return std::find(full.begin(), full.end(), layer) == full.end() ? sliding_window : 0;
+  return list_holds(full_attention_layers, layer) ? 0 : sliding_window;
 }
 
 void DecoderConfig::validate() const {

@@ -28,7 +28,7 @@ StoredValues stored_values(const nlohmann::json& json, const SafetensorsReader& 
   std::int64_t cols = 128;
   const auto found = json.find("quantization_config");
   if (found == json.end() || found->is_null()) return {reader, rows, cols};
-  const std::string method = found->is_object() ? found->value("quant_method", "") : "";
+  const nlohmann::json method = found->is_object() ? found->value("quant_method", nlohmann::json()) : nlohmann::json();
   if (method != "fp8" && method != "mxfp4") {
     fail("key 'quantization_config': {} is not supported (known values of quant_method: fp8, mxfp4)", found->dump());
   }

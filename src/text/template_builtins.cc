@@ -293,6 +293,14 @@ std::size_t template_length(const TemplateValue& value) {
   fail("the length of {}", value.type_name());
 }
 
+std::string template_character(const std::string& text, std::size_t at) {
+  std::size_t begin = 0;
+  for (; at > 0; --at) next_character(text, begin);
+  std::size_t end = begin;
+  next_character(text, end);
+  return text.substr(begin, end - begin);
+}
+
 TemplateList template_items(const TemplateValue& value) {
   TemplateList result;
   if (const TemplateList* items = value.items()) return *items;
@@ -316,8 +324,8 @@ bool template_contains(const TemplateValue& container, const TemplateValue& item
     return text->find(text_of(item, "in a string")) != std::string::npos;
   }
   if (container.fields() != nullptr) return item.text() != nullptr && container.field(*item.text()) != nullptr;
-  const TemplateList items = template_items(container);
-  return std::ranges::any_of(items, [&](const TemplateValue& one) { return equal(one, item); });
+  if (container.items() == nullptr) fail("nothing is in {}", container.type_name());
+  return std::ranges::any_of(*container.items(), [&](const TemplateValue& one) { return equal(one, item); });
 }
 
 int template_compare(const TemplateValue& a, const TemplateValue& b) {
@@ -355,6 +363,10 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value, 
   }
   if (name == "indent") return indented(printed(value), arguments, budget);
   if (name == "first" || name == "last") {
+    if (const std::string* text = value.text()) {
+      const std::size_t size = count_characters(*text);
+      return size == 0 ? TemplateValue() : template_character(*text, name == "first" ? 0 : size - 1);
+    }
     const TemplateList items = template_items(value);
     return items.empty() ? TemplateValue() : name == "first" ? items.front() : items.back();
   }

@@ -31,6 +31,8 @@ TemplateValue call_method(const TemplateValue& value, const std::string& name, c
 
 // Python's len, in characters; throws for what has none.
 std::size_t template_length(const TemplateValue& value);
+// The character at this place of a text, which is within it.
+std::string template_character(const std::string& text, std::size_t at);
 // What a loop goes over: items, characters, or the keys of a dict. Nothing for undefined.
 TemplateList template_items(const TemplateValue& value);
 bool template_contains(const TemplateValue& container, const TemplateValue& item);

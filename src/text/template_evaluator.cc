@@ -259,6 +259,12 @@ class TemplateEvaluator {
   TemplateValue evaluate(const Expression& expression) {
     const Level level(*this);
     budget_.step();
+    TemplateValue value = value_of(expression);
+    if (const std::string* text = value.text()) budget_.charge(text->size());
+    return value;
+  }
+
+  TemplateValue value_of(const Expression& expression) {
     const auto child = [&](std::size_t i) { return evaluate(*expression.children[i]); };
     switch (expression.kind) {
       case Expression::Kind::kLiteral:
@@ -288,9 +294,9 @@ class TemplateEvaluator {
         return call_expression(expression);
       case Expression::Kind::kFilter:
         line_ = expression.line;
-        return apply_filter(expression.text, child(0), arguments_of(expression), budget_);
+        return apply_filter(expression.text, charged(child(0)), arguments_of(expression), budget_);
       case Expression::Kind::kTest:
-        return apply_test(expression.text, child(0), arguments_of(expression)) != expression.negated;
+        return test(expression);
       case Expression::Kind::kNot:
         return !child(0).truth();
       case Expression::Kind::kNegative: {
@@ -327,11 +333,25 @@ class TemplateEvaluator {
       return field == nullptr ? TemplateValue() : *field;
     }
     if (!key.is_integer() || (value.items() == nullptr && value.text() == nullptr)) return {};
-    const TemplateList items = value.text() != nullptr ? template_items(value) : TemplateList();
-    const TemplateList& list = value.text() != nullptr ? items : *value.items();
-    const auto size = static_cast<std::int64_t>(list.size());
+    const auto size = static_cast<std::int64_t>(template_length(value));
     const std::int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
-    return at < 0 || at >= size ? TemplateValue() : list[static_cast<std::size_t>(at)];
+    if (at < 0 || at >= size) return {};
+    if (value.items() != nullptr) return (*value.items())[static_cast<std::size_t>(at)];
+    return template_character(*value.text(), static_cast<std::size_t>(at));
+  }
+
+  TemplateValue test(const Expression& expression) {
+    const TemplateValue value = charged(evaluate(*expression.children[0]));
+    const TemplateArguments arguments = arguments_of(expression);
+    for (const TemplateValue& argument : arguments.positional) charged(argument);  // what `in` looks through
+    return apply_test(expression.text, value, arguments) != expression.negated;
+  }
+
+  // A list or dict, charged for what going through it takes, whatever comes of it. Texts were when they were evaluated.
+  const TemplateValue& charged(const TemplateValue& value) {
+    if (const TemplateList* items = value.items()) budget_.charge(items->size() * sizeof(TemplateValue));
+    if (const TemplateDict* fields = value.fields()) budget_.charge(fields->size() * sizeof(TemplateValue));
+    return value;
   }
 
   TemplateValue slice(const Expression& expression) {
@@ -344,6 +364,7 @@ class TemplateEvaluator {
       if (!bound.is_integer()) fail("a slice by {}", bound.type_name());
       bounds[i] = std::clamp<std::int64_t>(bound.integer(), -(std::int64_t{1} << 40), std::int64_t{1} << 40);
     }
+    budget_.charge(template_length(value) * sizeof(TemplateValue));
     const TemplateList items = template_items(value);
     const auto size = static_cast<std::int64_t>(items.size());
     const std::int64_t step = bounds[2].value_or(1);
@@ -378,7 +399,7 @@ class TemplateEvaluator {
       if (has_method(value, callee.text)) {
         TemplateArguments arguments = arguments_of(expression);
         line_ = expression.line;
-        return call_method(value, callee.text, arguments, budget_);
+        return call_method(charged(value), callee.text, arguments, budget_);
       }
       const TemplateValue field = attribute(value, callee);
       if (field.callable() == nullptr) fail("{} has no method {}", value.type_name(), callee.text);
@@ -419,7 +440,7 @@ class TemplateEvaluator {
     line_ = expression.line;
     if (sign == "==") return equal(left, right);
     if (sign == "!=") return !equal(left, right);
-    if (sign == "in") return template_contains(right, left);
+    if (sign == "in") return template_contains(charged(right), left);
     if (sign == "<") return template_compare(left, right) < 0;
     if (sign == "<=") return template_compare(left, right) <= 0;
     if (sign == ">") return template_compare(left, right) > 0;

@@ -183,11 +183,21 @@ Split split_section(const std::vector<std::string>& documents, double wanted) {
     const double target = size - (wanted - held);  // in [0, size]
     const std::optional<std::size_t> cut = nearest_line_end(last, static_cast<std::size_t>(std::llround(target)));
     const auto distance = [&](double position) { return std::fabs(position - target); };
-    // The ends of the document are ends as well; they must win by distance, or be the only ones.
-    if (cut && distance(static_cast<double>(*cut)) <= std::min(distance(0.0), distance(size))) {
+    // The ends of the document are ends as well; they must win by distance, or be the only ones. Where all are so far
+    // that nearly nothing or nearly everything would be held out, a line is cut.
+    const auto serves = [&](double position) {
+      return position > target ? position - target <= wanted / 2.0 : target - position <= std::max(wanted, size / 3.0);
+    };
+    if (cut && serves(static_cast<double>(*cut)) &&
+        distance(static_cast<double>(*cut)) <= std::min(distance(0.0), distance(size))) {
       return {split.document - 1, *cut};
     }
-    if (distance(0.0) < distance(size) && split.document > 1) return {split.document - 1, 0};
+    if (distance(0.0) < distance(size) && serves(0.0) && split.document > 1) return {split.document - 1, 0};
+    if (split.document == documents.size()) {
+      const bool far = !(cut && serves(static_cast<double>(*cut))) && !(serves(0.0) && documents.size() > 1);
+      const auto in_line = nearest_cut_in_line(last, static_cast<std::size_t>(std::llround(target)));
+      if (far && in_line) return {split.document - 1, *in_line};
+    }
     if (split.document == documents.size()) {  // nothing is held out yet
       if (cut) return {split.document - 1, *cut};
       if (documents.size() > 1) return {split.document - 1, 0};

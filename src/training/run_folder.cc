@@ -1,10 +1,13 @@
 // Checks before anything is written, and cleaning up when nothing came of it.
 #include "training/run_folder.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -98,6 +101,8 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
     created_ = topmost_missing(path_);
     had_cache_ = fs::exists(cache());
     fs::create_directories(path_);
+    lock();
+    check_contents(path_, mode_);  // another run may have come to its end since
   } catch (const fs::filesystem_error& error) {
     fail("{}: cannot be made or read: {}", path_.string(), error.code().message());
   }
@@ -109,19 +114,39 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
   } catch (...) {
     std::error_code ignored;
     fs::remove(probe, ignored);
-    if (!created_.empty()) fs::remove_all(created_, ignored);
+    remove_created();
+    unlock();
     throw;
   }
 }
 
 RunFolder::~RunFolder() {
-  if (begun_) return;
-  std::error_code ignored;
-  if (!created_.empty()) {
-    fs::remove_all(created_, ignored);
-  } else if (!had_cache_) {
-    fs::remove_all(cache(), ignored);
+  if (!begun_) {
+    std::error_code ignored;
+    if (!had_cache_) fs::remove_all(cache(), ignored);
+    remove_created();
   }
+  unlock();
+}
+
+// Two runs that write one folder would end with neither. File systems that know no locks go without.
+void RunFolder::lock() {
+  folder_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder_ < 0 || ::flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  unlock();
+  fail("{}: another `witan train` is writing here", path_.string());
+}
+
+void RunFolder::unlock() {
+  if (folder_ >= 0) ::close(folder_);
+  folder_ = -1;
+}
+
+// Empty folders only: meanwhile others may have begun runs beside this one.
+void RunFolder::remove_created() const {
+  if (created_.empty()) return;
+  std::error_code ignored;
+  for (fs::path at = path_; fs::remove(at, ignored) && at != created_;) at = at.parent_path();
 }
 
 void RunFolder::begin() {

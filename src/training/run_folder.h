@@ -10,8 +10,8 @@ class RunFolder {
   enum class Mode { kNew, kOverwrite, kResume };
 
   // Makes the folder if need be, and makes sure that it can be written. Throws Error when it holds a run and the mode
-  // is kNew, when it holds anything else, when there is no run to resume, or when it cannot be written. Whatever was
-  // created goes away again with this object, unless begin() was called.
+  // is kNew, when it holds anything else, when there is no run to resume, when it cannot be written, or while another
+  // RunFolder is there. What was created goes away again with this object, unless begin() was called.
   RunFolder(const std::filesystem::path& path, Mode mode);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -31,11 +31,16 @@ class RunFolder {
   std::filesystem::path cache() const { return path_ / "cache"; }          // the tokens of the text
 
  private:
+  void lock();
+  void unlock();
+  void remove_created() const;
+
   std::filesystem::path path_;
   std::filesystem::path created_;  // the topmost folder that did not exist before; empty: none
   bool had_cache_ = false;
   Mode mode_;
   bool begun_ = false;
+  int folder_ = -1;  // the open folder that holds the lock
 };
 
 }  // namespace witan

@@ -182,8 +182,9 @@ void Trainer::diverged(const std::string& what) {
   throw Diverged(fmt::format("training stopped in step {}: {}", before_.steps + 1, what));
 }
 
-Evaluation Trainer::evaluate(std::int64_t max_tokens, const WindowObserver& observer) {
-  const EvaluationOptions options{settings_.data.batch_size, settings_.data.sequence_length, max_tokens, {}};
+Evaluation Trainer::evaluate(std::int64_t max_tokens, const WindowObserver& observer,
+                             const std::function<void(std::int64_t)>& on_batch) {
+  const EvaluationOptions options{settings_.data.batch_size, settings_.data.sequence_length, max_tokens, on_batch};
   return witan::evaluate(*model_, *corpus_.heldout, token_bytes_, static_cast<std::int64_t>(corpus_.domains.size()),
                          options, observer);
 }

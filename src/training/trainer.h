@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,7 +43,8 @@ class Trainer {
   bool done() const { return budget_spent(settings_.budget, consumed()); }
   double seconds_left() const { return witan::seconds_left(settings_.budget, consumed()); }
   // On the held-out text; at most `max_tokens` of it, 0: all.
-  Evaluation evaluate(std::int64_t max_tokens, const WindowObserver& observer = {});
+  Evaluation evaluate(std::int64_t max_tokens, const WindowObserver& observer = {},
+                      const std::function<void(std::int64_t done)>& on_batch = {});
 
   // The weights of a new run from a model's folder instead of the drawn ones; see load_weights. Throws Error when the
   // tensors are not those of settings.model.

@@ -55,8 +55,8 @@ RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::functi
   MetricsLog log(folder.metrics(), at_start.steps > 0 ? at_start.steps : -1);
   log.write(run_line(describe(trainer)));
 
-  const auto evaluate = [&](std::int64_t max_tokens) {
-    const Evaluation evaluation = trainer.evaluate(max_tokens);
+  const auto evaluate = [&](std::int64_t max_tokens, const std::function<void(std::int64_t)>& on_batch) {
+    const Evaluation evaluation = trainer.evaluate(max_tokens, {}, on_batch);
     const std::int64_t step = trainer.consumed().steps;
     log.write(eval_line(step, evaluation, trainer.corpus().domains));
     listener.on_evaluation(step, evaluation);
@@ -78,13 +78,21 @@ RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::functi
     done = trainer.done();
     listener.on_step(report, budget_share(trainer.settings().budget, trainer.consumed()), trainer.seconds_left());
     if (done) break;
-    if (eval_due(trainer.consumed())) evaluate(logging.eval_tokens);
+    if (eval_due(trainer.consumed())) evaluate(logging.eval_tokens, {});
     if (save_due(trainer.consumed())) save();
     done = trainer.done();
   }
-  if (done) evaluate(0);
-  save();
-  return done ? RunEnd::kFinished : RunEnd::kInterrupted;
+  save();  // before the evaluation of everything, which may take minutes
+  if (!done) return RunEnd::kInterrupted;
+  struct Stopped {};
+  try {
+    evaluate(0, [&](std::int64_t) {
+      if (stop()) throw Stopped();
+    });
+  } catch (const Stopped&) {
+    return RunEnd::kInterrupted;
+  }
+  return RunEnd::kFinished;
 }
 
 }  // namespace witan

@@ -24,9 +24,9 @@ class TrainingListener {
 
 enum class RunEnd { kFinished, kInterrupted };
 
-// Runs `trainer` to the end of its budget, or until `stop`, asked after each step, says yes; either way the last state
-// is saved. A trainer that was restored continues metrics.jsonl at its step. Throws Diverged with the last checkpoint
-// left as it was, and Error when the disk is full.
+// Runs `trainer` to the end of its budget and evaluates it on all that is held out, or until `stop`, asked after each
+// step and within that evaluation, says yes; either way the last state is saved. A trainer that was restored continues
+// metrics.jsonl at its step. Throws Diverged with the last checkpoint left as it was, and Error when the disk is full.
 RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::function<bool()>& stop,
                     TrainingListener& listener);
 

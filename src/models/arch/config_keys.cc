@@ -1,6 +1,7 @@
 // Reading and writing of released configs.
 #include "models/arch/config_keys.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -244,6 +245,8 @@ void read_sparse_step(const nlohmann::json& json, DecoderConfig& config) {
     // Layers that the model does not have may be named: they change nothing.
     if (layer < config.num_hidden_layers) dense.push_back(layer.get<std::int64_t>());
   }
+  std::ranges::sort(dense);
+  dense.erase(std::unique(dense.begin(), dense.end()), dense.end());
   config.mlp_only_layers = integers_text(dense);
 }
 

@@ -2,6 +2,7 @@
 // attention; the first layers dense.
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
 #include "models/arch/deepseek_keys.h"
@@ -24,6 +25,10 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.rms_norm_eps = 1e-6;  // what the released code takes when a key is absent
   config.tie_word_embeddings = false;
   read_decoder_keys(json, config);
+  const std::string& rope = config.rope.rope_type;
+  if (rope != "default" && rope != "linear" && rope != "dynamic") {
+    fail("key 'rope_scaling': type '{}' is not known to this architecture (known: linear, dynamic)", rope);
+  }
   read_deepseek_experts(json, config);
   read_attention_bias(json, config);
   require_value(json, "scoring_func", "softmax");

@@ -32,6 +32,12 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.rms_norm_eps = 1e-6;  // what Hugging Face takes when a key is absent, here and below
   config.max_position_embeddings = 4096;
   config.tie_word_embeddings = false;
+  const auto unless_given = [&](const char* key, std::int64_t value) {  // null says 0
+    return json.contains(key) ? std::int64_t{0} : value;
+  };
+  config.first_k_dense_replace = unless_given("first_k_dense_replace", 3);
+  config.q_lora_rank = unless_given("q_lora_rank", 1536);
+  config.moe.n_shared_experts = unless_given("n_shared_experts", 1);
   config.moe.router = "loss_free";
   config.moe.routed_scaling_factor = 2.5;
   config.moe.fields().find("group_score").set("sum_of_two");

@@ -25,6 +25,17 @@ TEST(InterruptTest, ASignalSetsTheFlagWithinTheScopeOnly) {
   }
 }
 
+TEST(InterruptTest, AHangupIsOneUnlessItIsIgnored) {
+  void (*const before)(int) = std::signal(SIGHUP, SIG_DFL);
+  for (void (*const handler)(int) : {SIG_DFL, SIG_IGN}) {
+    std::signal(SIGHUP, handler);
+    const InterruptScope scope;
+    std::raise(SIGHUP);
+    EXPECT_EQ(interrupted(), handler == SIG_DFL);
+  }
+  std::signal(SIGHUP, before);
+}
+
 TEST(InterruptTest, TheSecondSignalEndsTheProcess) {
   EXPECT_EXIT(
       {

@@ -30,6 +30,13 @@ TEST(JsonTest, SaysWhereItBreaks) {
   EXPECT_TRUE(error("1e999").starts_with("f.json: invalid JSON: ")) << error("1e999");
 }
 
+TEST(JsonTest, AMessageDoesNotRepeatALongText) {
+  const std::string message =
+      test::error_message([] { parse_json("{\"text\": \"" + std::string(100000, 'x'), "here"); });
+  EXPECT_LT(message.size(), 300U);
+  EXPECT_NE(message.find("invalid JSON at byte"), std::string::npos) << message;
+}
+
 TEST(JsonTest, RefusesTwinKeys) {
   EXPECT_EQ(error(R"({"a": 1, "a": 2})"), "f.json: invalid JSON: key \"a\" stands twice in one object");
   EXPECT_EQ(error(R"([{"b": {"x": 1, "y": [], "x": {}}}])"),

@@ -16,6 +16,12 @@ TEST(NumberListTest, BothWays) {
   EXPECT_EQ(integers_text(std::vector<std::int64_t>{1, 2}), "1,2");
 }
 
+TEST(NumberListTest, WhetherANumberIsThere) {
+  for (const std::int64_t number : {0, 3, 12}) EXPECT_TRUE(list_holds("0,3,12", number)) << number;
+  for (const std::int64_t number : {1, 2, 30}) EXPECT_FALSE(list_holds("0,3,12", number)) << number;
+  EXPECT_FALSE(list_holds("", 0));
+}
+
 TEST(NumberListTest, WhatIsNoList) {
   for (const char* text : {"1,", ",1", "1,,2", "1;2", "one", "1.5", " 1"}) {
     const std::string message = test::error_message([&] { parse_integers("model.layers", text); });

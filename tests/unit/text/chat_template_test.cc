@@ -145,6 +145,17 @@ TEST(ChatTemplateTest, CannotRunAway) {
       "{% set ns = namespace(s='abcdefgh') %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"));
   EXPECT_TRUE(
       refused("{% set ns = namespace(l=[1]) %}{% for i in range(200) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}"));
+  // Work that makes nothing counts as well.
+  for (const std::string work : {"s[0]", "s[1:2]", "s|first", "s|length", "s is string", "'b' in s"}) {
+    EXPECT_TRUE(
+        refused("{% set s = 'a' * 1000000 %}{% for i in range(9999) %}{% if " + work + " %}{% endif %}{% endfor %}"))
+        << work;
+  }
+  for (const std::string work : {"-1 in l", "l|last"}) {
+    EXPECT_TRUE(
+        refused("{% set l = range(99999) %}{% for i in range(9999) %}{% if " + work + " %}{% endif %}{% endfor %}"))
+        << work;
+  }
   EXPECT_TRUE(refused("{{ " + std::string(100000, '(')));
   EXPECT_TRUE(refused("{{ a" + std::string(100000, '|') + " }}"));
   std::string sum = "{{ 1";

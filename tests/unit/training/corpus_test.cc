@@ -172,6 +172,23 @@ TEST_F(CorpusTest, TheShareIsMetWithinALine) {
   }
 }
 
+TEST_F(CorpusTest, TheShareIsMetWhereLineEndsAreFarAway) {
+  const auto line = [](int words) {
+    std::string text;
+    for (int i = 0; i < words; ++i) text += "word ";
+    return text;
+  };
+  write("titled.txt", "Title\n" + line(4000));
+  write("two.txt", line(4000) + "\n" + line(4000));
+  write("closed.txt", line(4000) + "\n]");
+  write("few.jsonl", "{\"text\": \"" + line(2000) + "\"}\n{\"text\": \"" + line(2000) + "\"}\n");
+  for (const char* name : {"titled.txt", "two.txt", "closed.txt", "few.jsonl"}) {
+    const Corpus corpus = read({name}, 0.05);
+    const auto total = static_cast<double>(corpus.train_bytes + corpus.heldout_bytes);
+    EXPECT_NEAR(static_cast<double>(corpus.heldout_bytes), 0.05 * total, 16.0) << name;
+  }
+}
+
 TEST_F(CorpusTest, ShowsProgressAndStopsWhenInterrupted) {
   write("x.txt", numbered_lines("x", 30));
   std::ostringstream out;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "support/error_message.h"
@@ -28,6 +30,27 @@ TEST(RunFolderTest, LeavesNothingUnlessBegun) {
   }
   EXPECT_TRUE(fs::is_directory(root / "a/b"));
   EXPECT_TRUE(fs::is_empty(root / "a/b"));
+}
+
+TEST(RunFolderTest, LeavesOthersThatCameToStandBesideIt) {
+  const test::TemporaryFolder root;
+  {
+    const RunFolder given_up(root / "runs/a", Mode::kNew);
+    RunFolder other(root / "runs/b", Mode::kNew);
+    other.begin();
+    write_file(other.settings(), "{}");
+  }
+  EXPECT_FALSE(fs::exists(root / "runs/a"));
+  EXPECT_TRUE(fs::exists(root / "runs/b/settings.json"));
+}
+
+TEST(RunFolderTest, IsWrittenByOneAtATime) {
+  const test::TemporaryFolder root;
+  std::optional<RunFolder> first(std::in_place, root / "run", Mode::kNew);
+  const std::string message = opening(root / "run", Mode::kNew);
+  EXPECT_NE(message.find("another"), std::string::npos) << message;
+  first.reset();
+  EXPECT_EQ(opening(root / "run", Mode::kNew), "no error");
 }
 
 TEST(RunFolderTest, RemovesOnlyItsOwnCacheFromAFolderThatWasThere) {

@@ -152,12 +152,19 @@ TEST(TrainingRunTest, DivergingAtOnceLeavesTheStart) {
   EXPECT_EQ(load_training_state(root / "run/checkpoint").consumed.steps, 0);
 }
 
-TEST(TrainingRunTest, AskedToStopWhenDoneItIsFinished) {
+TEST(TrainingRunTest, StoppedInTheLastEvaluationIsSavedAndResumed) {
   const test::TemporaryFolder root;
-  Trainer subject = trainer(tiny(5));
-  Script script(5);
-  EXPECT_EQ(run(subject, root / "run", RunFolder::Mode::kNew, script), RunEnd::kFinished);
-  EXPECT_EQ(script.evaluated.back(), 5);
+  Trainer first = trainer(tiny(5));
+  Script stopping(5);
+  EXPECT_EQ(run(first, root / "run", RunFolder::Mode::kNew, stopping), RunEnd::kInterrupted);
+  EXPECT_EQ(stopping.saved.back(), 5);
+
+  Trainer second = trainer(tiny(5));
+  second.restore(root / "run/checkpoint");
+  Script rest;
+  EXPECT_EQ(run(second, root / "run", RunFolder::Mode::kResume, rest), RunEnd::kFinished);
+  EXPECT_EQ(rest.steps, 0);
+  EXPECT_EQ(rest.evaluated, std::vector<std::int64_t>{5});
 }
 
 TEST(TrainingRunTest, ARunByMinutesEndsByTheClock) {
