@@ -107,8 +107,9 @@ void write_rope(const DecoderConfig& config, nlohmann::json& json) {
     scaling["high_freq_factor"] = rope.rope_high_freq_factor;
   }
   if (rope.rope_type == "longrope") {
-    // Transformers 4 reads it there.
-    json["original_max_position_embeddings"] = rope.original_max_position_embeddings;
+    if (rope.original_max_position_embeddings > 0) {  // Transformers 4 reads it there
+      json["original_max_position_embeddings"] = rope.original_max_position_embeddings;
+    }
     scaling["short_factor"] = parse_reals("rope_short_factor", rope.rope_short_factor);
     scaling["long_factor"] = parse_reals("rope_long_factor", rope.rope_long_factor);
     if (rope.rope_short_mscale > 0.0) scaling["short_mscale"] = rope.rope_short_mscale;
