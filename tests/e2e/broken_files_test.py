@@ -161,7 +161,7 @@ class BrokenFiles(Case):
         self.config([*file, "num_local_experts"], num_local_experts=10**9)
         self.config([*file, "num_hidden_layers"], num_hidden_layers=10**9)
         self.config(["files hold"], num_local_experts=64)
-        self.config(["GB of memory"], num_local_experts=4096, intermediate_size=1 << 20)
+        self.config(["files hold"], num_local_experts=4096, intermediate_size=1 << 20)
         self.config(["vocab_size=300"], vocab_size=300)
         self.config(["config.json"], hidden_size=-64)
         self.config(["config.json"], hidden_size=1e300)
