@@ -50,7 +50,7 @@ bool list_holds(std::string_view text, std::int64_t number) {
     const auto [next, error] = std::from_chars(at, end, value);
     if (error != std::errc()) return false;
     if (value == number) return true;
-    at = next + 1;
+    at = next == end ? end : next + 1;
   }
   return false;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <ctime>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "text/template_builtins.h"
@@ -354,6 +355,17 @@ class TemplateEvaluator {
     return value;
   }
 
+  // Where each character of a text begins, and where the last one ends.
+  std::vector<std::size_t> character_places(const std::string& text) {
+    budget_.charge(text.size() * sizeof(std::size_t));
+    std::vector<std::size_t> places = {0};
+    for (std::size_t position = 0; position < text.size();) {
+      next_character(text, position);
+      places.push_back(position);
+    }
+    return places;
+  }
+
   TemplateValue slice(const Expression& expression) {
     const TemplateValue value = evaluate(*expression.children[0]);
     std::array<std::optional<std::int64_t>, 3> bounds;
@@ -364,9 +376,10 @@ class TemplateEvaluator {
       if (!bound.is_integer()) fail("a slice by {}", bound.type_name());
       bounds[i] = std::clamp<std::int64_t>(bound.integer(), -(std::int64_t{1} << 40), std::int64_t{1} << 40);
     }
-    budget_.charge(template_length(value) * sizeof(TemplateValue));
-    const TemplateList items = template_items(value);
-    const auto size = static_cast<std::int64_t>(items.size());
+    const std::string* const whole = value.text();
+    const std::vector<std::size_t> places = whole != nullptr ? character_places(*whole) : std::vector<std::size_t>();
+    const TemplateList items = whole != nullptr ? TemplateList() : template_items(charged(value));
+    const auto size = static_cast<std::int64_t>(whole != nullptr ? places.size() - 1 : items.size());
     const std::int64_t step = bounds[2].value_or(1);
     if (step == 0) fail("a slice with step 0");
     // Python's: negative bounds count from the end; then what is outside is cut off.
@@ -380,15 +393,15 @@ class TemplateEvaluator {
     TemplateList kept;
     std::string text;
     for (std::int64_t i = begin; step > 0 ? i < end : i > end; i += step) {
-      const TemplateValue& one = items[static_cast<std::size_t>(i)];
-      if (value.text() != nullptr) {
-        text += *one.text();
+      const auto at = static_cast<std::size_t>(i);
+      if (whole != nullptr) {
+        text.append(*whole, places[at], places[at + 1] - places[at]);
       } else {
-        kept.push_back(one);
+        kept.push_back(items[at]);
       }
     }
     budget_.charge(text.size() + kept.size() * sizeof(TemplateValue));
-    if (value.text() != nullptr) return text;
+    if (whole != nullptr) return text;
     return TemplateValue::list(std::move(kept));
   }
 

@@ -97,12 +97,12 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
   path_ = fs::absolute(path).lexically_normal();
   if (path_.filename().empty()) path_ = path_.parent_path();  // a trailing slash
   try {
+    lock_.take(path_);
     check_contents(path_, mode_);
     created_ = topmost_missing(path_);
     had_cache_ = fs::exists(cache());
     fs::create_directories(path_);
-    lock();
-    check_contents(path_, mode_);  // another run may have come to its end since
+    if (!created_.empty()) lock_.take(path_);
   } catch (const fs::filesystem_error& error) {
     fail("{}: cannot be made or read: {}", path_.string(), error.code().message());
   }
@@ -115,7 +115,6 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
     std::error_code ignored;
     fs::remove(probe, ignored);
     remove_created();
-    unlock();
     throw;
   }
 }
@@ -126,20 +125,16 @@ RunFolder::~RunFolder() {
     if (!had_cache_) fs::remove_all(cache(), ignored);
     remove_created();
   }
-  unlock();
 }
 
-// Two runs that write one folder would end with neither. File systems that know no locks go without.
-void RunFolder::lock() {
-  folder_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+void RunFolder::Lock::take(const fs::path& folder) {
+  folder_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_ < 0 || ::flock(folder_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
-  unlock();
-  fail("{}: another `witan train` is writing here", path_.string());
+  fail("{}: another `witan train` is writing here", folder.string());
 }
 
-void RunFolder::unlock() {
+RunFolder::Lock::~Lock() {
   if (folder_ >= 0) ::close(folder_);
-  folder_ = -1;
 }
 
 // Empty folders only: meanwhile others may have begun runs beside this one.

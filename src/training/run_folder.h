@@ -31,8 +31,21 @@ class RunFolder {
   std::filesystem::path cache() const { return path_ / "cache"; }          // the tokens of the text
 
  private:
-  void lock();
-  void unlock();
+  // Two runs that write one folder would end with neither.
+  class Lock {
+   public:
+    Lock() = default;
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    ~Lock();
+    // Once for a folder that is there; where there is none, or its file system knows no locks, nothing is locked.
+    // Throws Error while another holds it.
+    void take(const std::filesystem::path& folder);
+
+   private:
+    int folder_ = -1;
+  };
+
   void remove_created() const;
 
   std::filesystem::path path_;
@@ -40,7 +53,7 @@ class RunFolder {
   bool had_cache_ = false;
   Mode mode_;
   bool begun_ = false;
-  int folder_ = -1;  // the open folder that holds the lock
+  Lock lock_;
 };
 
 }  // namespace witan

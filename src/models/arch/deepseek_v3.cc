@@ -32,7 +32,8 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.rms_norm_eps = 1e-6;  // what Hugging Face takes when a key is absent, here and below
   config.max_position_embeddings = 4096;
   config.tie_word_embeddings = false;
-  const auto unless_given = [&](const char* key, std::int64_t value) {  // null says 0
+  // Of these keys null says 0; a number is read below.
+  const auto unless_given = [&](const char* key, std::int64_t value) {
     return json.contains(key) ? std::int64_t{0} : value;
   };
   config.first_k_dense_replace = unless_given("first_k_dense_replace", 3);

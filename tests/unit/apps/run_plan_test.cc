@@ -9,7 +9,7 @@ namespace witan::cli {
 namespace run_plan_test {
 
 TEST(RunPlanTest, AModelBeyondTheMemoryIsRefused) {
-  if (available_memory() < 0) GTEST_SKIP() << "this system does not say how much memory is free";
+  ASSERT_GT(available_memory(), 2000) << "Linux says how much is free";
   RunPlan plan;
   plan.weight_bytes = 1000;
   plan.cache_bytes = 1000;

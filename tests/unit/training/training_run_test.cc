@@ -61,6 +61,11 @@ RunEnd run(Trainer& subject, const std::filesystem::path& path, RunFolder::Mode 
       subject, folder, [&] { return script.stop; }, script);
 }
 
+RunEnd resume(Trainer& subject, const std::filesystem::path& path, Script& script) {
+  subject.restore(path / "checkpoint");
+  return run(subject, path, RunFolder::Mode::kResume, script);
+}
+
 // The step and eval lines without what depends on the clock.
 std::vector<nlohmann::json> record(const std::filesystem::path& run) {
   std::istringstream lines(read_text_file(run / "metrics.jsonl"));
@@ -98,9 +103,8 @@ TEST(TrainingRunTest, StoppedAndResumedLeavesTheSameRecord) {
   EXPECT_EQ(stopping.saved.back(), 10);
 
   Trainer second = trainer(tiny(20));
-  second.restore(root / "resumed/checkpoint");
   Script rest;
-  EXPECT_EQ(run(second, root / "resumed", RunFolder::Mode::kResume, rest), RunEnd::kFinished);
+  EXPECT_EQ(resume(second, root / "resumed", rest), RunEnd::kFinished);
   EXPECT_EQ(rest.steps, 10);
   EXPECT_EQ(record(root / "resumed"), record(root / "straight"));
   const auto left = second.model().parameters();
@@ -160,9 +164,8 @@ TEST(TrainingRunTest, StoppedInTheLastEvaluationIsSavedAndResumed) {
   EXPECT_EQ(stopping.saved.back(), 5);
 
   Trainer second = trainer(tiny(5));
-  second.restore(root / "run/checkpoint");
   Script rest;
-  EXPECT_EQ(run(second, root / "run", RunFolder::Mode::kResume, rest), RunEnd::kFinished);
+  EXPECT_EQ(resume(second, root / "run", rest), RunEnd::kFinished);
   EXPECT_EQ(rest.steps, 0);
   EXPECT_EQ(rest.evaluated, std::vector<std::int64_t>{5});
 }
