@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -63,7 +64,7 @@ SharedText read_text(TrainSettings& settings, const std::set<std::string>& chose
   if (trained && fs::exists(saved)) {
     text.tokenizer = load_tokenizer(saved);
   } else {
-    text.tokenizer = make_run_tokenizer(settings, vocab_size_rule(chosen), text.corpus);
+    text.tokenizer = trained ? train_run_tokenizer(settings, chosen, text.corpus) : given_tokenizer(settings, chosen);
     if (trained) write_folder(saved, [&](const fs::path& temporary) { text.tokenizer->save(temporary); });
   }
   settings.model.vocab_size = text.tokenizer->vocab_size();
@@ -93,7 +94,7 @@ void train_candidate(const ComparisonRun& run, const ComparisonFolder& folder, c
   TokenizedCorpus tokens = tokenize_corpus(text.corpus, *text.tokenizer, folder.cache(), stderr_progress());
   Trainer trainer(run.settings, text.tokenizer, std::move(tokens), text.corpus.content_key);
   if (mode == RunFolder::Mode::kResume) trainer.restore(run_folder.checkpoint());
-  run_folder.begin();
+  run_folder.begin([&] { trainer.save(run_folder.checkpoint()); });
   const ParameterCounts counts = trainer.model().counts();
   nlohmann::ordered_json result = {{"label", run.label},
                                    {"seed", run.seed},
@@ -155,6 +156,7 @@ void compare(CompareArguments& arguments) {
   if (settings.data.paths.empty()) fail("compare: no text given: name files or folders of .txt or .jsonl");
 
   const InterruptScope interrupts;
+  outlive_readers();
   const ComparisonFolder folder{arguments.output};
   make_folder(folder.path);
   const SharedText text = read_text(settings, arguments.chosen, folder);
@@ -165,7 +167,7 @@ void compare(CompareArguments& arguments) {
       try {
         train_candidate(runs[i], folder, text);
       } catch (const Interrupted&) {
-        fmt::print(stderr, "interrupted; the same command goes on from here\n");
+        std::cerr << "interrupted; the same command goes on from here\n";
         throw;
       }
     }
@@ -187,7 +189,7 @@ void add_compare(CLI::App& app) {
 
   // It fills every field, so it stands before the fields: see bind_training_fields.
   add_preset_option(*command, settings, "zoo");
-  command->add_option("DATA", arguments->paths, "Files and folders of .txt and .jsonl, also .gz");
+  command->add_option("DATA", arguments->paths, kTextHelp);
   command
       ->add_option(
           "--routers", arguments->routers,

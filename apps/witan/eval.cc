@@ -35,7 +35,7 @@ struct EvalArguments {
   bool heldout = false;
   bool json = false;
   bool lossy = false;
-  std::int64_t batch_size = 16;
+  std::int64_t batch_size = 0;       // 0: as in training, else 16
   std::int64_t sequence_length = 0;  // 0: as in training, else 256, and never beyond the model's positions
   std::int64_t threads = 0;
   std::string analysis;  // a file to write; empty: none
@@ -97,7 +97,7 @@ void eval(const EvalArguments& arguments) {
     progress.update(done);
     throw_if_interrupted();
   };
-  const EvaluationOptions options{arguments.batch_size, length, 0, on_batch};
+  const EvaluationOptions options{evaluation_batch_size(arguments.model, arguments.batch_size), length, 0, on_batch};
   const auto domains = static_cast<std::int64_t>(tokens.domains.size());
   RoutingCensus census(observed_experts(model->config().moe), domains, model->config().vocab_size);
   const WindowObserver observer = arguments.analysis.empty() ? WindowObserver() : census.observer();
@@ -121,13 +121,12 @@ void add_eval(CLI::App& app) {
   CLI::App* command = app.add_subcommand("eval", "Measure how well a model predicts a text");
   const auto arguments = std::make_shared<EvalArguments>();
   command->add_option("MODEL", arguments->model, "A run folder or a model folder")->required();
-  command->add_option("DATA", arguments->paths, "Files and folders of .txt and .jsonl, also .gz");
+  command->add_option("DATA", arguments->paths, kTextHelp);
   command->add_flag("--heldout", arguments->heldout, "Evaluate on the text that this run kept out of its training");
   command->add_flag("--json", arguments->json, "Print one JSON object");
   command->add_flag("--lossy", arguments->lossy, "Replace invalid UTF-8 by U+FFFD instead of refusing the file");
-  command->add_option("--batch-size", arguments->batch_size, "Sequences at a time")
-      ->check(CLI::Range(1, 1 << 20))
-      ->default_str("16");
+  command->add_option("--batch-size", arguments->batch_size, "Sequences at a time; 0: as in training, else 16")
+      ->check(CLI::Range(0, 1 << 20));
   command->add_option("--sequence-length", arguments->sequence_length, "Tokens per sequence; 0: as in training")
       ->check(CLI::Range(0, 1 << 20));
   bind_threads(*command, arguments->threads);

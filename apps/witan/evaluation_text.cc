@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "training/evaluation.h"
 #include "witan/training_display.h"
 
 namespace witan::cli {
@@ -43,6 +44,11 @@ std::int64_t evaluation_length(const std::string& command, const fs::path& folde
          model.max_position_embeddings);
   }
   return wanted;
+}
+
+std::int64_t evaluation_batch_size(const fs::path& folder, std::int64_t wanted) {
+  if (wanted > 0) return wanted;
+  return fs::exists(folder / "settings.json") ? run_settings(folder).data.batch_size : EvaluationOptions().batch_size;
 }
 
 }  // namespace witan::cli

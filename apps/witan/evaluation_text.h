@@ -20,5 +20,7 @@ Corpus read_evaluation_text(const std::vector<std::string>& paths, bool lossy);
 // the model's positions. Throws Error, beginning with `command`, when more than these are wanted.
 std::int64_t evaluation_length(const std::string& command, const std::filesystem::path& folder, std::int64_t wanted,
                                const DecoderConfig& model);
+// Sequences at a time, which decide how much experts with a capacity take. `wanted` 0: as in training, else 16.
+std::int64_t evaluation_batch_size(const std::filesystem::path& folder, std::int64_t wanted);
 
 }  // namespace witan::cli

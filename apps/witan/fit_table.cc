@@ -29,25 +29,12 @@ std::string criterion(double value) {
 }
 std::string z_text(double z) { return std::fabs(z) < 1e5 ? fmt::format("{:.2f}", z) : fmt::format("{:.1e}", z); }
 
-// Names of columns and categories may hold anything, and a line of a table is one line.
-std::string one_line(const std::string& name) {
-  std::string text;
-  for (const char c : visible_controls(name)) {
-    if (c == '\n' || c == '\t') {
-      text += c == '\n' ? "\\n" : "\\t";
-    } else {
-      text += c;
-    }
-  }
-  return text;
-}
-
 std::string coefficient_table(const mixtures::Fit& fit) {
   const std::vector<mixtures::Coefficient> table = mixtures::coefficients(fit);
   std::vector<std::string> terms;
   std::size_t width = 4;
   for (const mixtures::Coefficient& c : table) {
-    terms.push_back(one_line(c.target.empty() ? c.term : c.target + ": " + c.term));
+    terms.push_back(on_one_line(c.target.empty() ? c.term : c.target + ": " + c.term));
     width = std::max(width, terms.back().size());
   }
   std::string text = fmt::format("\n{:<10} {:<{}} {:>12} {:>12} {:>8} {:>9}\n", "part", "term", width, "estimate",
@@ -107,7 +94,7 @@ std::string fit_table(const mixtures::Fit& fit) {
                         fit.converged ? "; EM converged" : "; EM did NOT converge");
   }
   if (fit.degenerate) text += fmt::format("DEGENERATE: {}\n", fit.degenerate_reason);
-  for (const std::string& note : fit.notes) text += fmt::format("note: {}\n", one_line(note));
+  for (const std::string& note : fit.notes) text += fmt::format("note: {}\n", on_one_line(note));
   return text;
 }
 

@@ -210,8 +210,7 @@ void add_inspect(CLI::App& app) {
       ->type_name("FOLDER");
   command
       ->add_option("--data", arguments->data,
-                   "Text to watch the experts on: files and folders of .txt and .jsonl, also .gz; each file or top "
-                   "folder is a domain")
+                   std::string("Text to watch the experts on, each file or top folder as a domain. ") + kTextHelp)
       ->type_name("FILE");
   command
       ->add_option("--target-data", arguments->target_data,

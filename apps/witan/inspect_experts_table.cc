@@ -110,14 +110,14 @@ std::string routing_table(const TextInspection& text) {
 
 std::string domain_table(const LayerAnalysis& layer, const std::string& name, const std::vector<std::string>& domains) {
   std::string table = fmt::format("\n{}, whose experts tell the domains apart best\n", name);
-  if (layer.load.size() <= kMostColumns) return table + visible_controls(expert_table(layer, domains));
+  if (layer.load.size() <= kMostColumns) return table + expert_table(layer, domains);
   constexpr std::size_t kBusiest = 5;
   for (std::size_t d = 0; d < domains.size(); ++d) {
     const std::vector<double>& shares = layer.load_by_domain[d];
     std::vector<std::size_t> order(shares.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::stable_sort(order, std::ranges::greater(), [&](std::size_t e) { return shares[e]; });
-    table += fmt::format("{:<16}", visible_controls(domains[d]));
+    table += fmt::format("{:<16}", on_one_line(domains[d]));
     for (std::size_t i = 0; i < kBusiest; ++i) {
       table += fmt::format("  expert {} {:.1f} %", order[i], 100.0 * shares[order[i]]);
     }
@@ -199,7 +199,7 @@ std::string weights_table(const std::vector<WeightStatistics>& weights) {
 
 std::string text_table(const TextInspection& text, const Tokenizer& tokenizer) {
   std::string table = text.reading.empty() ? "\n" : fmt::format("\n{}\n", visible_controls(text.reading));
-  table += visible_controls(evaluation_table(text.evaluation, text.domains));
+  table += evaluation_table(text.evaluation, text.domains);
   if (text.layers.empty()) return table + "\nno layer has a mixture of experts\n";
   table += routing_table(text);
   const LayerInspection& layer = *std::ranges::max_element(

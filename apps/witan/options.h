@@ -18,6 +18,10 @@ struct BudgetOptions;
 
 namespace witan::cli {
 
+// What DATA may be, wherever text is read: see known_text_extensions.
+inline constexpr const char* kTextHelp =
+    "Files of text or source code, .jsonl with a \"text\" in each line, all of these also .gz, and folders of them";
+
 // Adds one flag per field to `command`, in the group `group` of its --help; defaults, bounds and choices are printed.
 // A flag that is set on the command line is written to the field in the order of these calls, after everything was
 // parsed: declare an option that fills many fields (a preset) first, so that single flags win over it. A wrong value

@@ -62,30 +62,37 @@ Corpus read_run_corpus(const TrainSettings& settings) {
   return read_corpus(options);
 }
 
-std::unique_ptr<Tokenizer> make_run_tokenizer(const TrainSettings& settings, VocabSize how, const Corpus& corpus) {
+std::unique_ptr<Tokenizer> given_tokenizer(const TrainSettings& settings, const std::set<std::string>& chosen) {
   const std::string& name = settings.data.tokenizer;
-  if (name == "bytes") return make_byte_tokenizer();
-  if (name == "sentencepiece") {
-    std::vector<std::string_view> texts;
-    for (const Document& document : corpus.train) texts.emplace_back(document.text);
-    return train_sentencepiece(texts, settings.model.vocab_size, static_cast<std::uint64_t>(settings.seed), how,
-                               stderr_progress());
-  }
-  if (!std::filesystem::is_directory(name)) {
+  if (name == "sentencepiece") return nullptr;
+  if (name != "bytes" && !std::filesystem::is_directory(name)) {
     fail("data.tokenizer: '{}' is neither sentencepiece nor bytes nor a folder with a tokenizer", name);
   }
-  return load_tokenizer(name);
+  std::unique_ptr<Tokenizer> tokenizer = name == "bytes" ? make_byte_tokenizer() : load_tokenizer(name);
+  const std::int64_t size = tokenizer->vocab_size();
+  if (settings.from.empty() && chosen.contains("vocab_size") && settings.model.vocab_size != size) {
+    fail("vocab_size: {}, but the tokenizer '{}' has {} tokens; leave --vocab-size out", settings.model.vocab_size,
+         name, size);
+  }
+  return tokenizer;
 }
 
-VocabSize vocab_size_rule(const std::set<std::string>& chosen) {
-  return chosen.contains("vocab_size") ? VocabSize::kExactly : VocabSize::kAtMost;
+std::unique_ptr<Tokenizer> train_run_tokenizer(const TrainSettings& settings, const std::set<std::string>& chosen,
+                                               const Corpus& corpus) {
+  std::vector<std::string_view> texts;
+  for (const Document& document : corpus.train) texts.emplace_back(document.text);
+  // A vocabulary size that nobody chose is the most that a short text may have.
+  const VocabSize how = chosen.contains("vocab_size") ? VocabSize::kExactly : VocabSize::kAtMost;
+  return train_sentencepiece(texts, settings.model.vocab_size, static_cast<std::uint64_t>(settings.seed), how,
+                             stderr_progress());
 }
 
 RunData prepare_data(TrainSettings& settings, const std::set<std::string>& chosen, const RunFolder& folder) {
+  std::shared_ptr<const Tokenizer> tokenizer = given_tokenizer(settings, chosen);  // before any text is read
   Corpus corpus = read_run_corpus(settings);
   throw_if_interrupted();
   const std::int64_t wanted = settings.model.vocab_size;
-  std::shared_ptr<const Tokenizer> tokenizer = make_run_tokenizer(settings, vocab_size_rule(chosen), corpus);
+  if (!tokenizer) tokenizer = train_run_tokenizer(settings, chosen, corpus);
   if (settings.from.empty()) {
     settings.model.vocab_size = tokenizer->vocab_size();
   } else if (tokenizer->vocab_size() > settings.model.vocab_size) {
@@ -102,8 +109,12 @@ RunData prepare_data(TrainSettings& settings, const std::set<std::string>& chose
   return data;
 }
 
-RunData resume_data(const TrainSettings& settings, const RunFolder& folder) {
-  return tokenized(read_run_corpus(settings), load_tokenizer(folder.checkpoint()), settings, folder);
+RunData resume_data(const TrainingState& saved, const TrainSettings& settings, const RunFolder& folder) {
+  Corpus corpus = read_run_corpus(settings);
+  if (corpus.content_key != saved.content_key) {
+    fail("{}: the text has changed since this run was started", folder.checkpoint().string());
+  }
+  return tokenized(std::move(corpus), load_tokenizer(folder.checkpoint()), settings, folder);
 }
 
 void save_model_folder(const Decoder& model, const Tokenizer& tokenizer, const std::filesystem::path& folder) {

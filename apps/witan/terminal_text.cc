@@ -33,6 +33,18 @@ std::string visible_controls(std::string_view text) {
   return result;
 }
 
+std::string on_one_line(std::string_view name) {
+  std::string text;
+  for (const char c : visible_controls(name)) {
+    if (c == '\n' || c == '\t') {
+      text += c == '\n' ? "\\n" : "\\t";
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
 std::string for_standard_output(const std::string& text) {
   return ::isatty(STDOUT_FILENO) == 1 ? visible_controls(text) : text;
 }

@@ -10,6 +10,9 @@ namespace witan::cli {
 // `text` is valid UTF-8; so is the result.
 std::string visible_controls(std::string_view text);
 
+// The same on one line: newlines and tabs as \n and \t. For names in tables.
+std::string on_one_line(std::string_view name);
+
 // What standard output gets of a model's text: a program every byte, a terminal no control characters.
 std::string for_standard_output(const std::string& text);
 

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -129,6 +130,18 @@ void write_results(Trainer& trainer, const RunFolder& folder, std::vector<Sample
                   consumed.tokens, evaluation.overall.loss(), evaluation.overall.bits_per_byte()));
 }
 
+// What can be done about divergence depends on what is left.
+RunEnd run_to_end(Trainer& trainer, const RunFolder& folder, TrainingDisplay& display) {
+  try {
+    return run_training(trainer, folder, interrupted, display);
+  } catch (const Diverged& error) {
+    throw Diverged(fmt::format(
+        "{}. {} holds the state after step {}; it would come to the same end with the same settings, so "
+        "begin a new run with, say, a lower --learning-rate or a longer --warmup-ratio",
+        error.what(), folder.checkpoint().string(), load_training_state(folder.checkpoint()).consumed.steps));
+  }
+}
+
 void train(TrainArguments& arguments) {
   TrainSettings& settings = arguments.settings;
   check_origin(arguments);
@@ -136,15 +149,18 @@ void train(TrainArguments& arguments) {
   if (settings.threads > 0) set_num_threads(static_cast<int>(settings.threads));
   if (arguments.dry_run) return print_sizes(settings);
   if (settings.data.paths.empty()) fail("train: no text given: name files or folders of .txt or .jsonl");
+  const bool resume = !arguments.resume.empty();
+  if (resume) require_same_settings(settings, arguments.resumed.settings, fs::path(arguments.resume) / "checkpoint");
   require_memory(settings);
 
-  const bool resume = !arguments.resume.empty();
   const RunFolder::Mode mode = resume                ? RunFolder::Mode::kResume
                                : arguments.overwrite ? RunFolder::Mode::kOverwrite
                                                      : RunFolder::Mode::kNew;
   const InterruptScope interrupts;
+  outlive_readers();
   RunFolder folder(resume ? arguments.resume : arguments.output, mode);
-  RunData data = resume ? resume_data(settings, folder) : prepare_data(settings, arguments.chosen, folder);
+  RunData data =
+      resume ? resume_data(arguments.resumed, settings, folder) : prepare_data(settings, arguments.chosen, folder);
   say(fmt::format("text: {} for training, {} held out, {} domain{}", size_text(static_cast<double>(data.train_bytes)),
                   size_text(static_cast<double>(data.heldout_bytes)), data.domains.size(),
                   data.domains.size() == 1 ? "" : "s"));
@@ -165,17 +181,17 @@ void train(TrainArguments& arguments) {
     }
     say("trained to the end, but its results are missing: writing them");
   }
-  folder.begin();
+  folder.begin([&] { trainer.save(folder.checkpoint()); });
   write_file(folder.heldout(), data.heldout_text);
   data.heldout_text = std::string();  // not held through the whole run
   say(fmt::format("model: {}", counts_text(trainer.model().counts())));
 
   TrainingDisplay display(trainer.consumed().tokens);
-  const RunEnd end = run_training(trainer, folder, interrupted, display);
+  const RunEnd end = run_to_end(trainer, folder, display);
   display.finish();
   if (end == RunEnd::kInterrupted) {
-    fmt::print(stderr, "interrupted after step {}; continue with: witan train --resume {}\n", trainer.consumed().steps,
-               folder.path().string());
+    std::cerr << fmt::format("interrupted after step {}; continue with: witan train --resume {}\n",
+                             trainer.consumed().steps, folder.path().string());
     throw Interrupted();
   }
   write_results(trainer, folder, std::move(data.prompts), display.last_evaluation());
@@ -214,7 +230,7 @@ void add_train(CLI::App& app) {
   command->footer(
       "Ctrl-C (exit code 130) and SIGTERM (143) save the run after the step that is under way; --resume goes on, with "
       "as many threads as before unless --threads says otherwise.");
-  command->add_option("DATA", arguments->paths, "Files and folders of .txt and .jsonl, also .gz");
+  command->add_option("DATA", arguments->paths, kTextHelp);
   CLI::Option* output = command->add_option("--output", arguments->output, "Folder of the run");
   output->type_name("RUN")->excludes(resume);
   command->add_flag("--overwrite", arguments->overwrite, "Replace the run that --output holds")->excludes(resume);

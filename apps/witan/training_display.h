@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,17 @@ namespace witan::cli {
 // Progress on stderr: one redrawn line on a terminal, plain lines now and then elsewhere.
 ProgressOptions stderr_progress();
 
+// From here on writing to a closed pipe is an error and not the end of the process: Ctrl-C on `witan train 2>&1 | tee
+// log` ends tee as well, and the run is still to be saved.
+void outlive_readers();
+
 class TrainingDisplay : public TrainingListener {
  public:
   // `first_tokens`: trained on before this sitting, so that the rate is that of this sitting.
   explicit TrainingDisplay(std::int64_t first_tokens);
   void on_step(const StepReport& report, double progress, double seconds_left) override;
   void on_evaluation(std::int64_t step, const Evaluation& evaluation) override;
+  void on_evaluated(std::int64_t done, std::int64_t total) override;
   void on_checkpoint(std::int64_t step) override;
   void finish();
 
@@ -27,8 +33,11 @@ class TrainingDisplay : public TrainingListener {
   const Evaluation& last_evaluation() const { return evaluation_; }
 
  private:
+  double step_seconds_ = 0.0;  // the clock of the rate: evaluations and checkpoints are no training
   Progress progress_;
+  std::unique_ptr<Progress> evaluating_;
   std::int64_t first_tokens_;
+  std::int64_t shown_tokens_ = 0;
   Evaluation evaluation_;
 };
 

@@ -14,6 +14,7 @@
 #include <ostream>
 #include <streambuf>
 #include <system_error>
+#include <typeinfo>
 #include <vector>
 
 #include "base/error.h"
@@ -194,6 +195,18 @@ void flush_tree(const fs::path& folder, const fs::path& shown) {
   flush_folder(folder, shown);
 }
 
+// An error names the folder that was asked for: the temporary one is gone when it is read.
+void fill_naming(const fs::path& temporary, const fs::path& shown, const std::function<void(const fs::path&)>& fill) {
+  try {
+    fill(temporary);
+  } catch (const Error& error) {
+    std::string message = error.what();
+    const std::size_t place = message.find(temporary.string());
+    if (place == std::string::npos || typeid(error) != typeid(Error)) throw;
+    throw Error(message.replace(place, temporary.string().size(), shown.string()));
+  }
+}
+
 }  // namespace
 
 MappedFile::MappedFile(const fs::path& path) {
@@ -276,7 +289,7 @@ void write_folder(const fs::path& path, const std::function<void(const fs::path&
   if (::mkdir(temporary.path().c_str(), 0777) != 0) fail_system(path, "cannot create", errno);
   const Descriptor lock(::open(temporary.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (lock.open()) ::flock(lock.number(), LOCK_EX | LOCK_NB);
-  fill(temporary.path());
+  fill_naming(temporary.path(), path, fill);
   flush_tree(temporary.path(), path);
   const fs::path old = old_sibling(target);
   if (exists && ::rename(target.c_str(), old.c_str()) != 0) fail_system(path, "cannot replace", errno);

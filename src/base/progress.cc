@@ -97,6 +97,9 @@ std::string Progress::line(double seconds) const {
     if (finished_) text += fmt::format(", {}", duration_text(elapsed));
   }
   if (!note_.empty()) text += ", " + note_;
+  // A note may be the name of a file, which may hold anything.
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
   return text;
 }
 

@@ -1,11 +1,15 @@
 // Saving and loading of model directories.
 #include "models/checkpoint_folder.h"
 
+#include <algorithm>
+#include <set>
+
 #include "base/error.h"
 #include "formats/safetensors.h"
 #include "models/arch/architecture.h"
 #include "models/description.h"
 #include "models/released_files.h"
+#include "models/routing_outline.h"
 #include "models/stored_weights.h"
 
 namespace witan {
@@ -81,6 +85,18 @@ Precision lossless_precision(const std::filesystem::path& folder) {
   return f16 > 0.99 * all ? Precision::kF16 : Precision::kF32;
 }
 
-void load_weights(const std::filesystem::path& folder, Decoder& model) { fill_model(StoredWeights(folder), model); }
+void load_weights(const std::filesystem::path& folder, Decoder& model) {
+  const StoredWeights weights(folder);
+  if (weights.config().moe.router == model.config().moe.router) return fill_model(weights, model);
+  std::set<std::string> fresh;
+  for (ParameterOutline& outline : routing_outline(model.config())) fresh.insert(std::move(outline.name));
+  std::vector<StoredPiece> pieces = weights.pieces(stored_parameters(model));
+  std::erase_if(pieces, [&](const StoredPiece& piece) {
+    const auto is_fresh = [&](const StoredPiece::Part& part) { return fresh.contains(part.parameter); };
+    return !weights.holds(piece) && std::ranges::all_of(piece.parts(), is_fresh);
+  });
+  weights.check_names(pieces, StoredWeights::Extras::kRefuse, weights.pieces(routing_outline(weights.config())));
+  for (const StoredPiece& piece : pieces) weights.read(piece);
+}
 
 }  // namespace witan

@@ -28,7 +28,8 @@ DecoderConfig load_config(const std::filesystem::path& folder);
 // bf16 and f16 weights take half the memory and are for inference, see Decoder::with_zeros; those stored otherwise are
 // rounded. Throws Error for a number that is too large for f16.
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precision weights = Precision::kF32);
-// Into a decoder whose config may differ from the folder's in whatever no tensor depends on (router, balance terms).
+// Into a decoder whose config may differ from the folder's in whatever no tensor depends on (balance terms), and in the
+// router: what the new one holds and the folder does not stays as it is in `model`, what the old one held is left.
 // Throws Error as load_model does, and for a decoder with other tensors or shapes.
 void load_weights(const std::filesystem::path& folder, Decoder& model);
 // How the weights may be held without loss: bf16 or f16 when all of them are stored so, but for a hundredth at the most

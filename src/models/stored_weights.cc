@@ -77,7 +77,13 @@ bool StoredWeights::may_be_ignored(const std::string& name) const {
   return embedding != files_.reader().tensors().end() && std::ranges::equal(copy, embedding->second.bytes);
 }
 
-void StoredWeights::check_names(std::span<const StoredPiece> pieces, Extras extras) const {
+bool StoredWeights::holds(const StoredPiece& piece) const {
+  return std::ranges::all_of(files_.values().parts(piece.name),
+                             [&](const std::string& part) { return files_.reader().contains(part); });
+}
+
+void StoredWeights::check_names(std::span<const StoredPiece> pieces, Extras extras,
+                                std::span<const StoredPiece> others) const {
   std::set<std::string> expected;
   std::vector<std::string> missing;
   for (const StoredPiece& piece : pieces) {
@@ -88,6 +94,9 @@ void StoredWeights::check_names(std::span<const StoredPiece> pieces, Extras extr
   }
   if (!missing.empty()) fail("{}: the weights lack {}", folder_.string(), some_of(missing));
   if (extras == Extras::kAllow) return;
+  for (const StoredPiece& piece : others) {
+    for (std::string& part : files_.values().parts(piece.name)) expected.insert(std::move(part));
+  }
   std::vector<std::string> extra;
   for (const auto& [name, tensor] : files_.reader().tensors()) {
     if (!expected.contains(name) && !may_be_ignored(name)) extra.push_back(name);

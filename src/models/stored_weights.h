@@ -30,9 +30,11 @@ class StoredWeights {
   // How this architecture stores the parameters.
   std::vector<StoredPiece> pieces(const std::vector<Parameter>& parameters) const;
   std::vector<StoredPiece> pieces(std::span<const ParameterOutline> parameters) const;
-  // Throws Error naming what the files lack of these and, if asked for, what they hold besides and may not.
+  // Throws Error naming what the files lack of these and, if asked for, what they hold besides and may not: `others`
+  // they may.
   enum class Extras { kRefuse, kAllow };
-  void check_names(std::span<const StoredPiece> pieces, Extras extras) const;
+  void check_names(std::span<const StoredPiece> pieces, Extras extras, std::span<const StoredPiece> others = {}) const;
+  bool holds(const StoredPiece& piece) const;
   // Into the memory of the piece's parameters. Throws Error naming the tensor.
   void read(const StoredPiece& piece) const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "base/child_process.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "text/bpe_tokenizer.h"
@@ -182,10 +183,14 @@ std::unique_ptr<Tokenizer> train_sentencepiece(const std::vector<std::string_vie
       {"self_test_sample_size", "0"},
       {"num_threads", "2"},
       {"minloglevel", "4"}};  // above fatal: nothing is printed
-  MemorySentences iterator(sentences);
-  std::string model;
-  const sentencepiece::util::Status status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &model);
-  if (!status.ok()) fail("tokenizer: SentencePiece could not be trained: {}", status.ToString());
+  // Nor does it listen to Ctrl-C.
+  std::string model = in_child_process("tokenizer", [&] {
+    MemorySentences iterator(sentences);
+    std::string trained;
+    const sentencepiece::util::Status status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &trained);
+    if (!status.ok()) fail("tokenizer: SentencePiece could not be trained: {}", status.ToString());
+    return trained;
+  });
   auto tokenizer = std::make_unique<BpeTokenizer>(std::move(model), "the trained tokenizer");
   progress.update(total, note);
   progress.finish(note);

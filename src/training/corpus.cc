@@ -15,6 +15,7 @@
 #include "base/interrupt.h"
 #include "text/utf8.h"
 #include "training/dataset.h"
+#include "training/run_folder.h"
 #include "training/text_files.h"
 
 namespace witan {
@@ -53,9 +54,10 @@ struct Walk {
   std::int64_t skipped = 0;
 };
 
+// A run may stand in the folder of its own text, and what it writes must not become text when it is resumed.
 void walk(const fs::path& folder, Walk& result) {
   for (const fs::path& entry : sorted_entries(folder)) {
-    if (is_real_folder(entry)) {
+    if (is_real_folder(entry) && !holds_results(entry)) {
       walk(entry, result);
     } else if (fs::is_regular_file(entry) && is_known_text_file(entry)) {
       result.files.push_back(entry);
@@ -89,7 +91,7 @@ void add_folder_by_entry(const fs::path& folder, std::vector<SourceFile>& files)
   std::int64_t skipped = 0;
   const std::size_t before = files.size();
   for (const fs::path& entry : sorted_entries(folder)) {
-    if (is_real_folder(entry)) {
+    if (is_real_folder(entry) && !holds_results(entry)) {
       Walk below;
       walk(entry, below);
       skipped += below.skipped;

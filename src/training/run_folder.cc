@@ -72,6 +72,10 @@ void check_contents(const fs::path& path, RunFolder::Mode mode) {
   }
   const Contents contents = contents_of(path);
   if (contents.run && mode == RunFolder::Mode::kNew) {
+    if (!fs::exists(whole_folder(path / "checkpoint"))) {
+      fail("{}: holds a run without its checkpoint; replace it with --overwrite, or choose another folder",
+           path.string());
+    }
     fail("{}: holds a run already; continue it with --resume, replace it with --overwrite, or choose another folder",
          path.string());
   }
@@ -92,6 +96,12 @@ fs::path topmost_missing(const fs::path& path) {
 
 }  // namespace
 
+bool holds_results(const fs::path& folder) {
+  return fs::exists(folder / "checkpoint/state.json") || fs::exists(folder / ".checkpoint.old/state.json") ||
+         (fs::exists(folder / "settings.json") && fs::exists(folder / "metrics.jsonl")) ||
+         fs::exists(folder / "comparison.json");
+}
+
 RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
   if (path.empty()) fail("cannot write a folder without a name");
   path_ = fs::absolute(path).lexically_normal();
@@ -111,11 +121,11 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
   try {
     write_file(probe, "probe");
     fs::remove(probe);
-  } catch (...) {
+  } catch (const Error& error) {
     std::error_code ignored;
     fs::remove(probe, ignored);
     remove_created();
-    throw;
+    fail("{}{}", path_.string(), std::string_view(error.what()).substr(probe.string().size()));
   }
 }
 
@@ -144,11 +154,12 @@ void RunFolder::remove_created() const {
   for (fs::path at = path_; fs::remove(at, ignored) && at != created_;) at = at.parent_path();
 }
 
-void RunFolder::begin() {
+void RunFolder::begin(const std::function<void()>& save_first) {
+  if (mode_ != Mode::kResume) save_first();
   begun_ = true;
   if (mode_ != Mode::kOverwrite) return;
-  for (const char* entry : kEntries) {
-    if (std::string_view(entry) != "cache") fs::remove_all(path_ / entry);
+  for (const std::string_view entry : kEntries) {
+    if (entry != "cache" && entry != "checkpoint") fs::remove_all(path_ / entry);
   }
   for (const char* entry : kOldFolders) fs::remove_all(path_ / entry);
 }

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 
 namespace witan {
+
+// Whether a run stands there, or a comparison of several: what is in such a folder is results, not text to learn from.
+bool holds_results(const std::filesystem::path& folder);
 
 class RunFolder {
  public:
@@ -17,8 +21,10 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
   ~RunFolder();
 
-  // Training starts: what there is stays from now on. In the mode kOverwrite the older run is removed here.
-  void begin();
+  // Training starts: `save_first` writes the first checkpoint (not called in the mode kResume, which has one), and what
+  // there is stays from then on. In the mode kOverwrite the rest of the older run is removed only then: a full disk
+  // leaves it whole.
+  void begin(const std::function<void()>& save_first);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path model() const { return path_ / "model"; }

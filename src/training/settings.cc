@@ -183,4 +183,13 @@ std::vector<std::string> differing_fields(const TrainSettings& now, const TrainS
   return differences;
 }
 
+void require_same_settings(const TrainSettings& now, const TrainSettings& saved,
+                           const std::filesystem::path& checkpoint) {
+  const std::vector<std::string> differences = differing_fields(now, saved);
+  if (differences.empty()) return;
+  std::string list;
+  for (const std::string& difference : differences) list += (list.empty() ? "" : "; ") + difference;
+  fail("{}: was made with other settings: {}", checkpoint.string(), list);
+}
+
 }  // namespace witan

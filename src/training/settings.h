@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <set>
 #include <string>
@@ -83,5 +84,8 @@ std::vector<std::string> contradictions(const DecoderConfig& now, const DecoderC
 // "learning_rate: 0.001, was 0.002" for each deciding field (and the data paths) that differs. The budget may: a run
 // may be made longer or shorter, and its schedule follows.
 std::vector<std::string> differing_fields(const TrainSettings& now, const TrainSettings& saved);
+// Throws Error with all of them, naming the checkpoint that holds `saved`.
+void require_same_settings(const TrainSettings& now, const TrainSettings& saved,
+                           const std::filesystem::path& checkpoint);
 
 }  // namespace witan

@@ -55,7 +55,8 @@ std::string gunzip(std::string_view compressed, const std::string& file) {
   std::size_t consumed = 0;
   bool ended = false;
   while (consumed < compressed.size()) {
-    if (ended && inflateReset(&state) != Z_OK) fail("{}: zlib does not start again", file);  // several members
+    if (ended && compressed.find_first_not_of('\0', consumed) == std::string_view::npos) break;  // tapes pad with zeros
+    if (ended && inflateReset(&state) != Z_OK) fail("{}: zlib does not start again", file);      // several members
     const std::size_t piece = std::min<std::size_t>(compressed.size() - consumed, std::size_t{1} << 20);
     // zlib's interface predates const; it does not write to its input.
     state.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data() + consumed));
@@ -108,6 +109,7 @@ std::vector<std::string> lines_of_json(std::string_view text, const std::string&
       fail("{}: expected an object with a string \"text\"", where);
     }
     const auto& document = json["text"].get_ref<const std::string&>();
+    if (document.find('\0') != std::string::npos) fail("{}: binary (a NUL character), expected text", where);
     if (!document.empty()) documents.push_back(document);
   }
   return documents;

@@ -229,12 +229,7 @@ void Trainer::save(const std::filesystem::path& checkpoint) const {
 
 void Trainer::restore(const std::filesystem::path& checkpoint) {
   const TrainingState state = load_training_state(checkpoint);
-  const std::vector<std::string> differences = differing_fields(settings_, state.settings);
-  if (!differences.empty()) {
-    std::string list;
-    for (const std::string& difference : differences) list += (list.empty() ? "" : "; ") + difference;
-    fail("{}: was made with other settings: {}", checkpoint.string(), list);
-  }
+  require_same_settings(settings_, state.settings, checkpoint);
   if (state.content_key != content_key_) {
     fail("{}: the text has changed since this run was started", checkpoint.string());
   }

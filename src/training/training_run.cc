@@ -66,8 +66,6 @@ RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::functi
     listener.on_checkpoint(trainer.consumed().steps);
   };
 
-  // A run that fails before the first save falls back to this; its log starts anew then.
-  if (at_start.steps == 0) save();
   Due save_due(logging.save_steps, logging.save_minutes, at_start);
   Due eval_due(logging.eval_steps, 0.0, at_start);
   // The clock runs on between two questions, so what follows from one answer must not ask again.
@@ -86,7 +84,9 @@ RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::functi
   if (!done) return RunEnd::kInterrupted;
   struct Stopped {};
   try {
-    evaluate(0, [&](std::int64_t) {
+    const auto targets = static_cast<std::int64_t>(trainer.corpus().heldout->tokens().size()) - 1;
+    evaluate(0, [&](std::int64_t met) {
+      listener.on_evaluated(met, targets);
       if (stop()) throw Stopped();
     });
   } catch (const Stopped&) {

@@ -9,7 +9,7 @@
 
 namespace witan {
 
-// Told what happened; every call is made between two steps.
+// Told what happened, between two steps.
 class TrainingListener {
  public:
   TrainingListener() = default;
@@ -19,6 +19,8 @@ class TrainingListener {
   // `seconds_left` is an estimate, negative when there is none; `progress` in [0, 1].
   virtual void on_step(const StepReport& /*report*/, double /*progress*/, double /*seconds_left*/) {}
   virtual void on_evaluation(std::int64_t /*step*/, const Evaluation& /*evaluation*/) {}
+  // Within the last evaluation, the long one: targets met so far, and all of them.
+  virtual void on_evaluated(std::int64_t /*done*/, std::int64_t /*total*/) {}
   virtual void on_checkpoint(std::int64_t /*step*/) {}
 };
 

@@ -238,6 +238,17 @@ TEST(FolderTest, AFailureLeavesTheOldFolder) {
   EXPECT_EQ(read_text_file(folder / "model/x"), "old");
 }
 
+TEST(FolderTest, AnErrorNamesTheFolderThatWasAskedFor) {
+  const test::TemporaryFolder root;
+  const std::string message = test::error_message([&] {
+    write_folder(root / "model", [](const std::filesystem::path& temporary) {
+      std::filesystem::create_directory(temporary / "weights");
+      write_file(temporary / "weights", "a folder is there");
+    });
+  });
+  EXPECT_EQ(message, (root / "model/weights").string() + ": cannot write: a folder has this name");
+}
+
 TEST(FolderTest, RecoversFromACrashBetweenTheRenames) {
   const TemporaryFolder folder;
   write_file(folder / ".model.old/x", "old");  // renamed aside, the new one did not take the name

@@ -83,6 +83,19 @@ TEST_F(CorpusTest, TextGivenTwiceIsReadOnce) {
   EXPECT_EQ(read({"a", "a/x.txt", "a"}, 0.0).train_bytes, 5);
 }
 
+TEST_F(CorpusTest, ResultsInTheFolderOfTheirTextAreNoText) {
+  write("d/en.txt", "a\nb\n");
+  const std::string before = read({"d"}, 0.0).content_key;
+  write("d/run/checkpoint/state.json", "{}");
+  write("d/run/heldout.txt", "b\n");
+  write("d/books/run/settings.json", "{}");
+  write("d/books/run/metrics.jsonl", "{\"kind\": \"run\"}\n");
+  write("d/zoo/comparison.json", "{}");
+  write("d/zoo/comparison.html", "<p>");
+  EXPECT_EQ(read({"d"}, 0.0).content_key, before);
+  EXPECT_EQ(read({"d/run"}, 0.0).train_bytes, 2);  // asked for by its name
+}
+
 TEST_F(CorpusTest, ALinkToAFolderIsNotFollowed) {
   write("a/x/1.txt", "text\n");
   fs::create_directory_symlink(folder_.path(), folder_ / "a/x/loop");

@@ -26,7 +26,7 @@ TEST(RunFolderTest, LeavesNothingUnlessBegun) {
   EXPECT_FALSE(fs::exists(root / "a"));
   {
     RunFolder folder(root / "a/b", Mode::kNew);
-    folder.begin();
+    folder.begin([] {});
   }
   EXPECT_TRUE(fs::is_directory(root / "a/b"));
   EXPECT_TRUE(fs::is_empty(root / "a/b"));
@@ -37,7 +37,7 @@ TEST(RunFolderTest, LeavesOthersThatCameToStandBesideIt) {
   {
     const RunFolder given_up(root / "runs/a", Mode::kNew);
     RunFolder other(root / "runs/b", Mode::kNew);
-    other.begin();
+    other.begin([] {});
     write_file(other.settings(), "{}");
   }
   EXPECT_FALSE(fs::exists(root / "runs/a"));
@@ -67,7 +67,7 @@ TEST(RunFolderTest, RemovesOnlyItsOwnCacheFromAFolderThatWasThere) {
 TEST(RunFolderTest, RefusesAnOlderRunUnlessTold) {
   const test::TemporaryFolder root;
   write_file(root / "run/settings.json", "{}");
-  write_file(root / "run/model/config.json", "{}");
+  write_file(root / "run/checkpoint/state.json", "{}");
   const std::string message = opening(root / "run", Mode::kNew);
   EXPECT_NE(message.find("holds a run already"), std::string::npos) << message;
   EXPECT_NE(message.find("--resume"), std::string::npos) << message;
@@ -75,9 +75,9 @@ TEST(RunFolderTest, RefusesAnOlderRunUnlessTold) {
   {
     RunFolder folder(root / "run", Mode::kOverwrite);
     EXPECT_TRUE(fs::exists(root / "run/settings.json")) << "removed before training began";
-    folder.begin();
+    folder.begin([] {});
   }
-  EXPECT_TRUE(fs::is_empty(root / "run"));
+  EXPECT_FALSE(fs::exists(root / "run/settings.json"));
 }
 
 TEST(RunFolderTest, ResumesFromWhatACrashLeft) {
@@ -93,8 +93,33 @@ TEST(RunFolderTest, OverwritingRemovesWhatACrashLeft) {
   write_file(root / "run/.checkpoint.old/state.json", "{}");
   write_file(root / "run/.model.old/config.json", "{}");
   RunFolder folder(root / "run", Mode::kOverwrite);
-  folder.begin();
+  folder.begin([] {});
   EXPECT_TRUE(fs::is_empty(root / "run"));
+}
+
+TEST(RunFolderTest, ARunWhoseFirstCheckpointFailsLeavesNothing) {
+  const test::TemporaryFolder root;
+  const auto full = [] { fail("checkpoint: cannot write: No space left on device"); };
+  EXPECT_THROW(RunFolder(root / "new", Mode::kNew).begin(full), Error);
+  EXPECT_FALSE(fs::exists(root / "new"));
+
+  write_file(root / "old/checkpoint/state.json", "{}");
+  write_file(root / "old/report.html", "<p>");
+  EXPECT_THROW(RunFolder(root / "old", Mode::kOverwrite).begin(full), Error);
+  EXPECT_TRUE(fs::exists(root / "old/checkpoint/state.json"));
+  EXPECT_TRUE(fs::exists(root / "old/report.html"));
+  RunFolder replaced(root / "old", Mode::kOverwrite);
+  replaced.begin([&] { write_file(replaced.checkpoint() / "state.json", "{\"steps\": 0}"); });
+  EXPECT_EQ(read_text_file(root / "old/checkpoint/state.json"), "{\"steps\": 0}");
+  EXPECT_FALSE(fs::exists(root / "old/report.html"));
+}
+
+TEST(RunFolderTest, WithoutACheckpointThereIsNothingToGoOnFrom) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/settings.json", "{}");
+  EXPECT_NE(opening(root / "run", Mode::kNew).find("without its checkpoint; replace it with --overwrite"),
+            std::string::npos);
+  EXPECT_EQ(opening(root / "run", Mode::kOverwrite), "no error");
 }
 
 TEST(RunFolderTest, TokensAloneAreNoRunAndNotForeign) {
@@ -108,7 +133,7 @@ TEST(RunFolderTest, TokensAloneAreNoRunAndNotForeign) {
 TEST(RunFolderTest, AModelAloneIsARun) {
   const test::TemporaryFolder root;
   write_file(root / "run/model/config.json", "{}");
-  EXPECT_NE(opening(root / "run", Mode::kNew).find("holds a run already"), std::string::npos);
+  EXPECT_NE(opening(root / "run", Mode::kNew).find("holds a run without its checkpoint"), std::string::npos);
   EXPECT_EQ(opening(root / "run", Mode::kOverwrite), "no error");
   write_file(root / "run/notes.txt", "mine");
   EXPECT_NE(opening(root / "run", Mode::kOverwrite).find("files that are not of a run"), std::string::npos);
@@ -120,7 +145,7 @@ TEST(RunFolderTest, OverwritingKeepsForeignFiles) {
   write_file(root / "run/notes.txt", "mine");
   {
     RunFolder folder(root / "run", Mode::kOverwrite);
-    folder.begin();
+    folder.begin([] {});
   }
   EXPECT_FALSE(fs::exists(root / "run/metrics.jsonl"));
   EXPECT_EQ(read_text_file(root / "run/notes.txt"), "mine");

@@ -48,12 +48,18 @@ TEST_F(TextFilesTest, EachLineOfJsonlIsADocument) {
   EXPECT_TRUE(refusal("a.jsonl", "\n{\"text\": \n").starts_with("a.jsonl: line 2: invalid JSON at byte 10"));
 }
 
+TEST_F(TextFilesTest, ANulInJsonIsNoText) {
+  EXPECT_EQ(refusal("a.jsonl", "{\"text\": \"a\\u0000b\"}"),
+            "a.jsonl: line 1: binary (a NUL character), expected text");
+}
+
 TEST_F(TextFilesTest, ReadsGzip) {
   const std::string text = test::numbered_lines("gzip", 50000);
   EXPECT_EQ(read("a.txt.gz", gzipped(text)), Documents{text});
   EXPECT_EQ(read("a.gz", gzipped("first ") + gzipped("second")), Documents{"first second"});
   EXPECT_EQ(read("a.jsonl.gz", gzipped("{\"text\": \"x\"}\n")), Documents{"x"});
   EXPECT_EQ(read("a.txt.gz", gzipped("")), Documents{});
+  EXPECT_EQ(read("a.txt.gz", gzipped("padded") + std::string(512, '\0')), Documents{"padded"});
 }
 
 TEST_F(TextFilesTest, RefusesBrokenGzip) {
@@ -62,6 +68,7 @@ TEST_F(TextFilesTest, RefusesBrokenGzip) {
   EXPECT_EQ(refusal("a.gz", whole.substr(0, whole.size() - 1)),
             "a.gz: the gzip stream is cut short after " + std::to_string(whole.size() - 1) + " bytes");
   EXPECT_EQ(refusal("a.gz", ""), "a.gz: the gzip stream is cut short after 0 bytes");
+  EXPECT_TRUE(refusal("a.gz", gzipped("x") + "more").starts_with("a.gz: broken gzip stream near byte "));
   EXPECT_TRUE(refusal("a.gz", "plain text, not compressed").starts_with("a.gz: broken gzip stream near byte "));
   std::string damaged = whole;
   damaged[damaged.size() - 6] ^= 1;

@@ -122,10 +122,15 @@ function byDomain(run: Analysed): HTMLElement {
   });
 }
 
-// The layer whose experts keep most to one domain.
+// The layer whose experts tell the domains apart best: `mutual_information` of the program, so that both name the same.
 function mostSpecialised(run: Analysed): LayerAnalysis {
-  const score = (layer: LayerAnalysis) =>
-    layer.load.reduce((sum, load, expert) => sum + load * favourite(layer, expert).share, 0);
+  const score = (layer: LayerAnalysis) => {
+    const domains = layer.load_by_domain.length;
+    const mean = layer.load.map((_, expert) => layer.load_by_domain.reduce((sum, row) => sum + row[expert] / domains, 0));
+    return layer.load_by_domain
+      .flatMap((row) => row.map((share, expert) => (share > 0 ? (share / domains) * Math.log(share / mean[expert]) : 0)))
+      .reduce((sum, term) => sum + term, 0);
+  };
   return run.analysed.reduce((best, layer) => (score(layer) > score(best) ? layer : best));
 }
 
