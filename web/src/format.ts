@@ -43,10 +43,11 @@ export function countInWords(value: Number_): string {
   );
 }
 
+// In decimal units, as the program prints them.
 export function bytes(value: Number_): string {
   if (!known(value)) return NO_NUMBER;
-  for (const [unit, power] of [["GiB", 30], ["MiB", 20], ["KiB", 10]] as const) {
-    if (value >= 0.9995 * 2 ** power) return `${significant(3).format(value / 2 ** power)} ${unit}`;
+  for (const [unit, size] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]] as const) {
+    if (value >= 0.9995 * size) return `${significant(3).format(value / size)} ${unit}`;
   }
   return `${WHOLE.format(value)} bytes`;
 }

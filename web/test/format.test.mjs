@@ -29,7 +29,8 @@ test("numbers keep their meaning at every size", () => {
   assert.equal(format.count(999_999), "1 M");
   assert.equal(format.count(12_345_678), "12.3 M");
   assert.equal(format.bytes(512), "512 bytes");
-  assert.equal(format.bytes(2 ** 30), "1 GiB");
+  assert.equal(format.bytes(1.5e9), "1.5 GB");
+  assert.equal(format.bytes(999_999), "1 MB");
   assert.equal(format.times(12.34), "12×");
 });
 

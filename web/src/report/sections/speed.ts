@@ -38,10 +38,10 @@ export function speed(run: Run, axis: TimeAxis): Section | null {
       h("div", { class: "choices" }, axis.control()),
       grid(
         steps.tokens_per_second
-          ? chart("Tokens per second", "Training speed; dips are evaluations, checkpoints, or other work on the machine.", steps.tokens_per_second, count, count, true)
+          ? chart("Tokens per second", "Training speed, without evaluations and checkpoints; dips are other work on the machine.", steps.tokens_per_second, count, count, true)
           : null,
         steps.peak_memory_bytes
-          ? chart("Peak memory", "The most memory held at once so far, in MiB. It should be flat: nothing is allocated after the first step.", steps.peak_memory_bytes.map((bytes) => bytes && bytes / 2 ** 20), (y) => `${number(y)} MiB`, undefined, false)
+          ? chart("Peak memory", "The most memory held at once so far, in MB. It should be flat: nothing is allocated after the first step.", steps.peak_memory_bytes.map((bytes) => bytes && bytes / 1e6), (y) => `${number(y)} MB`, undefined, false)
           : null,
       ),
     ],
