@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "text/hugging_face_files.h"
+#include "text/special_token_names.h"
 #include "text/template_evaluator.h"
 #include "text/template_syntax.h"
 #include "text/utf8.h"
@@ -15,14 +16,6 @@ namespace witan {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
-
-// The text of a token: a string, or an added token with its content.
-OrderedJson token_text(const nlohmann::json& config, const char* key) {
-  const auto found = config.find(key);
-  if (found == config.end()) return nullptr;
-  if (found->is_object() && found->contains("content")) return token_text(*found, "content");
-  return found->is_string() ? OrderedJson(found->get<std::string>()) : OrderedJson(nullptr);
-}
 
 }  // namespace
 
@@ -42,10 +35,8 @@ std::unique_ptr<ChatTemplate> ChatTemplate::load(const std::filesystem::path& fo
   if (file_is_there(config_file)) config = read_json_file(config_file);
   if (!config.is_object()) fail("{}: expected an object", config_file.string());
   OrderedJson variables = OrderedJson::object();
-  for (const char* token : {"bos_token", "eos_token", "pad_token", "unk_token"}) {
-    // A token that is not set is left undefined, as transformers does.
-    if (OrderedJson text = token_text(config, token); !text.is_null()) variables[token] = std::move(text);
-  }
+  // A token that is not set is left undefined, as transformers does.
+  for (const auto& [key, text] : read_special_token_names(folder).texts) variables[key] = text;
   if (file_is_there(template_file)) {
     return std::make_unique<ChatTemplate>(read_text_file(template_file), template_file.string(), variables);
   }

@@ -56,6 +56,10 @@ void save_config(const std::filesystem::path& folder, const char* tokenizer_clas
   write_json(folder / "tokenizer_config.json", config);
 }
 
+Json byte_added_tokens(std::int32_t bos_id, std::int32_t eos_id) {
+  return Json::array({added_token(bos_id, kBeginText), added_token(eos_id, kEndText)});
+}
+
 Json byte_vocabulary(std::int32_t bos_id, std::int32_t eos_id) {
   Json vocabulary = Json::object();
   for (unsigned byte = 0; byte < 256; ++byte) {
@@ -64,6 +68,40 @@ Json byte_vocabulary(std::int32_t bos_id, std::int32_t eos_id) {
   vocabulary[kBeginText] = bos_id;
   vocabulary[kEndText] = eos_id;
   return vocabulary;
+}
+
+// The tokenizer.json of a model, but for its vocabulary and merges.
+Json sentencepiece_parts(const SentencePieceModel& model) {
+  Json added = Json::array();
+  std::int32_t bos_id = 0;
+  for (std::size_t i = 0; i < model.pieces.size(); ++i) {
+    const SentencePieceModel::Piece& piece = model.pieces[i];
+    const auto id = static_cast<std::int32_t>(i);
+    if (piece.type == Type::kControl || piece.type == Type::kUnknown) added.push_back(added_token(id, piece.text));
+    if (piece.type == Type::kControl && piece.text == kBeginText) bos_id = id;
+  }
+  const auto replace = [](const char* from, const char* to) {
+    return Json{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+  };
+  return {
+      {"version", "1.0"},
+      {"truncation", nullptr},
+      {"padding", nullptr},
+      {"added_tokens", added},
+      {"normalizer", replace(" ", "\u2581")},
+      {"pre_tokenizer", nullptr},
+      {"post_processor", begin_template(bos_id)},
+      {"decoder",
+       {{"type", "Sequence"},
+        {"decoders", Json::array({replace("\u2581", " "), Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}})}}},
+      {"model",
+       {{"type", "BPE"},
+        {"dropout", nullptr},
+        {"unk_token", kUnknownText},
+        {"continuing_subword_prefix", nullptr},
+        {"end_of_word_suffix", nullptr},
+        {"fuse_unk", true},
+        {"byte_fallback", true}}}};
 }
 
 }  // namespace
@@ -101,47 +139,24 @@ std::vector<RankedMerge> ranked_merges(const SentencePieceModel& model) {
 }
 
 void save_sentencepiece_json(const std::filesystem::path& folder, const SentencePieceModel& model) {
-  Json vocabulary = Json::object();
-  Json added = Json::array();
-  std::int32_t bos_id = 0;
-  for (std::size_t i = 0; i < model.pieces.size(); ++i) {
-    const SentencePieceModel::Piece& piece = model.pieces[i];
-    const auto id = static_cast<std::int32_t>(i);
-    vocabulary[piece.text] = id;
-    if (piece.type == Type::kControl || piece.type == Type::kUnknown) added.push_back(added_token(id, piece.text));
-    if (piece.type == Type::kControl && piece.text == kBeginText) bos_id = id;
-  }
-  Json merges = Json::array();
+  Json json = sentencepiece_parts(model);
+  Json& vocabulary = json["model"]["vocab"] = Json::object();
+  for (std::size_t i = 0; i < model.pieces.size(); ++i) vocabulary[model.pieces[i].text] = i;
+  Json& merges = json["model"]["merges"] = Json::array();
   for (const RankedMerge& merge : ranked_merges(model)) {
     merges.push_back(model.pieces[static_cast<std::size_t>(merge.left)].text + " " +
                      model.pieces[static_cast<std::size_t>(merge.right)].text);
   }
-  const auto replace = [](const char* from, const char* to) {
-    return Json{{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
-  };
-  const Json json = {
-      {"version", "1.0"},
-      {"truncation", nullptr},
-      {"padding", nullptr},
-      {"added_tokens", added},
-      {"normalizer", replace(" ", "\u2581")},
-      {"pre_tokenizer", nullptr},
-      {"post_processor", begin_template(bos_id)},
-      {"decoder",
-       {{"type", "Sequence"},
-        {"decoders", Json::array({replace("\u2581", " "), Json{{"type", "ByteFallback"}}, Json{{"type", "Fuse"}}})}}},
-      {"model",
-       {{"type", "BPE"},
-        {"dropout", nullptr},
-        {"unk_token", kUnknownText},
-        {"continuing_subword_prefix", nullptr},
-        {"end_of_word_suffix", nullptr},
-        {"fuse_unk", true},
-        {"byte_fallback", true},
-        {"vocab", vocabulary},
-        {"merges", merges}}}};
   write_json(folder / kTokenizerFile, json);
   save_config(folder, "LlamaTokenizer", true);
+}
+
+bool is_sentencepiece_document(const TokenizerDocument& document, const SentencePieceModel& model) {
+  if (document.vocabulary.size() != model.pieces.size()) return false;
+  for (std::size_t i = 0; i < model.pieces.size(); ++i) {
+    if (document.vocabulary.find(model.pieces[i].text) != static_cast<std::int32_t>(i)) return false;
+  }
+  return *document.parts == nlohmann::json(sentencepiece_parts(model));
 }
 
 void save_byte_json(const std::filesystem::path& folder, std::int32_t bos_id, std::int32_t eos_id) {
@@ -150,7 +165,7 @@ void save_byte_json(const std::filesystem::path& folder, std::int32_t bos_id, st
   const Json json = {{"version", "1.0"},
                      {"truncation", nullptr},
                      {"padding", nullptr},
-                     {"added_tokens", Json::array({added_token(bos_id, kBeginText), added_token(eos_id, kEndText)})},
+                     {"added_tokens", byte_added_tokens(bos_id, eos_id)},
                      {"normalizer", nullptr},
                      {"pre_tokenizer", byte_level},
                      {"post_processor", begin_template(bos_id)},
@@ -176,8 +191,12 @@ bool is_byte_document(const TokenizerDocument& document) {
   for (const auto& [token, id] : expected.items()) {
     if (document.vocabulary.find(token) != id.get<std::int32_t>()) return false;
   }
+  if (!json.is_object() || !json.contains("added_tokens") ||
+      json["added_tokens"] != nlohmann::json(byte_added_tokens(256, 257))) {
+    return false;
+  }
   const auto type_of = [&](const char* key) {
-    const bool typed = json.is_object() && json.contains(key) && json[key].is_object() && json[key].contains("type");
+    const bool typed = json.contains(key) && json[key].is_object() && json[key].contains("type");
     return typed ? json[key]["type"] : nlohmann::json();
   };
   return type_of("model") == "BPE" && type_of("pre_tokenizer") == "ByteLevel";

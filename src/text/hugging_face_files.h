@@ -31,6 +31,8 @@ bool file_is_there(const std::filesystem::path& file);
 
 // tokenizer.json, tokenizer_config.json and special_tokens_map.json beside a tokenizer.model. Class LlamaTokenizer.
 void save_sentencepiece_json(const std::filesystem::path& folder, const SentencePieceModel& model);
+// Whether a tokenizer.json is what save_sentencepiece_json writes for the model, so that it knows nothing besides.
+bool is_sentencepiece_document(const TokenizerDocument& document, const SentencePieceModel& model);
 
 // The same for bytes: byte-level BPE without a merge, ids 0 to 255 being the bytes, then bos and eos.
 void save_byte_json(const std::filesystem::path& folder, std::int32_t bos_id, std::int32_t eos_id);

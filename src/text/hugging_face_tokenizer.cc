@@ -3,13 +3,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
 #include "text/added_tokens.h"
-#include "text/hugging_face_files.h"
 #include "text/json_node.h"
 #include "text/normalizer.h"
 #include "text/post_processor.h"
@@ -159,8 +155,8 @@ class HuggingFaceTokenizer::Stream : public TextStream {
 HuggingFaceTokenizer::HuggingFaceTokenizer(const TokenizerDocument& document, const SpecialTokenNames& names,
                                            KeptFiles files)
     : parts_(std::make_unique<Parts>(document)), names_(names), files_(std::move(files)) {
-  bos_id_ = token_id(names_.bos);
-  eos_id_ = token_id(names_.eos);
+  bos_id_ = token_id(names_.text("bos_token"));
+  eos_id_ = token_id(names_.text("eos_token"));
   vocab_size_ = std::max(
       {parts_->model->vocabulary().end_id(), parts_->added->end_id(), parts_->post_processor.largest_id() + 1});
 }
@@ -182,8 +178,12 @@ std::vector<std::int32_t> HuggingFaceTokenizer::encode(std::string_view text) co
 }
 
 std::vector<std::int32_t> HuggingFaceTokenizer::encode_with_special(std::string_view text) const {
-  std::vector<std::int32_t> ids = parts_->post_processor.apply(encode(text));
-  if (parts_->post_processor.adds_tokens()) return ids;
+  using Around = SpecialTokenNames::Around;
+  std::vector<std::int32_t> ids = encode(text);
+  if (names_.around != Around::kFlags) ids = parts_->post_processor.apply(std::move(ids));
+  const bool template_decides = names_.around == Around::kTemplate ||
+                                (names_.around == Around::kTemplateElseFlags && parts_->post_processor.adds_tokens());
+  if (template_decides) return ids;
   if (names_.adds_bos && bos_id_ >= 0) ids.insert(ids.begin(), bos_id_);
   if (names_.adds_eos && eos_id_ >= 0) ids.push_back(eos_id_);
   return ids;
@@ -219,26 +219,5 @@ std::unique_ptr<TextStream> HuggingFaceTokenizer::stream(SpecialTokens special) 
 }
 
 void HuggingFaceTokenizer::save(const std::filesystem::path& folder) const { files_.save(folder); }
-
-SpecialTokenNames read_special_token_names(const std::filesystem::path& folder) {
-  SpecialTokenNames names;
-  // A name is a string or an added token.
-  const auto name_in = [](const JsonNode& root, const char* key) -> std::string {
-    const std::optional<JsonNode> node = root.find(key);
-    if (!node) return "";
-    return node->is_object() ? node->at("content").text() : node->text();
-  };
-  for (const char* file : {"tokenizer_config.json", "special_tokens_map.json"}) {
-    const std::filesystem::path path = folder / file;
-    if (!file_is_there(path)) continue;
-    const nlohmann::json json = read_json_file(path);
-    const JsonNode root(json, path.string());
-    if (names.bos.empty()) names.bos = name_in(root, "bos_token");
-    if (names.eos.empty()) names.eos = name_in(root, "eos_token");
-    names.adds_bos = root.flag_or("add_bos_token", names.adds_bos);
-    names.adds_eos = root.flag_or("add_eos_token", names.adds_eos);
-  }
-  return names;
-}
 
 }  // namespace witan

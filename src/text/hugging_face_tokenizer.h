@@ -12,21 +12,12 @@
 #include <vector>
 
 #include "text/kept_files.h"
+#include "text/special_token_names.h"
 #include "text/tokenizer.h"
 
 namespace witan {
 
 struct TokenizerDocument;
-
-// What transformers keeps beside a tokenizer.json, as far as encoding needs it.
-struct SpecialTokenNames {
-  std::string bos;  // empty: none
-  std::string eos;
-  bool adds_bos = false;  // where the tokenizer.json itself adds nothing
-  bool adds_eos = false;
-};
-// From tokenizer_config.json and special_tokens_map.json in `folder`, where they are there.
-SpecialTokenNames read_special_token_names(const std::filesystem::path& folder);
 
 class HuggingFaceTokenizer : public Tokenizer {
  public:

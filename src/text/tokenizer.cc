@@ -11,6 +11,7 @@
 #include "text/sentencepiece_model.h"
 #include "text/sentencepiece_settings.h"
 #include "text/sentencepiece_tokenizer.h"
+#include "text/special_token_names.h"
 #include "text/tokenizer_document.h"
 #include "text/tokenizer_files.h"
 
@@ -30,6 +31,11 @@ class ByteStream : public TextStream {
   const Tokenizer& tokenizer_;
   StreamDecoder decoder_;
 };
+
+// Whether Transformers would put the start token before a text and nothing behind it, as BpeTokenizer does.
+bool only_begins(const SpecialTokenNames& names) {
+  return names.around != SpecialTokenNames::Around::kFlags || (names.adds_bos && !names.adds_eos);
+}
 
 std::unique_ptr<Tokenizer> load_json(const fs::path& file, bool with_folder) {
   std::string text = read_text_file(file);
@@ -70,11 +76,18 @@ std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
   const fs::path json = folder / "tokenizer.json";
   if (file_is_there(model)) {
     std::string bytes = read_text_file(model);
-    if (BpeTokenizer::supports(parse_sentencepiece_model(bytes, model.string()))) {
+    const SentencePieceModel pieces = parse_sentencepiece_model(bytes, model.string());
+    // Where both files are there, the tokenizer.json goes first, as in Transformers: it may know tokens that were
+    // added.
+    const auto says_the_same = [&] {
+      return !file_is_there(json) ||
+             (is_sentencepiece_document(TokenizerDocument(read_text_file(json), json.string()), pieces) &&
+              only_begins(read_special_token_names(folder)));
+    };
+    if (BpeTokenizer::supports(pieces) && says_the_same()) {
       return std::make_unique<BpeTokenizer>(std::move(bytes), model.string());
     }
   }
-  // Of released models both files are there, and the tokenizer.json knows more.
   if (file_is_there(json)) return load_json(json, true);
   if (const auto file = find_sentencepiece_file(folder)) return load_sentencepiece_tokenizer(*file);
   fail("{}: no tokenizer: looked for {}", folder.string(), comma_list(tokenizer_file_names()));

@@ -79,9 +79,9 @@ enum class VocabSize { kExactly, kAtMost };
 std::unique_ptr<Tokenizer> train_sentencepiece(const std::vector<std::string_view>& texts, std::int64_t vocab_size,
                                                std::uint64_t seed, VocabSize how = VocabSize::kExactly,
                                                const ProgressOptions& progress = {});
-// What save() wrote, and the files of released models (tokenizer_files.h): a tokenizer.model that loses nothing (ours),
-// else a tokenizer.json with what stands beside it, else a SentencePiece model with that. Throws Error naming the files
-// looked for.
+// What save() wrote, and the files of released models (tokenizer_files.h): a tokenizer.model that loses nothing (ours)
+// when a tokenizer.json beside it says nothing else, else a tokenizer.json with what stands beside it, else a
+// SentencePiece model with that. Throws Error naming the files looked for.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 // One tokenizer.json alone, without the files beside it.
 std::unique_ptr<Tokenizer> load_tokenizer_json(const std::filesystem::path& file);

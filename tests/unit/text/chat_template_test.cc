@@ -181,6 +181,10 @@ TEST(ChatTemplateTest, ComesFromTheFilesOfAModel) {
             std::string::npos);
   write_file(folder / "chat_template.jinja", "from the file");
   EXPECT_EQ(ChatTemplate::load(folder.path())->render(messages), "from the file");
+  // Special tokens may stand in a file of their own.
+  write_file(folder / "chat_template.jinja", "{{ bos_token }}{{ messages[0].content }}{{ sep_token }}{{ pad_token }}");
+  write_file(folder / "special_tokens_map.json", R"({"bos_token": {"content": "<m>"}, "sep_token": "<s>"})");
+  EXPECT_EQ(ChatTemplate::load(folder.path())->render(messages), "<m>Hi<s>");
 }
 
 }  // namespace chat_template_test

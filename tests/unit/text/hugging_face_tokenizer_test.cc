@@ -359,7 +359,9 @@ TEST(HuggingFaceTokenizerTest, PutsSpecialTokensAround) {
   const json bert = {{"type", "BertProcessing"}, {"sep", {"[SEP]", 3}}, {"cls", {"[CLS]", 2}}};
   EXPECT_EQ(tokenizer_of(word_document({"a"}, {{"post_processor", bert}}))->encode_with_special("a"), (Ids{2, 1, 3}));
   // Without a processor that adds tokens the configuration decides.
-  SpecialTokenNames names{"<s>", "</s>", true, true};
+  SpecialTokenNames names;
+  names.texts = {{"bos_token", "<s>"}, {"eos_token", "</s>"}};
+  names.adds_bos = names.adds_eos = true;
   const json document = word_document({"a"}, {{"added_tokens", {added("<s>"), added("</s>")}}});
   EXPECT_EQ(tokenizer_of(document, names)->encode_with_special("a"), (Ids{2, 1, 3}));
   EXPECT_EQ(tokenizer_of(document, names)->bos_id(), 2);
@@ -381,6 +383,41 @@ TEST(HuggingFaceTokenizerTest, FoldersAreReadWithTheirConfigurationAndSaved) {
   EXPECT_EQ(load_tokenizer_json(folder / "in/tokenizer.json")->encode_with_special("a"), (Ids{1}));
   tokenizer->save(folder / "out");
   EXPECT_EQ(load_tokenizer(folder / "out")->encode_with_special("a"), (Ids{2, 1}));
+}
+
+// As the classes of Transformers 4 do, some of which build their post-processor anew.
+TEST(HuggingFaceTokenizerTest, TheClassDecidesWhatStandsAroundAText) {
+  const json begins = {{"type", "TemplateProcessing"},
+                       {"single", {{{"SpecialToken", {{"id", "<s>"}}}}, {{"Sequence", {{"id", "A"}}}}}},
+                       {"special_tokens", {{"<s>", {{"ids", {2}}}}}}};
+  const auto ids = [](json parts, const std::string& config, const std::string& map = "{}") {
+    parts["added_tokens"] = {added("<s>"), added("</s>")};
+    const test::TemporaryFolder folder;
+    write_file(folder / "tokenizer.json", word_document({"a"}, parts).dump());
+    write_file(folder / "tokenizer_config.json", config);
+    write_file(folder / "special_tokens_map.json", map);
+    return load_tokenizer(folder.path())->encode_with_special("a");
+  };
+  const json with_template = {{"post_processor", begins}};
+  const json without = json::object();
+  EXPECT_EQ(ids(with_template, R"({"tokenizer_class": "LlamaTokenizer", "add_bos_token": false})"), (Ids{1}));
+  EXPECT_EQ(ids(with_template, R"({"tokenizer_class": "LlamaTokenizerFast", "add_eos_token": true})"), (Ids{2, 1, 3}));
+  EXPECT_EQ(ids(without, R"({"tokenizer_class": "LlamaTokenizerFast"})"), (Ids{2, 1})) << "its constructor says so";
+  EXPECT_EQ(ids(with_template, R"({"tokenizer_class": "GPTNeoXTokenizer", "bos_token": "<s>"})"), (Ids{1}));
+  EXPECT_EQ(ids(without, R"({"tokenizer_class": "GPTNeoXTokenizer", "bos_token": "<s>", "add_bos_token": true})"),
+            (Ids{2, 1}));
+  for (const char* name : {"PreTrainedTokenizerFast", "GPT2Tokenizer", "Qwen2Tokenizer"}) {
+    const auto config = [&](const char* flags) {
+      return fmt::format(R"({{"tokenizer_class": "{}", "bos_token": "<s>", "eos_token": "</s>", {}}})", name, flags);
+    };
+    EXPECT_EQ(ids(with_template, config(R"("add_bos_token": false, "add_eos_token": true)")), (Ids{2, 1})) << name;
+    EXPECT_EQ(ids(without, config(R"("add_bos_token": true)")), (Ids{1})) << name;
+  }
+  // The map goes before the config, unless that tells its tokens itself.
+  EXPECT_EQ(ids(without, R"({"tokenizer_class": "LlamaTokenizer"})", R"({"bos_token": "</s>"})"), (Ids{3, 1}));
+  EXPECT_EQ(ids(without, R"({"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "added_tokens_decoder": {}})",
+                R"({"bos_token": "</s>"})"),
+            (Ids{2, 1}));
 }
 
 TEST(HuggingFaceTokenizerTest, BytesThatAreNoTextAreReplaced) {

@@ -226,6 +226,43 @@ TEST(TokenizerTest, FilesRoundTrip) {
   }
 }
 
+// As Transformers takes the tokenizer.json of a folder that has both files.
+TEST(TokenizerTest, TokensAddedInATokenizerJsonCount) {
+  const TemporaryFolder folder;
+  trained().save(folder / "bpe");
+  make_byte_tokenizer()->save(folder / "bytes");
+  for (const char* kind : {"bpe", "bytes"}) {
+    const auto path = folder.path() / kind;
+    const auto before = load_tokenizer(path);
+    EXPECT_EQ(before->token_id("<s>"), -1) << "our own, to which all text is text";
+    nlohmann::json json = read_json_file(path / "tokenizer.json");
+    const auto id = static_cast<std::int32_t>(before->vocab_size());
+    json["added_tokens"].push_back({{"id", id},
+                                    {"content", "<|user|>"},
+                                    {"single_word", false},
+                                    {"lstrip", false},
+                                    {"rstrip", false},
+                                    {"normalized", false},
+                                    {"special", true}});
+    write_file(path / "tokenizer.json", json.dump());
+    const auto after = load_tokenizer(path);
+    EXPECT_EQ(after->vocab_size(), id + 1) << kind;
+    std::vector<std::int32_t> expected = before->encode_with_special("the cat");
+    EXPECT_EQ(after->encode_with_special("the cat"), expected) << kind;
+    expected.push_back(id);
+    EXPECT_EQ(after->encode_with_special("the cat<|user|>"), expected) << kind;
+  }
+}
+
+TEST(TokenizerTest, TheConfigurationOfAFolderCounts) {
+  const TemporaryFolder folder;
+  trained().save(folder.path());
+  nlohmann::json config = read_json_file(folder / "tokenizer_config.json");
+  config["add_bos_token"] = false;
+  write_file(folder / "tokenizer_config.json", config.dump());
+  EXPECT_EQ(load_tokenizer(folder.path())->encode_with_special("the cat"), trained().encode("the cat"));
+}
+
 TEST(TokenizerTest, SaysWhatIsMissingOrForeign) {
   const TemporaryFolder folder;
   const std::string path = folder.path().string();
