@@ -165,7 +165,7 @@ TemplateValue mapped(const TemplateValue& value, const Arguments& arguments, Tem
 
 TemplateList pairs_of(const TemplateDict& fields) {
   TemplateList pairs;
-  for (const auto& [key, field] : fields) pairs.push_back(TemplateValue::list({key, field}));
+  for (const auto& [key, field] : fields) pairs.push_back(TemplateValue::list({key, field}, TemplateSequence::kTuple));
   return pairs;
 }
 
@@ -238,6 +238,33 @@ TemplateValue to_float(const TemplateValue& value) {
   return number;
 }
 
+// Python's round for "common"; the other methods always make a float.
+TemplateValue rounded(const TemplateValue& value, const Arguments& arguments) {
+  const std::int64_t precision = std::clamp<std::int64_t>(integer_argument(arguments, 0, "precision", 0), -300, 300);
+  const TemplateValue* given = argument(arguments, 1, "method");
+  const std::string method = given == nullptr ? "common" : text_of(*given, "round");
+  if (method == "ceil" || method == "floor") {
+    const double scale = std::pow(10.0, static_cast<double>(precision));
+    const double scaled = value.number() * scale;
+    return (method == "ceil" ? std::ceil(scaled) : std::floor(scaled)) / scale;
+  }
+  if (method != "common") fail("round: the method {} is unknown (known: common, ceil, floor)", method);
+  const bool whole = value.get<double>() == nullptr;
+  if (precision >= 0) {
+    if (whole) return value.integer();
+    // The decimal nearest to the exact value, ties to even: 2.675 is a little less than it looks.
+    const std::string text = fmt::format("{:.{}f}", value.number(), precision);
+    double number = 0.0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+  }
+  const long double scale = std::pow(10.0L, static_cast<long double>(-precision));
+  const long double result = std::nearbyint(static_cast<long double>(value.number()) / scale) * scale;
+  if (!whole) return static_cast<double>(result);
+  if (std::abs(result) > 9e18L) fail("the result of round is too large");
+  return static_cast<std::int64_t>(result);
+}
+
 std::string escaped_html(std::string_view text) {
   std::string result;
   for (const char c : text) {
@@ -255,7 +282,7 @@ std::string escaped_html(std::string_view text) {
 
 TemplateValue dict_items(const TemplateValue& value) {
   if (value.fields() == nullptr) fail("items of {}", value.type_name());
-  return TemplateValue::list(pairs_of(*value.fields()));
+  return TemplateValue::list(pairs_of(*value.fields()), TemplateSequence::kItems);
 }
 
 TemplateValue extreme(const TemplateValue& value, int sign) {
@@ -330,6 +357,12 @@ bool template_contains(const TemplateValue& container, const TemplateValue& item
 
 int template_compare(const TemplateValue& a, const TemplateValue& b) {
   if (a.is_number() && b.is_number()) return a.number() < b.number() ? -1 : a.number() > b.number() ? 1 : 0;
+  if (a.items() != nullptr && b.items() != nullptr && a.sequence == b.sequence) {
+    for (std::size_t i = 0; i < std::min(a.items()->size(), b.items()->size()); ++i) {
+      if (!equal((*a.items())[i], (*b.items())[i])) return template_compare((*a.items())[i], (*b.items())[i]);
+    }
+    return a.items()->size() < b.items()->size() ? -1 : a.items()->size() > b.items()->size() ? 1 : 0;
+  }
   if (a.text() != nullptr && b.text() != nullptr) return a.text()->compare(*b.text()) < 0 ? -1 : *a.text() != *b.text();
   fail("{} and {} have no order", a.type_name(), b.type_name());
 }
@@ -399,11 +432,7 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value, 
     if (value.integer() == INT64_MIN) fail("abs: the number is too large");
     return std::abs(value.integer());
   }
-  if (name == "round" && value.is_number()) {
-    const double scale = std::pow(
-        10.0, static_cast<double>(std::clamp<std::int64_t>(integer_argument(arguments, 0, "precision", 0), -15, 15)));
-    return std::round(value.number() * scale) / scale;
-  }
+  if (name == "round" && value.is_number()) return rounded(value, arguments);
   if (name == "min" || name == "max") return extreme(value, name == "min" ? 1 : -1);
   if (name == "sum") {
     double total = 0.0;
@@ -447,12 +476,13 @@ bool apply_test(const std::string& name, const TemplateValue& value, const Argum
     if (!value.is_integer() || !other().is_integer() || other().integer() == 0) fail("divisibleby wants whole numbers");
     return other().integer() == -1 || value.integer() % other().integer() == 0;
   }
-  if (name == "eq" || name == "equalto" || name == "sameas") return equal(value, other());
-  if (name == "ne") return !equal(value, other());
-  if (name == "lt" || name == "lessthan") return template_compare(value, other()) < 0;
-  if (name == "le") return template_compare(value, other()) <= 0;
-  if (name == "gt" || name == "greaterthan") return template_compare(value, other()) > 0;
-  if (name == "ge") return template_compare(value, other()) >= 0;
+  if (name == "eq" || name == "equalto" || name == "==") return equal(value, other());
+  if (name == "sameas") return is_same(value, other());
+  if (name == "ne" || name == "!=") return !equal(value, other());
+  if (name == "lt" || name == "lessthan" || name == "<") return template_compare(value, other()) < 0;
+  if (name == "le" || name == "<=") return template_compare(value, other()) <= 0;
+  if (name == "gt" || name == "greaterthan" || name == ">") return template_compare(value, other()) > 0;
+  if (name == "ge" || name == ">=") return template_compare(value, other()) >= 0;
   if (name == "in") return template_contains(other(), value);
   if (name == "lower" || name == "upper") return printed(value) == cased(printed(value), name == "upper");
   fail("the test {} is unknown", name);
@@ -468,11 +498,11 @@ TemplateValue call_method(const TemplateValue& value, const std::string& name, c
                           TemplateBudget& budget) {
   if (const TemplateDict* fields = value.fields()) {
     if (name == "items") return dict_items(value);
-    if (name == "keys") return TemplateValue::list(template_items(value));
+    if (name == "keys") return TemplateValue::list(template_items(value), TemplateSequence::kKeys);
     if (name == "values") {
       TemplateList values;
       for (const auto& [key, field] : *fields) values.push_back(field);
-      return TemplateValue::list(std::move(values));
+      return TemplateValue::list(std::move(values), TemplateSequence::kValues);
     }
     const TemplateValue* key = argument(arguments, 0, "key");
     const TemplateValue* otherwise = argument(arguments, 1, "default");

@@ -274,10 +274,12 @@ class TemplateEvaluator {
         const TemplateValue* found = find(expression.text);
         return found == nullptr ? TemplateValue() : *found;
       }
-      case Expression::Kind::kList: {
+      case Expression::Kind::kList:
+      case Expression::Kind::kTuple: {
         TemplateList items;
         for (std::size_t i = 0; i < expression.children.size(); ++i) items.push_back(child(i));
-        return TemplateValue::list(std::move(items));
+        const bool is_tuple = expression.kind == Expression::Kind::kTuple;
+        return TemplateValue::list(std::move(items), is_tuple ? TemplateSequence::kTuple : TemplateSequence::kList);
       }
       case Expression::Kind::kDict: {
         TemplateDict fields;
@@ -333,7 +335,8 @@ class TemplateEvaluator {
       const TemplateValue* field = value.field(*key.text());
       return field == nullptr ? TemplateValue() : *field;
     }
-    if (!key.is_integer() || (value.items() == nullptr && value.text() == nullptr)) return {};
+    const bool is_view = value.sequence != TemplateSequence::kList && value.sequence != TemplateSequence::kTuple;
+    if (!key.is_integer() || is_view || (value.items() == nullptr && value.text() == nullptr)) return {};
     const auto size = static_cast<std::int64_t>(template_length(value));
     const std::int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
     if (at < 0 || at >= size) return {};
@@ -402,7 +405,8 @@ class TemplateEvaluator {
     }
     budget_.charge(text.size() + kept.size() * sizeof(TemplateValue));
     if (whole != nullptr) return text;
-    return TemplateValue::list(std::move(kept));
+    const bool is_tuple = value.items() != nullptr && value.sequence == TemplateSequence::kTuple;
+    return TemplateValue::list(std::move(kept), is_tuple ? TemplateSequence::kTuple : TemplateSequence::kList);
   }
 
   TemplateValue call_expression(const Expression& expression) {
@@ -461,11 +465,11 @@ class TemplateEvaluator {
     if (sign == "~") return joined_text(printed(left), printed(right));
     if (sign == "+") {
       if (left.text() != nullptr && right.text() != nullptr) return joined_text(*left.text(), *right.text());
-      if (left.items() != nullptr && right.items() != nullptr) {
+      if (left.items() != nullptr && right.items() != nullptr && left.sequence == right.sequence) {
         TemplateList items = *left.items();
         items.insert(items.end(), right.items()->begin(), right.items()->end());
         budget_.charge(items.size() * sizeof(TemplateValue));
-        return TemplateValue::list(std::move(items));
+        return TemplateValue::list(std::move(items), left.sequence);
       }
     }
     if (sign == "*" && left.text() != nullptr && right.is_integer()) {

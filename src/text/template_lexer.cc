@@ -12,14 +12,38 @@ namespace {
 
 bool begins_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_decimal(char c) { return c >= '0' && c <= '9'; }
+bool is_hex(char c) { return is_decimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f'; }
+
+// "\r\n" and "\r" are "\n" to Jinja, in strings too.
+std::string with_newlines(std::string_view source) {
+  std::string result;
+  result.reserve(source.size());
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    if (source[i] == '\r' && source.substr(i + 1).starts_with('\n')) continue;
+    result += source[i] == '\r' ? '\n' : source[i];
+  }
+  return result;
+}
+
+// How many characters from `at` on are digits, with single underscores between them.
+template <class IsDigit>
+std::size_t digits_from(std::string_view text, std::size_t at, const IsDigit& is_digit) {
+  std::size_t end = at;
+  while (end < text.size()) {
+    const bool joins = text[end] == '_' && end > at && end + 1 < text.size() && is_digit(text[end + 1]);
+    if (!is_digit(text[end]) && !joins) break;
+    ++end;
+  }
+  return end - at;
+}
 
 class TemplateLexer {
  public:
+  // `source` has newlines as with_newlines() gives them, and outlives this.
   TemplateLexer(std::string_view source, const std::string& where) : source_(source), where_(where) {
     // As Jinja does: one newline at the end of a template is not part of it.
     if (source_.ends_with('\n')) source_.remove_suffix(1);
-    if (source_.ends_with('\r')) source_.remove_suffix(1);
   }
 
   std::vector<TemplateToken> run() {
@@ -63,8 +87,6 @@ class TemplateLexer {
       while (!part.empty() && is_blank(part.front())) part.remove_prefix(1);
     } else if (trim_next_ && part.starts_with('\n')) {
       part.remove_prefix(1);
-    } else if (trim_next_ && part.starts_with("\r\n")) {
-      part.remove_prefix(2);
     }
     const bool at_line_start = position_ == 0 || source_[position_ - 1] == '\n' || (trim_next_ && part.size() < length);
     if (tag != std::string_view::npos) {
@@ -136,20 +158,37 @@ class TemplateLexer {
     }
   }
 
+  // Python's numbers but for 1. and 1j; 0 begins no longer one in decimals. Behind a dot no fraction: a.0.1.
   void number(std::string_view rest) {
-    std::size_t end = 0;
-    bool whole = true;
-    while (end < rest.size() && (is_decimal(rest[end]) || rest[end] == '_')) ++end;
-    if (end + 1 < rest.size() && rest[end] == '.' && is_decimal(rest[end + 1])) {
-      whole = false;
-      ++end;
-      while (end < rest.size() && is_decimal(rest[end])) ++end;
+    std::size_t end = digits_from(rest, 0, is_decimal);
+    std::size_t length = end;
+    if (position_ == 0 || source_[position_ - 1] != '.') {
+      const std::size_t fraction =
+          length < rest.size() && rest[length] == '.' ? digits_from(rest, length + 1, is_decimal) : 0;
+      if (fraction > 0) length += 1 + fraction;
+      const std::string_view tail = rest.substr(length);
+      if (tail.starts_with('e') || tail.starts_with('E')) {
+        const std::size_t sign = tail.size() > 1 && (tail[1] == '+' || tail[1] == '-') ? 1 : 0;
+        const std::size_t exponent = digits_from(tail, 1 + sign, is_decimal);
+        if (exponent > 0) length += 1 + sign + exponent;
+      }
     }
-    std::string digits(rest.substr(0, end));
+    const bool whole = length == end;
+    if (whole && rest[0] == '0') {
+      const char letter = rest.size() > 2 ? static_cast<char>(rest[1] | 0x20) : '\0';
+      const auto fits = [letter](char c) {
+        return letter == 'x' ? is_hex(c) : c >= '0' && c <= (letter == 'o' ? '7' : '1');
+      };
+      const bool prefixed = letter == 'x' || letter == 'o' || letter == 'b';
+      const std::size_t more = prefixed ? digits_from(rest, rest[2] == '_' ? 3 : 2, fits) : 0;
+      length = more > 0 ? more + (rest[2] == '_' ? 3 : 2) : digits_from(rest, 0, [](char c) { return c == '0'; });
+    }
+    std::string digits(rest.substr(0, length));
     std::erase(digits, '_');
-    if (digits.size() > 18) refuse("a number is too long");
+    constexpr std::size_t kMostDigits = 18;
+    if (whole ? digits.size() > kMostDigits : digits.size() > 10 * kMostDigits) refuse("a number is too long");
     add(whole ? TemplateToken::Kind::kInteger : TemplateToken::Kind::kFloat, digits);
-    skip(end);
+    skip(length);
   }
 
   void string(char quote) {
@@ -210,7 +249,8 @@ class TemplateLexer {
 }  // namespace
 
 std::vector<TemplateToken> lex_template(std::string_view source, const std::string& where) {
-  return TemplateLexer(source, where).run();
+  const std::string normal = with_newlines(source);
+  return TemplateLexer(normal, where).run();
 }
 
 }  // namespace witan

@@ -232,11 +232,11 @@ class TemplateParser {
     return result;
   }
 
-  // a, b is a list.
+  // a, b
   TemplateExpressionPtr tuple() {
     TemplateExpressionPtr first = expression();
     if (!is_operator(",")) return first;
-    TemplateExpressionPtr result = make(Kind::kList);
+    TemplateExpressionPtr result = make(Kind::kTuple);
     give(*result, std::move(first));
     while (take_operator(",") && peek().kind != Lexeme::kBlockEnd && peek().kind != Lexeme::kPrintEnd &&
            !is_operator(")")) {
@@ -387,6 +387,18 @@ class TemplateParser {
     }
   }
 
+  // Of a test, without brackets around it. Names that go on with the expression are none.
+  bool begins_argument() const {
+    constexpr std::array<std::string_view, 6> kWords = {"and", "or", "else", "if", "in", "not"};
+    const TemplateToken& next = peek();
+    if (next.kind == Lexeme::kName) {
+      if (next.text == "is") refuse("a test of a test");
+      return std::ranges::find(kWords, next.text) == kWords.end();
+    }
+    return next.kind == Lexeme::kString || next.kind == Lexeme::kInteger || next.kind == Lexeme::kFloat ||
+           is_operator("[") || is_operator("{");
+  }
+
   TemplateExpressionPtr filters(TemplateExpressionPtr value) {
     for (;;) {
       TemplateExpressionPtr outer;
@@ -399,10 +411,9 @@ class TemplateParser {
         outer = make(Kind::kTest, name());
         outer->negated = negated;
         give(*outer, std::move(value));
-        const Lexeme next = peek().kind;
         if (is_operator("(")) {
           arguments(*outer);
-        } else if (next == Lexeme::kString || next == Lexeme::kInteger || next == Lexeme::kFloat || is_operator("[")) {
+        } else if (begins_argument()) {
           give(*outer, postfix(primary()));
         }
       } else {
@@ -411,6 +422,21 @@ class TemplateParser {
       value = std::move(outer);
     }
   }
+
+  // "12", "0x1f", "0o7", "0b1".
+  std::int64_t integer_of(std::string_view text) const {
+    int base = 10;
+    if (text.size() > 2 && text[0] == '0' && !is_digit(text[1])) {
+      const char letter = static_cast<char>(text[1] | 0x20);
+      base = letter == 'x' ? 16 : letter == 'o' ? 8 : 2;
+      text.remove_prefix(2);
+    }
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+    if (error != std::errc() || end != text.data() + text.size()) refuse("a number is too large");
+    return number;
+  }
+  static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
   TemplateExpressionPtr literal(TemplateValue value) {
     TemplateExpressionPtr result = make(Kind::kLiteral);
@@ -427,9 +453,7 @@ class TemplateParser {
       return result;
     }
     if (token.kind == Lexeme::kInteger) {
-      std::int64_t number = 0;
-      std::from_chars(token.text.data(), token.text.data() + token.text.size(), number);
-      return literal(number);
+      return literal(integer_of(token.text));
     }
     if (token.kind == Lexeme::kFloat) {
       double number = 0.0;
@@ -445,7 +469,7 @@ class TemplateParser {
       return result;
     }
     if (take_operator("(")) {
-      TemplateExpressionPtr result = is_operator(")") ? make(Kind::kList) : tuple();
+      TemplateExpressionPtr result = is_operator(")") ? make(Kind::kTuple) : tuple();
       expect_operator(")");
       return result;
     }

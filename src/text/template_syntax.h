@@ -19,6 +19,7 @@ struct TemplateExpression {
     kLiteral,    // value
     kName,       // text
     kList,       // children
+    kTuple,      // children
     kDict,       // children: key, value, key, value ...
     kAttribute,  // children[0].text
     kItem,       // children[0][children[1]]

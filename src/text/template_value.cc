@@ -56,9 +56,20 @@ std::string represented(const TemplateValue& value, int depth) {
     return quoted(*text, single ? '"' : '\'', false);
   }
   if (const TemplateList* items = value.items()) {
-    std::string result = "[";
-    for (const TemplateValue& item : *items) result += (result.size() > 1 ? ", " : "") + represented(item, depth + 1);
-    return result + "]";
+    std::string inner;
+    for (const TemplateValue& item : *items) inner += (inner.empty() ? "" : ", ") + represented(item, depth + 1);
+    switch (value.sequence) {
+      case TemplateSequence::kList:
+        return "[" + inner + "]";
+      case TemplateSequence::kTuple:
+        return "(" + inner + (items->size() == 1 ? ",)" : ")");
+      case TemplateSequence::kKeys:
+        return "dict_keys([" + inner + "])";
+      case TemplateSequence::kValues:
+        return "dict_values([" + inner + "])";
+      case TemplateSequence::kItems:
+        return "dict_items([" + inner + "])";
+    }
   }
   if (const TemplateDict* fields = value.fields()) {
     std::string result = "{";
@@ -67,7 +78,7 @@ std::string represented(const TemplateValue& value, int depth) {
     }
     return result + "}";
   }
-  return printed(value);
+  return value.is_undefined() ? "Undefined" : printed(value);
 }
 
 void write_json_text(const TemplateValue& value, std::int64_t indent, int depth, std::string& out) {
@@ -117,9 +128,10 @@ TemplateValue TemplateValue::none() {
   value.data = TemplateNone{};
   return value;
 }
-TemplateValue TemplateValue::list(TemplateList items) {
+TemplateValue TemplateValue::list(TemplateList items, TemplateSequence sequence) {
   TemplateValue value;
   value.data = std::make_shared<TemplateList>(std::move(items));
+  value.sequence = sequence;
   return value;
 }
 TemplateValue TemplateValue::dict(TemplateDict fields) {
@@ -190,6 +202,7 @@ const TemplateValue* TemplateValue::field(std::string_view name) const {
 const char* TemplateValue::type_name() const {
   constexpr const char* kNames[] = {"undefined", "None",   "a bool", "an int",    "a float",
                                     "a string",  "a list", "a dict", "a function"};
+  if (items() != nullptr && sequence == TemplateSequence::kTuple) return "a tuple";
   return kNames[data.index()];
 }
 
@@ -200,7 +213,9 @@ bool equal(const TemplateValue& a, const TemplateValue& b) {
   }
   if (a.data.index() != b.data.index()) return false;
   if (const std::string* text = a.text()) return *text == *b.text();
-  if (const TemplateList* items = a.items()) return std::ranges::equal(*items, *b.items(), equal);
+  if (const TemplateList* items = a.items()) {
+    return a.sequence == b.sequence && std::ranges::equal(*items, *b.items(), equal);
+  }
   if (const TemplateDict* fields = a.fields()) {
     return fields->size() == b.fields()->size() && std::ranges::all_of(*fields, [&](const auto& entry) {
              const TemplateValue* other = b.field(entry.first);
@@ -208,6 +223,13 @@ bool equal(const TemplateValue& a, const TemplateValue& b) {
            });
   }
   return a.callable() == b.callable();
+}
+
+bool is_same(const TemplateValue& a, const TemplateValue& b) {
+  if (a.data.index() != b.data.index() || a.is_undefined()) return false;
+  if (a.items() != nullptr) return a.items() == b.items();
+  if (a.fields() != nullptr) return a.fields() == b.fields();
+  return equal(a, b);
 }
 
 std::string printed(const TemplateValue& value) {

@@ -24,6 +24,9 @@ struct TemplateArguments {
 };
 using TemplateFunction = std::function<TemplateValue(const TemplateArguments&)>;
 
+// What a list of values is to Python: they print and compare differently.
+enum class TemplateSequence : std::uint8_t { kList, kTuple, kKeys, kValues, kItems };
+
 struct TemplateUndefined {};
 struct TemplateNone {};
 
@@ -32,6 +35,7 @@ struct TemplateValue {
                std::shared_ptr<TemplateDict>, std::shared_ptr<TemplateFunction>>
       data;
   bool is_namespace = false;  // a dict whose fields `set` may change
+  TemplateSequence sequence = TemplateSequence::kList;
 
   TemplateValue() = default;
   TemplateValue(bool value) : data(value) {}                    // NOLINT(google-explicit-constructor): as JSON has it
@@ -40,7 +44,7 @@ struct TemplateValue {
   TemplateValue(std::string value) : data(std::move(value)) {}  // NOLINT(google-explicit-constructor)
   TemplateValue(const char*) = delete;
   static TemplateValue none();
-  static TemplateValue list(TemplateList items);
+  static TemplateValue list(TemplateList items, TemplateSequence sequence = TemplateSequence::kList);
   static TemplateValue dict(TemplateDict fields);
   static TemplateValue function(TemplateFunction function);
   static TemplateValue from_json(const nlohmann::ordered_json& json);
@@ -68,6 +72,8 @@ struct TemplateValue {
 
 // Python's ==, with 1 == 1.0 == True.
 bool equal(const TemplateValue& a, const TemplateValue& b);
+// Python's `is`; equal values of one type that cannot be changed count as the same.
+bool is_same(const TemplateValue& a, const TemplateValue& b);
 // What {{ value }} prints.
 std::string printed(const TemplateValue& value);
 // json.dumps(value, ensure_ascii=False), in one line when `indent` is negative.

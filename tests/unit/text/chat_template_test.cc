@@ -48,7 +48,7 @@ TEST(ChatTemplateTest, ListsDictsAndSlices) {
   EXPECT_EQ(rendered("{{ 'héllo'[1:3] }}{{ [1,2,3,4][::-1] }}{{ [1,2,3][:-1] }}{{ 'abc'[::2] }}{{ 'abc'[-1] }}"),
             "él[4, 3, 2, 1][1, 2]acc");
   EXPECT_EQ(rendered("{{ {'a': 1}.get('b', 2) }}{{ {'a': 1}.items() }}{{ 'a' in {'a': 1} }}{{ 2 not in [1] }}"),
-            "2[['a', 1]]TrueTrue");
+            "2dict_items([('a', 1)])TrueTrue");
   EXPECT_EQ(rendered("{{ messages | length }}{{ 'a' if 1 == 2 }}{{ 'b' if false else 'c' }}{{ (1, 2) | join('-') }}"),
             "2c1-2");
 }
@@ -71,6 +71,66 @@ TEST(ChatTemplateTest, StatementsAndScopes) {
             "[1x][12][13]");
   EXPECT_EQ(rendered("{% set t %}a{{ 1 }}{% endset %}{{ t | upper }}{% set a, b = [1, 2] %}{{ b }}"), "A12");
   EXPECT_EQ(rendered("{% generation %}x{% endgeneration %}{{ bos_token }}{{ add_generation_prompt }}"), "x<s>True");
+}
+
+// What follows is as Jinja 3.1 prints it.
+TEST(ChatTemplateTest, TestsTakeTheirArgumentWithoutBrackets) {
+  EXPECT_EQ(rendered("{% set r = [1, 2] %}{{ 1 is in r }}{{ 3 is in r }}{{ 3 is not in r }}"), "TrueFalseTrue");
+  EXPECT_EQ(rendered("{{ 1 is sameas true }}{{ true is sameas true }}{{ none is sameas none }}{{ 1.0 is sameas 1 }}"),
+            "FalseTrueTrueFalse");
+  EXPECT_EQ(rendered("{{ [1] is sameas [1] }}{% set q = [1] %}{{ q is sameas q }}"), "FalseTrue");
+  EXPECT_EQ(rendered("{% set x = 'a' %}{{ 'a' is eq x }}{{ 'b' is ne x }}{{ 'b' is eq x or true }}{{ 'y' if 'a' is eq "
+                     "x else 'n' }}"),
+            "TrueTrueTruey");
+  EXPECT_EQ(rendered("{% set x = {'k': [3]} %}{{ 3 is eq x.k[0] }}{{ 3 is in x['k'] }}{{ 'a' is in {'a': 1} }}"),
+            "TrueTrueTrue");
+  EXPECT_EQ(rendered("{{ 2 is divisibleby 2 and true }}{{ 1 is number and 2 is number }}"), "TrueTrue");
+  EXPECT_EQ(rendered("{{ [1, 2, 3] | select('>', 1) | list }}{{ [{'a': 1}, {'a': 2}] | selectattr('a', '==', 2) | list "
+                     "}}{{ [1, 2] | select('in', [2, 3]) | list }}"),
+            "[2, 3][{'a': 2}][2]");
+  EXPECT_NE(error_message([] { rendered("{{ 1 is odd is true }}"); }).find("a test of a test"), std::string::npos);
+}
+
+TEST(ChatTemplateTest, EveryNewlineIsOne) {
+  EXPECT_EQ(rendered("a\r\nb\rc{% if true %}\r\nd{% endif %}\r\n"), "a\nb\ncd");
+  EXPECT_EQ(rendered("{{ 'x\r\ny' | length }}{{ 'x\\r\\ny' | length }}"), "34");
+  EXPECT_EQ(rendered("a\r\n  {% if true %}\r\nb\r\n  {% endif %}\r\nc"), "a\nb\nc");
+}
+
+TEST(ChatTemplateTest, TuplesAndViewsOfDictsAreNoLists) {
+  EXPECT_EQ(rendered("{{ (1, 2) }}{{ (1,) }}{{ () }}{{ ('a', (1, [2])) }}"), "(1, 2)(1,)()('a', (1, [2]))");
+  EXPECT_EQ(rendered("{{ {'a': 1}.items() }}{{ {'a': 1}.keys() }}{{ {'a': 1}.values() }}"),
+            "dict_items([('a', 1)])dict_keys(['a'])dict_values([1])");
+  EXPECT_EQ(rendered("{{ {'a': 1} | dictsort }}{{ {'a': 1}.items() | list }}{{ {'a': 1} | items | list }}"),
+            "[('a', 1)][('a', 1)][('a', 1)]");
+  EXPECT_EQ(rendered("{% set t = 1, 2 %}{{ t }}{{ t[0] }}{{ t[1:] }}{{ t + (3,) }}{{ t == [1, 2] }}{{ t == (1, 2) }}{{ "
+                     "t | tojson }}"),
+            "(1, 2)1(2,)(1, 2, 3)FalseTrue[1, 2]");
+  EXPECT_EQ(rendered("{{ (1, 2) | list }}{{ (2, 1) | sort }}{{ [(2, 'b'), (1, 'c'), (1, 'a')] | sort }}"),
+            "[1, 2][1, 2][(1, 'a'), (1, 'c'), (2, 'b')]");
+  EXPECT_EQ(rendered("{{ [missing] }}{{ (1, 2) is sequence }}{{ 'a' in ('a', 'b') }}{{ ('a', 'b')[1] }}"),
+            "[Undefined]TrueTrueb");
+  EXPECT_NE(error_message([] { rendered("{{ (1, 2) + [3] }}"); }).find("a tuple + a list"), std::string::npos);
+}
+
+TEST(ChatTemplateTest, RoundIsPythons) {
+  EXPECT_EQ(rendered("{{ 42.55 | round }}|{{ 42.55 | round(1) }}|{{ 42.55 | round(1, 'floor') }}|{{ 42.51 | round(1, "
+                     "method='ceil') }}|{{ 42 | round }}|{{ 2.5 | round }}|{{ 3.5 | round }}|{{ 2.675 | round(2) }}|{{ "
+                     "-2.5 | round }}"),
+            "43.0|42.5|42.5|42.6|42|2.0|4.0|2.67|-2.0");
+  EXPECT_EQ(rendered("{{ 1250 | round(-2) }}|{{ 1350 | round(-2) }}|{{ 1234.5 | round(-2) }}|{{ 7 | round(0, 'floor') "
+                     "}}|{{ true | round }}|{{ 0.5 | round }}|{{ 1.5 | round | int }}"),
+            "1200|1400|1200.0|7.0|1|0.0|2");
+  EXPECT_NE(error_message([] { rendered("{{ 1 | round(0, 'up') }}"); }).find("known: common, ceil, floor"),
+            std::string::npos);
+}
+
+TEST(ChatTemplateTest, NumbersAreWrittenAsInPython) {
+  EXPECT_EQ(rendered("{{ 1e3 }}|{{ 1E-2 }}|{{ 1.5e+2 }}|{{ 1_000 }}|{{ 1_0.5_0 }}|{{ 0x1F }}|{{ 0o17 }}|{{ 0b101 }}|{{ "
+                     "0 }}|{{ 00 }}|{{ 0.5e1 }}|{{ 0x_ff }}|{{ 1e16 }}|{{ 1e15 }}|{{ 1e-5 }}"),
+            "1000.0|0.01|150.0|1000|10.5|31|15|5|0|0|5.0|255|1e+16|1000000000000000.0|1e-05");
+  EXPECT_EQ(rendered("{% set a = [[5, 6]] %}{{ a.0.1 }}"), "6");
+  EXPECT_NE(error_message([] { rendered("{{ 012 }}"); }), "no error");
 }
 
 // As Python's str.split and str.rsplit.
@@ -112,7 +172,7 @@ TEST(ChatTemplateTest, FiltersTestsAndMethods) {
   EXPECT_EQ(
       rendered(
           "{{ 'a\\nb' | indent(2) }}{{ '5' | int + 1 }}{{ 2.5 | int }}{{ -3 | abs }}{{ {'b': 1, 'a': 2} | dictsort }}"),
-      "a\n  b623[['a', 2], ['b', 1]]");
+      "a\n  b623[('a', 2), ('b', 1)]");
   EXPECT_EQ(rendered("{{ 1 is number }}{{ 'a' is string }}{{ messages is iterable }}{{ {} is mapping }}{{ none is none "
                      "}}{{ x is not defined }}"),
             "TrueTrueTrueTrueTrueTrue");
