@@ -63,18 +63,17 @@ std::vector<StoredPiece> StoredWeights::pieces(std::span<const ParameterOutline>
   return stored_pieces(architecture().tensors, architecture().layers, parameters);
 }
 
-// Tensors that hold nothing of the model: tables of RoPE that older writers saved, the copy of a tied embedding, and
-// layers for multi-token prediction.
+// Tensors that hold nothing of the model: tables of RoPE that older writers saved, layers for multi-token prediction,
+// and the head of a tied model, whatever its values are: the embedding counts, as in Transformers.
 bool StoredWeights::may_be_ignored(const std::string& name) const {
   if (name.ends_with(".rotary_emb.inv_freq")) return true;
   if (architecture().has_extra_layers && layer_of(name, architecture().layers) >= config().num_hidden_layers) {
     return true;
   }
   if (name != "lm_head.weight" || !config().tie_word_embeddings) return false;
-  const std::span<const std::byte> copy = files_.reader().tensors().at(name).bytes;
-  const auto embedding =
-      files_.reader().tensors().find(stored_name(architecture().tensors, architecture().layers, kEmbedding));
-  return embedding != files_.reader().tensors().end() && std::ranges::equal(copy, embedding->second.bytes);
+  const auto& tensors = files_.reader().tensors();
+  const auto embedding = tensors.find(stored_name(architecture().tensors, architecture().layers, kEmbedding));
+  return embedding != tensors.end() && tensors.at(name).shape == embedding->second.shape;
 }
 
 bool StoredWeights::holds(const StoredPiece& piece) const {

@@ -494,9 +494,33 @@ TEST_F(DamagedFolderTest, ATiedModelMayStoreItsHeadTwice) {
     tensors.back().name = "lm_head.weight";
   });
   EXPECT_EQ(message(), "no error");
-  std::vector<float> other(40 * 16, 1.0F);
-  change_tensors([&other](auto& tensors) { find(tensors, "lm_head.weight").values = other; });
+  // As in Transformers the embedding counts, whatever the head says.
+  const std::vector<float> other(40 * 16, 1.0F);
+  change_tensors([&other](auto& tensors) {
+    find(tensors, "lm_head.weight").values = other;
+    find(tensors, "lm_head.weight").dtype = DType::kBF16;
+  });
+  EXPECT_EQ(message(), "no error");
+  EXPECT_EQ(load_model(folder_.path())->config().tie_word_embeddings, true);
+  change_tensors([](auto& tensors) { find(tensors, "lm_head.weight").shape = {16, 40}; });
   expect_refused({"lm_head.weight"});
+}
+
+TEST_F(DamagedFolderTest, AnUntiedHeadIsRead) {
+  DecoderConfig config = test::tiny_config();
+  config.tie_word_embeddings = false;
+  save(config);
+  const std::vector<float> other(40 * 16, 1.0F);
+  change_tensors([&other](auto& tensors) { find(tensors, "lm_head.weight").values = other; });
+  int read = 0;
+  for (const Parameter& parameter : load_model(folder_.path())->parameters()) {
+    if (parameter.name != "lm_head.weight") continue;
+    ++read;
+    EXPECT_TRUE(std::ranges::equal(parameter.value.values(), other));
+  }
+  EXPECT_EQ(read, 1);
+  change_tensors([](auto& tensors) { find(tensors, "lm_head.weight").name = "head.weight"; });
+  expect_refused({"lack", "lm_head.weight"});
 }
 
 TEST_F(DamagedFolderTest, RandomDamageToTheConfigNeverCrashes) {
