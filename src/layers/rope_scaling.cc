@@ -68,7 +68,7 @@ double longrope_attention_factor(const RopeScaling& scaling, bool is_long, doubl
   const double given = is_long ? scaling.rope_long_mscale : scaling.rope_short_mscale;
   if (given > 0.0) return given;
   if (scaling.rope_attention_factor > 0.0) return scaling.rope_attention_factor;
-  const double factor = original < max_positions ? max_positions / original : scaling.rope_factor;
+  const double factor = scaling.original_max_position_embeddings > 0 ? max_positions / original : scaling.rope_factor;
   return factor <= 1.0 ? 1.0 : std::sqrt(1.0 + std::log(factor) / std::log(original));
 }
 

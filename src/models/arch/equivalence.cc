@@ -96,6 +96,10 @@ nlohmann::json computed_form(const DecoderConfig& config) {
     copy.rope_interleave = true;
   }
   if (config.rope.rope_type == "default") copy.rope = RopeScaling();
+  // Where it is given, longrope takes its factor from the ratio of the lengths.
+  if (config.rope.rope_type == "longrope" && config.rope.original_max_position_embeddings > 0) {
+    copy.rope.rope_factor = 1.0;
+  }
   if (copy.rope.original_max_position_embeddings == config.max_position_embeddings) {
     copy.rope.original_max_position_embeddings = 0;
   }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "models/arch/architecture.h"
 #include "models/arch/config_keys.h"
+#include "models/arch/rope_keys.h"
 
 namespace witan::phimoe {
 namespace {
@@ -46,6 +47,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
   config.moe.router_aux_loss_coef = 0.001;
   config.moe.router_z_loss_coef = 0.0;
   read_decoder_keys(json, config);
+  read_phimoe_rope(json, config);
   read_keys(json, kKeys, config);
   read_expert_count(json, "num_local_experts", config);
   read_attention_bias(json, config);

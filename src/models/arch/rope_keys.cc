@@ -14,7 +14,6 @@ namespace {
 constexpr std::array kTheta = {ConfigKey{"rope_theta", "rope_theta"}};
 constexpr std::array kScaling = {
     ConfigKey{"factor", "rope_factor"},
-    ConfigKey{"original_max_position_embeddings", "original_max_position_embeddings"},
     ConfigKey{"attention_factor", "rope_attention_factor"},
     ConfigKey{"beta_fast", "rope_beta_fast"},
     ConfigKey{"beta_slow", "rope_beta_slow"},
@@ -23,10 +22,11 @@ constexpr std::array kScaling = {
     ConfigKey{"truncate", "rope_truncate"},
     ConfigKey{"low_freq_factor", "rope_low_freq_factor"},
     ConfigKey{"high_freq_factor", "rope_high_freq_factor"},
-    ConfigKey{"short_mscale", "rope_short_mscale"},
-    ConfigKey{"long_mscale", "rope_long_mscale"},
 };
-constexpr std::array kOriginal = {ConfigKey{"original_max_position_embeddings", "original_max_position_embeddings"}};
+constexpr const char* kOriginalKey = "original_max_position_embeddings";
+constexpr std::array kOriginal = {ConfigKey{kOriginalKey, "original_max_position_embeddings"}};
+constexpr std::array kPhimoe = {ConfigKey{"short_mscale", "rope_short_mscale"},
+                                ConfigKey{"long_mscale", "rope_long_mscale"}};
 
 std::string factors_text(const nlohmann::json& rope, const char* key) {
   if (!given(rope, key)) return "";
@@ -39,9 +39,18 @@ std::string factors_text(const nlohmann::json& rope, const char* key) {
   return reals_text(factors);
 }
 
+// Throws Error for keys that only a type gives a meaning.
 std::string type_of(const nlohmann::json& rope) {
-  if (given(rope, "rope_type")) return read_text(rope, "rope_type", "");
-  return read_text(rope, "type", "default");
+  for (const char* key : {"rope_type", "type"}) {
+    if (given(rope, key)) return read_text(rope, key, "");
+  }
+  for (const auto& [key, value] : rope.items()) {
+    if (value.is_null() || key == "rope_theta" || key == "partial_rotary_factor") continue;
+    fail(
+        "'rope_type' is missing, which says what '{}' is for (known: default, linear, dynamic, yarn, longrope, llama3)",
+        key);
+  }
+  return "default";
 }
 
 void read_scaling(const nlohmann::json& rope, DecoderConfig& config) {
@@ -67,21 +76,37 @@ void require_whole_heads(const nlohmann::json& json) {
 void read_rope(const nlohmann::json& json, DecoderConfig& config) {
   require_whole_heads(json);
   read_keys(json, kTheta, config);
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+  for (const std::string_view key : {"rope_parameters", "rope_scaling"}) {
     if (!given(json, key)) continue;
-    const nlohmann::json& rope = json.at(key);
+    const nlohmann::json& rope = json.at(std::string(key));
     if (!rope.is_object()) fail("key '{}': expected an object, got {}", key, rope.dump());
     try {
       require_whole_heads(rope);
       read_keys(rope, kTheta, config);
       read_scaling(rope, config);
+      // Transformers 4 takes that of longrope from beside rope_scaling alone; 5 knows it within rope_parameters.
+      const bool is_longrope = config.rope.rope_type == "longrope";
+      if (config.rope.rope_type != "default" && (!is_longrope || key == "rope_parameters")) {
+        read_keys(rope, kOriginal, config);
+      }
     } catch (const Error& error) {
       fail("key '{}': {}", key, error.what());
     }
   }
-  // Where Phi-3 and its kin put it.
-  if (config.rope.rope_type != "default" && config.rope.original_max_position_embeddings == 0) {
-    read_keys(json, kOriginal, config);
+  if (config.rope.rope_type == "longrope") read_keys(json, kOriginal, config);
+}
+
+void read_phimoe_rope(const nlohmann::json& json, DecoderConfig& config) {
+  if (config.rope.rope_type != "longrope") return;
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    if (!given(json, key)) continue;
+    const nlohmann::json& rope = json.at(key);
+    read_keys(rope, kPhimoe, config);
+    if (given(json, kOriginalKey) && given(rope, kOriginalKey) && json.at(kOriginalKey) != rope.at(kOriginalKey)) {
+      fail("key '{}': {}, but {} in '{}'; expected the same", kOriginalKey, json.at(kOriginalKey).dump(),
+           rope.at(kOriginalKey).dump(), key);
+    }
+    read_keys(rope, kOriginal, config);
   }
 }
 

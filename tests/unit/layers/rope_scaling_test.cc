@@ -98,6 +98,13 @@ TEST(RopeScalingTest, LongropeChangesItsDivisorsWithTheLength) {
   EXPECT_NEAR(frequencies(scaling, 1024).inverse[7], plain(7) / 2.0, 1e-12);
   EXPECT_NEAR(frequencies(scaling, 1025).inverse[7], plain(7) / 8.0, 1e-12);
   EXPECT_NEAR(frequencies(scaling, 1025).factor, std::sqrt(1.0 + std::log(4.0) / std::log(1024.0)), 1e-12);
+  scaling.rope_factor = 3.0;  // counts only where no original length is given
+  EXPECT_NEAR(frequencies(scaling, 1025).factor, std::sqrt(1.0 + std::log(4.0) / std::log(1024.0)), 1e-12);
+  scaling.original_max_position_embeddings = 4096;
+  EXPECT_EQ(frequencies(scaling, 1025).factor, 1.0) << "the ratio of the lengths is 1";
+  scaling.original_max_position_embeddings = 0;
+  EXPECT_NEAR(frequencies(scaling, 1025).factor, std::sqrt(1.0 + std::log(3.0) / std::log(4096.0)), 1e-12);
+  scaling.original_max_position_embeddings = 1024;
   scaling.rope_short_mscale = 1.1;
   scaling.rope_long_mscale = 1.3;
   EXPECT_EQ(frequencies(scaling, 1024).factor, 1.1);

@@ -506,6 +506,47 @@ TEST_F(DamagedFolderTest, ATiedModelMayStoreItsHeadTwice) {
   expect_refused({"lm_head.weight"});
 }
 
+TEST_F(DamagedFolderTest, AScalingWithoutATypeIsRefused) {
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    set_config(key, {{"factor", 4.0}});
+    expect_refused({key, "rope_type", "factor", "yarn"});
+    set_config(key, {{"rope_theta", 5e5}, {"type", nullptr}});
+    EXPECT_EQ(load_model(folder_.path())->config().rope.rope_type, "default");
+    change_config({{key, nullptr}});
+  }
+}
+
+// Where Transformers 4.57 looks for the original length of longrope.
+TEST_F(DamagedFolderTest, LongropeTakesItsOriginalLengthFromWhereTransformersDoes) {
+  const auto original = [&] { return load_config(folder_.path()).rope.original_max_position_embeddings; };
+  const std::size_t pairs = static_cast<std::size_t>(load_config(folder_.path()).dim_per_head() / 2);
+  nlohmann::json scaling = {{"rope_type", "longrope"},
+                            {"factor", 2.0},
+                            {"original_max_position_embeddings", 16},
+                            {"short_mscale", 1.5},
+                            {"short_factor", std::vector<double>(pairs, 1.0)},
+                            {"long_factor", std::vector<double>(pairs, 2.0)}};
+  set_config("rope_scaling", scaling);
+  EXPECT_EQ(original(), 0) << "max_position_embeddings";
+  EXPECT_EQ(load_config(folder_.path()).rope.rope_short_mscale, 0.0) << "which only Phi-3.5-MoE reads";
+  set_config("original_max_position_embeddings", 32);
+  EXPECT_EQ(original(), 32);
+  change_config({{"original_max_position_embeddings", nullptr}, {"rope_scaling", nullptr}});
+  set_config("rope_parameters", scaling);
+  EXPECT_EQ(original(), 16) << "as Transformers 5 has it";
+
+  for (const test::NamedConfig& named : test::tiny_configs()) {
+    if (named.name == "phimoe") save(named.config);
+  }
+  const std::int64_t saved = original();
+  EXPECT_GT(saved, 0);
+  EXPECT_GT(load_config(folder_.path()).rope.rope_short_mscale, 0.0);
+  change_config({{"original_max_position_embeddings", nullptr}});
+  EXPECT_EQ(original(), saved) << "within rope_scaling";
+  set_config("original_max_position_embeddings", saved + 1);
+  expect_refused({"original_max_position_embeddings", "rope_scaling", "expected the same"});
+}
+
 TEST_F(DamagedFolderTest, AnUntiedHeadIsRead) {
   DecoderConfig config = test::tiny_config();
   config.tie_word_embeddings = false;
