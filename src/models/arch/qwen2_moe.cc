@@ -10,6 +10,8 @@
 namespace witan::qwen2_moe {
 namespace {
 
+constexpr const char* kModelType = "qwen2_moe";
+
 constexpr std::array kKeys = {
     ConfigKey{"shared_expert_intermediate_size", "shared_expert_intermediate_size", Presence::kRequired}};
 
@@ -17,8 +19,12 @@ nlohmann::json write_config(const DecoderConfig& config) {
   nlohmann::json json = write_qwen_moe(config);
   json["shared_expert_intermediate_size"] = config.moe.shared_width();
   json["qkv_bias"] = config.attention_bias;
-  // Where all layers have the window too: what an absent list means depends on the version of Transformers.
-  if (config.sliding_window > 0) json["layer_types"] = write_layer_types(config);
+  // Where all layers have the window too: what an absent list means depends on the version of Transformers. One with
+  // both kinds of layers is kept where it was read: Transformers 4 does not look at it, so a new model is not saved so.
+  const bool is_mixed = !config.full_attention_layers.empty();
+  if (config.sliding_window > 0 && (!is_mixed || config.model_type == kModelType)) {
+    json["layer_types"] = write_layer_types(config);
+  }
   return json;
 }
 
@@ -38,7 +44,7 @@ DecoderConfig read_config(const nlohmann::json& json) {
 
 }  // namespace
 
-extern const Architecture kArchitecture = {"qwen2_moe",  "Qwen2MoeForCausalLM", "Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B",
+extern const Architecture kArchitecture = {kModelType,   "Qwen2MoeForCausalLM", "Qwen1.5-MoE-A2.7B, Qwen2-57B-A14B",
                                            write_config, read_config,           kExpertsOneByOne};
 
 }  // namespace witan::qwen2_moe

@@ -437,6 +437,7 @@ TEST_F(DamagedFolderTest, LayerTypesOfMistralAndQwen2MoeSayWhichLayersHaveTheWin
     DecoderConfig config = named.config;
     config.sliding_window = 5;
     config.full_attention_layers = "1";
+    config.model_type = named.name;  // it was loaded as
     save(config);
     const DecoderConfig loaded = load_config(folder_.path());
     EXPECT_EQ(loaded.model_type, named.name);
@@ -444,6 +445,21 @@ TEST_F(DamagedFolderTest, LayerTypesOfMistralAndQwen2MoeSayWhichLayersHaveTheWin
     EXPECT_EQ(loaded.full_attention_layers, "1");
   }
   EXPECT_EQ(checked, 2);
+}
+
+// Transformers 4 would put the window into every layer of such a qwen2_moe.
+TEST_F(DamagedFolderTest, ANewModelWithAWindowInSomeLayersIsNoQwen2Moe) {
+  for (const test::NamedConfig& named : test::tiny_configs()) {
+    if (named.name != "qwen2_moe") continue;
+    DecoderConfig config = named.config;
+    config.model_type.clear();
+    config.sliding_window = 5;
+    EXPECT_EQ(expressible_model_type(config), "qwen2_moe");
+    config.full_attention_layers = "1";
+    EXPECT_EQ(expressible_model_type(config), "witan");
+    return;
+  }
+  FAIL() << "no tiny qwen2_moe";
 }
 
 TEST_F(DamagedFolderTest, Qwen2MoeListsItsWindowsAlsoWhereEveryLayerHasOne) {

@@ -132,8 +132,12 @@ TEST(UpcycleTest, OlmoeAndTheGatedSharedExpertOfQwen2) {
   olmo.qk_norm = "full";
   DecoderConfig qwen = test::tiny_dense_config();
   qwen.attention_bias = true;
+  DecoderConfig with_windows = qwen;
+  with_windows.sliding_window = 3;
+  with_windows.full_attention_layers = "0";
   for (const auto& [dense, cut, type] : {std::tuple{olmo, Cut{8, 2, 1}, "olmoe"},
                                          {qwen, Cut{6, 3, 4, 1}, "qwen2_moe"},
+                                         {with_windows, Cut{6, 3, 4, 1}, "witan"},
                                          {test::tiny_dense_config(), Cut{6, 3, 4, 1}, "deepseek"}}) {
     const test::TemporaryFolder folder;
     test::save_random_decoder(dense, folder / "dense");
