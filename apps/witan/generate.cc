@@ -45,7 +45,7 @@ struct GenerateCommand {
   std::string folder;
   std::string prompt;
   bool has_prompt = false;
-  std::int64_t max_tokens = 256;
+  std::int64_t max_tokens = GenerationOptions().max_tokens;
   bool echo = true;
   bool chat = false;
   std::string system;
@@ -55,6 +55,7 @@ struct GenerateCommand {
   std::int64_t threads = 0;
   std::string weights = "auto";
   SamplingOptions sampling;
+  GenerationOptions ends;        // what generation_config.json says of it
   std::set<std::string> chosen;  // fields that stood on the command line
   TranslateCommand translate;
   DumpRequest dump;
@@ -104,6 +105,8 @@ const char* reason(StopReason stop) {
       return "";
     case StopReason::kEndOfText:
       return "; the text ended";
+    case StopReason::kStopString:
+      return "; a stop string of generation_config.json came";
     case StopReason::kContextFull:
       return "; the model's context is full";
     case StopReason::kCallback:
@@ -130,8 +133,8 @@ class Speaker {
   Speaker(Decoder& model, const Tokenizer& tokenizer, const GenerateCommand& command)
       : generator_(model, tokenizer),
         sampling_(command.sampling),
+        options_(command.ends),
         painter_(detect_color_mode(), model.config().moe.num_experts) {
-    options_.max_tokens = command.max_tokens;
     options_.add_special_tokens = !command.chat;
     if (command.show_experts) {
       options_.observed_layer = command.layer >= 0 ? command.layer : middle_mixture(model.config());
@@ -220,6 +223,8 @@ void run_generate(GenerateCommand& command) {
   const std::vector<std::string> dumped = requested_names(command.dump, config);
   if (!dumped.empty() && command.chat && !command.has_prompt) fail("generate: --dump with --chat needs --prompt");
   read_generation_defaults(folder, command.chosen, command.sampling);
+  command.ends.max_tokens = command.max_tokens;
+  read_generation_ends(folder, command.chosen, command.ends);
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
   std::optional<ChatSession> session;
   if (command.chat) session.emplace(folder, command.system);
@@ -227,7 +232,8 @@ void run_generate(GenerateCommand& command) {
   const std::vector<std::int32_t> prompt_ids =
       session ? tokenizer->encode(prompt) : tokenizer->encode_with_special(prompt);
   const auto prompt_tokens = static_cast<std::int64_t>(prompt_ids.size());
-  const std::int64_t positions = std::min(config.max_positions(), prompt_tokens + command.max_tokens);
+  const std::int64_t positions =
+      std::min(config.max_positions(), prompt_tokens + most_tokens(command.ends, prompt_tokens));
   const Precision weights = command.weights == "f32"    ? Precision::kF32
                             : command.weights == "bf16" ? Precision::kBF16
                             : command.weights == "f16"  ? Precision::kF16
@@ -291,6 +297,13 @@ void add_generate(CLI::App& app) {
   bind_fields(*command, "Sampling", options->sampling.fields());
   add_dump_options(*command, options->dump);
   CLI::Option* source = add_translation_options(*command, options->translate);
+  command->footer(
+      "What no flag says follows the model's generation_config.json, where it is there: do_sample (false: temperature "
+      "0, "
+      "unless --temperature, --top-k, --top-p or --min-p is given), the flags of sampling by their names, "
+      "max_new_tokens "
+      "or max_length, stop_strings, suppress_tokens, begin_suppress_tokens; for encoder-decoders also num_beams, "
+      "length_penalty, early_stopping and forced_bos_token_id.");
   command->callback([options, prompt, source, command] {
     options->has_prompt = prompt->count() > 0;
     options->translate.has_source = source->count() > 0;

@@ -18,6 +18,10 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 void check(const GenerationOptions& options, const DecoderConfig& config) {
   if (options.max_tokens < 0) fail("generate: max_tokens={} is negative", options.max_tokens);
+  if (options.max_length < 0) fail("generate: max_length={} is negative", options.max_length);
+  if (std::ranges::find(options.stop_strings, "") != options.stop_strings.end()) {
+    fail("generate: a stop string is empty");
+  }
   if (options.prefill_chunk < 1) fail("generate: prefill_chunk={} is below 1", options.prefill_chunk);
   if (!options.observed_layer) return;
   std::string with_mixture;
@@ -30,6 +34,28 @@ void check(const GenerationOptions& options, const DecoderConfig& config) {
        with_mixture.empty() ? "none" : with_mixture);
 }
 
+// Looks for texts that end within the last token.
+class StopStrings {
+ public:
+  StopStrings(const std::vector<std::string>& texts, std::string_view prompt, const Tokenizer& tokenizer)
+      : texts_(texts), said_(prompt), stream_(tokenizer.stream(SpecialTokens::kKeep)) {}
+
+  bool completed_by(std::int32_t id) {
+    if (texts_.empty()) return false;
+    const std::size_t before = said_.size();
+    said_ += stream_->push(id);
+    return std::ranges::any_of(texts_, [&](const std::string& text) {
+      const std::size_t first = before < text.size() ? 0 : before - text.size() + 1;
+      return said_.find(text, first) != std::string::npos;
+    });
+  }
+
+ private:
+  const std::vector<std::string>& texts_;
+  std::string said_;
+  std::unique_ptr<TextStream> stream_;
+};
+
 }  // namespace
 
 Generator::Generator(Decoder& model, const Tokenizer& tokenizer) : model_(model), tokenizer_(tokenizer) {
@@ -37,6 +63,15 @@ Generator::Generator(Decoder& model, const Tokenizer& tokenizer) : model_(model)
     fail("generate: the tokenizer has {} tokens, the model {}; they do not belong together", tokenizer.vocab_size(),
          model.config().vocab_size);
   }
+}
+
+std::int64_t most_tokens(const GenerationOptions& options, std::int64_t prompt_tokens) {
+  if (options.max_length == 0) return options.max_tokens;
+  if (prompt_tokens < options.max_length) return options.max_length - prompt_tokens;
+  fail(
+      "generate: the prompt has {} tokens, and max_length={} of generation_config.json leaves no room for more; "
+      "give --max-tokens",
+      prompt_tokens, options.max_length);
 }
 
 void require_prompt(std::int64_t tokens, std::int64_t max_positions) {
@@ -53,6 +88,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   std::vector<std::int32_t> history = encode(prompt, options.add_special_tokens);
   KvCache cache = model_.make_cache();
   require_prompt(static_cast<std::int64_t>(history.size()), cache.max_positions());
+  const std::int64_t most = most_tokens(options, static_cast<std::int64_t>(history.size()));
   cache.expect(static_cast<std::int64_t>(history.size()));
   Generation result;
   result.prompt_tokens = static_cast<std::int64_t>(history.size());
@@ -72,8 +108,9 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
 
   const Clock::time_point decode_start = Clock::now();
   const std::unique_ptr<TextStream> stream = tokenizer_.stream();
+  StopStrings stops(options.stop_strings, prompt, tokenizer_);
   const auto produced = [&result] { return static_cast<std::int64_t>(result.ids.size()); };
-  while (produced() < options.max_tokens) {
+  while (produced() < most) {
     // The tokenizer may know fewer tokens than the model's padded vocabulary: only those can be said.
     const Tensor logits = model_.logits(hidden);
     const auto known = static_cast<std::size_t>(tokenizer_.vocab_size());
@@ -87,7 +124,8 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
     GeneratedToken token{id, stream->push(id), {}};
     result.text += token.text;
     const bool room = cache.length() < cache.max_positions();
-    const bool last = !room || produced() == options.max_tokens;
+    const bool stopped = stops.completed_by(id);
+    const bool last = stopped || !room || produced() == most;
     // Experts are known once the token went through the model; without them nobody has to wait for that.
     if (options.observed_layer && room) {
       hidden = feed({&id, 1}, 1, cache, observer);
@@ -98,7 +136,11 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
       break;
     }
     if (last) {
-      if (!room) result.stop = StopReason::kContextFull;
+      if (stopped) {
+        result.stop = StopReason::kStopString;
+      } else if (!room) {
+        result.stop = StopReason::kContextFull;
+      }
       break;
     }
     if (!options.observed_layer) hidden = feed({&id, 1}, 1, cache, {});

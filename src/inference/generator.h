@@ -18,6 +18,10 @@ namespace witan {
 
 struct GenerationOptions {
   std::int64_t max_tokens = 256;
+  std::int64_t max_length = 0;  // of prompt and output together, instead of max_tokens; 0: that counts
+  // The output ends with the token that completes one of these, be its beginning in the prompt; special tokens count
+  // by their names.
+  std::vector<std::string> stop_strings;
   // Whether the special tokens that begin a text are added to the prompt; a rendered chat template names them itself.
   bool add_special_tokens = true;
   std::int64_t prefill_chunk = 256;  // prompt tokens per forward pass: bounds the memory, changes no result
@@ -31,7 +35,7 @@ struct GeneratedToken {
   RowExperts experts;  // that served this token in the observed layer
 };
 
-enum class StopReason { kMaxTokens, kEndOfText, kContextFull, kCallback };
+enum class StopReason { kMaxTokens, kEndOfText, kStopString, kContextFull, kCallback };
 
 struct Generation {
   std::vector<std::int32_t> ids;  // without the prompt and the end token
@@ -46,6 +50,9 @@ struct Generation {
 // Called with each token as soon as it is known; false stops.
 using TokenCallback = std::function<bool(const GeneratedToken&)>;
 
+// How many tokens may follow a prompt of so many. Throws Error when max_length leaves none.
+std::int64_t most_tokens(const GenerationOptions& options, std::int64_t prompt_tokens);
+
 // Throws Error for a prompt without tokens, and for one that leaves no room in a context of this length.
 void require_prompt(std::int64_t tokens, std::int64_t max_positions);
 
@@ -56,7 +63,8 @@ class Generator {
 
   // Continues the prompt, after the special tokens that begin a text (if the tokenizer has any). Routing is that of
   // evaluation. Throws Error for an empty prompt without a start token, a prompt that fills the context, a layer
-  // without a mixture, options out of bounds; Interrupted between the chunks of a long prompt.
+  // without a mixture, options out of bounds, a prompt of max_length tokens and more; Interrupted between the chunks of
+  // a long prompt.
   Generation generate(std::string_view prompt, const SamplingOptions& sampling, const GenerationOptions& options,
                       const TokenCallback& callback = {});
 

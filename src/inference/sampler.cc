@@ -37,6 +37,8 @@ Fields SamplingOptions::fields() {
       .real("min_p", min_p, 0.0, 1.0, "Only tokens with at least this share of the largest probability")
       .real("repetition_penalty", repetition_penalty, kMinPenalty, kMaxPenalty,
             "Above 1, tokens that stand in the text already become less probable")
+      .integer("no_repeat_ngram_size", no_repeat_ngram_size, 0, kMaxInteger,
+               "No run of so many tokens comes twice; 0: any may")
       .integer("seed", seed, 0, kMaxInteger, "Of the random choices");
   return fields;
 }
@@ -52,6 +54,13 @@ void require_usable_logits(std::span<const float> logits) {
   if (!std::isfinite(largest)) fail("sampling: no token of {} has a finite logit", logits.size());
 }
 
+namespace {
+
+void forbid(std::span<float> logits, std::int32_t id) {
+  const auto at = static_cast<std::size_t>(id);
+  if (id >= 0 && at < logits.size()) logits[at] = -std::numeric_limits<float>::infinity();
+}
+
 void penalize_repetition(std::span<float> logits, std::span<const std::int32_t> history, double penalty) {
   if (penalty == 1.0) return;
   std::vector<std::int32_t> seen(history.begin(), history.end());
@@ -65,6 +74,30 @@ void penalize_repetition(std::span<float> logits, std::span<const std::int32_t> 
   }
 }
 
+// The last size - 1 tokens of `history` and the next one may not be a run that stands there already.
+void forbid_repeated_runs(std::span<float> logits, std::span<const std::int32_t> history, std::int64_t size) {
+  if (size == 0 || static_cast<std::uint64_t>(size) > history.size()) return;
+  const auto before = static_cast<std::size_t>(size - 1);
+  const std::span<const std::int32_t> last = history.last(before);
+  for (std::size_t i = 0; i + before < history.size(); ++i) {
+    if (std::ranges::equal(history.subspan(i, before), last)) forbid(logits, history[i + before]);
+  }
+}
+
+}  // namespace
+
+void restrain(std::span<float> logits, std::span<const std::int32_t> history, const SamplingOptions& options,
+              bool begins) {
+  penalize_repetition(logits, history, options.repetition_penalty);
+  forbid_repeated_runs(logits, history, options.no_repeat_ngram_size);
+  for (const std::int32_t id : options.suppress_tokens) forbid(logits, id);
+  if (begins) {
+    for (const std::int32_t id : options.begin_suppress_tokens) forbid(logits, id);
+  }
+  if (std::ranges::any_of(logits, [](float logit) { return std::isfinite(logit); })) return;
+  fail("sampling: suppressed tokens and no_repeat_ngram_size={} leave no token to say", options.no_repeat_ngram_size);
+}
+
 Sampler::Sampler(const SamplingOptions& options)
     : options_(options), random_(static_cast<std::uint64_t>(options.seed)) {
   require("temperature", options.temperature, 0.0, kMaxTemperature);
@@ -72,12 +105,15 @@ Sampler::Sampler(const SamplingOptions& options)
   require("top_p", options.top_p, 0.0, 1.0);
   require("min_p", options.min_p, 0.0, 1.0);
   require("repetition_penalty", options.repetition_penalty, kMinPenalty, kMaxPenalty);
+  require("no_repeat_ngram_size", static_cast<double>(options.no_repeat_ngram_size), 0.0,
+          std::numeric_limits<double>::max());
 }
 
 std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std::int32_t> history) {
   require_usable_logits(logits);
   logits_.assign(logits.begin(), logits.end());
-  penalize_repetition(logits_, history, options_.repetition_penalty);
+  restrain(logits_, history, options_, begins_);
+  begins_ = false;
   if (options_.temperature == 0.0) return most_probable(logits_);
   const float largest = *std::max_element(logits_.begin(), logits_.end());
   const float inverse = static_cast<float>(1.0 / options_.temperature);

@@ -164,7 +164,7 @@ void Translator::search(const SamplingOptions& sampling, const TranslationOption
       to_log_probabilities(row);
       std::vector<std::int32_t> history = start;
       history.insert(history.end(), live[i].ids.begin(), live[i].ids.end());
-      penalize_repetition(row, history, sampling.repetition_penalty);
+      restrain(row, history, sampling, first);
       rows.insert(rows.end(), row.begin(), row.end());
     }
     beams.advance({rows.data(), static_cast<std::int64_t>(live.size()), known});

@@ -219,6 +219,26 @@ class WholeRun(Case):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("parameters", result.stdout)
 
+    def test_a_generation_config_counts_where_no_flag_does(self):
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        model = self.folder / "run/model"
+
+        def said(config, *flags):
+            (model / "generation_config.json").write_text(json.dumps(config))
+            result = self.witan("generate", model, "--prompt=The", "--no-echo", *flags)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return result
+
+        greedy = {"do_sample": False, "max_new_tokens": 6}
+        first = said(greedy).stdout
+        self.assertIn(" 6 tokens in ", said(greedy).stderr)
+        self.assertEqual(said(greedy, "--seed=5").stdout, first)
+        drawn = {said(greedy, "--top-k=100", f"--seed={seed}").stdout for seed in range(4)}
+        self.assertGreater(len(drawn), 1, "--top-k draws")
+        self.assertIn(" 3 tokens in ", said(greedy, "--max-tokens=3").stderr)
+        self.assertIn("stop string", said({**greedy, "stop_strings": list("abcdefghijklmnopqrstuvwxyz ,.")}).stderr)
+        self.assertIn("max_length", self.witan("generate", model, "--help").stdout)
+
     def test_reading_a_run_does_not_move_its_folders(self):
         self.assertEqual(self.train(steps=1).returncode, 0)
         run = self.folder / "run"

@@ -17,7 +17,8 @@ std::vector<std::string> seeds() {
   return {R"({"eos_token_id":[2,5],"do_sample":true,"temperature":0.6,"top_k":20,"top_p":0.9,"min_p":0.1})",
           R"({"eos_token_id":1,"do_sample":false,"repetition_penalty":1.1})",
           R"({"num_beams":4,"length_penalty":0.8,"early_stopping":"never","max_length":200,"forced_bos_token_id":7})",
-          R"({"max_new_tokens":12,"temperature":null,"early_stopping":true})"};
+          R"({"max_new_tokens":12,"temperature":null,"early_stopping":true})",
+          R"({"max_length":40,"stop_strings":["a","b"],"no_repeat_ngram_size":3,"suppress_tokens":[1,2]})"};
 }
 
 struct Model {
@@ -37,6 +38,13 @@ void run(std::string_view input) {
     SamplingOptions sampling;
     read_generation_defaults(model.folder.path(), {}, sampling);
     const Sampler valid(sampling);
+  } catch (const Error&) {
+  }
+  try {
+    GenerationOptions options;
+    read_generation_ends(model.folder.path(), {}, options);
+    require(options.max_tokens >= 1 && options.max_length >= 0, "an output without a token");
+    for (const std::string& text : options.stop_strings) require(!text.empty(), "an empty stop string");
   } catch (const Error&) {
   }
   try {

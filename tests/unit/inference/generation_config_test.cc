@@ -40,6 +40,49 @@ TEST(GenerationConfigTest, WithoutSamplingTheMostProbableTokenIsTaken) {
   EXPECT_NE(read(R"({"do_sample": false})", {"temperature"}).temperature, 0.0);
 }
 
+TEST(GenerationConfigTest, WhoChoosesHowToDrawDraws) {
+  const char* const greedy = R"({"do_sample": false, "temperature": 0.6, "top_k": 20})";
+  for (const char* const field : {"top_k", "top_p", "min_p"})
+    EXPECT_EQ(read(greedy, {field}).temperature, 0.6) << field;
+  EXPECT_EQ(read(R"({"do_sample": false})", {"top_p"}).temperature, SamplingOptions().temperature);
+  for (const char* const field : {"repetition_penalty", "seed", "no_repeat_ngram_size"}) {
+    EXPECT_EQ(read(greedy, {field}).temperature, 0.0) << field;
+  }
+}
+
+TEST(GenerationConfigTest, TakesWhatMayNotBeSaid) {
+  const SamplingOptions sampling =
+      read(R"({"no_repeat_ngram_size": 3, "suppress_tokens": [7, 5], "begin_suppress_tokens": 9})");
+  EXPECT_EQ(sampling.no_repeat_ngram_size, 3);
+  EXPECT_EQ(sampling.suppress_tokens, (std::vector<std::int32_t>{7, 5}));
+  EXPECT_EQ(sampling.begin_suppress_tokens, (std::vector<std::int32_t>{9}));
+  EXPECT_EQ(read(R"({"no_repeat_ngram_size": 3})", {"no_repeat_ngram_size"}).no_repeat_ngram_size, 0);
+}
+
+GenerationOptions ends(const std::string& json, const std::set<std::string>& chosen = {}) {
+  const test::TemporaryFolder folder;
+  write_file(folder.path() / "generation_config.json", json);
+  GenerationOptions options;
+  read_generation_ends(folder.path(), chosen, options);
+  return options;
+}
+
+TEST(GenerationConfigTest, TakesWhereTheOutputEnds) {
+  EXPECT_EQ(ends(R"({"max_new_tokens": 9, "max_length": 40})").max_tokens, 9);
+  EXPECT_EQ(ends(R"({"max_new_tokens": 9, "max_length": 40})").max_length, 0);
+  EXPECT_EQ(ends(R"({"max_length": 40})").max_length, 40);
+  for (const char* const json : {R"({"max_new_tokens": 9})", R"({"max_length": 40})", "{}"}) {
+    EXPECT_EQ(ends(json, {"max_tokens"}).max_tokens, GenerationOptions().max_tokens) << json;
+    EXPECT_EQ(ends(json, {"max_tokens"}).max_length, 0) << json;
+  }
+  EXPECT_EQ(ends(R"({"stop_strings": "END"})").stop_strings, (std::vector<std::string>{"END"}));
+  EXPECT_EQ(ends(R"({"stop_strings": ["a", "b"]})").stop_strings, (std::vector<std::string>{"a", "b"}));
+  for (const char* const json :
+       {R"({"max_length": 0})", R"({"max_new_tokens": "9"})", R"({"stop_strings": [3]})", R"({"stop_strings": ""})"}) {
+    EXPECT_NE(test::error_message([&] { ends(json); }).find("generation_config.json"), std::string::npos) << json;
+  }
+}
+
 TEST(GenerationConfigTest, NullsAndAMissingFileChangeNothing) {
   EXPECT_EQ(read(R"({"temperature": null})").temperature, SamplingOptions().temperature);
   const test::TemporaryFolder empty;
@@ -49,8 +92,9 @@ TEST(GenerationConfigTest, NullsAndAMissingFileChangeNothing) {
 }
 
 TEST(GenerationConfigTest, NonsenseIsNamed) {
-  for (const char* const json : {R"([])", R"({"top_k": "many"})", R"({"top_k": -3})", R"({"temperature": -1})",
-                                 R"({"top_p": 1.5})", R"({"repetition_penalty": 0})"}) {
+  for (const char* const json :
+       {R"([])", R"({"top_k": "many"})", R"({"top_k": -3})", R"({"temperature": -1})", R"({"top_p": 1.5})",
+        R"({"repetition_penalty": 0})", R"({"no_repeat_ngram_size": -1})", R"({"suppress_tokens": [-1]})"}) {
     EXPECT_NE(test::error_message([&] { read(json); }).find("generation_config.json"), std::string::npos) << json;
   }
 }
@@ -82,6 +126,17 @@ TEST(TranslationDefaultsTest, TakesWhatTheFileSays) {
     EXPECT_EQ(outputs.sampling.temperature, 0.0) << "nobody asked for drawing";
   }
   EXPECT_EQ(read_outputs("generation_config.json", R"({"max_length": 9, "max_new_tokens": 4})").options.max_tokens, 4);
+}
+
+TEST(TranslationDefaultsTest, WhatMayNotBeSaidCountsWithoutDrawingToo) {
+  const char* const json =
+      R"({"num_beams": 5, "repetition_penalty": 1.2, "no_repeat_ngram_size": 3, "temperature": 3})";
+  for (const char* const file : {"generation_config.json", "config.json"}) {
+    const Outputs outputs = read_outputs(file, json);
+    EXPECT_EQ(outputs.sampling.repetition_penalty, 1.2);
+    EXPECT_EQ(outputs.sampling.no_repeat_ngram_size, 3);
+    EXPECT_EQ(outputs.sampling.temperature, 0.0);
+  }
 }
 
 TEST(TranslationDefaultsTest, TheUsersWordCounts) {

@@ -107,6 +107,44 @@ TEST_F(GeneratorTest, StopsAtTheEndTokenAndDoesNotSayIt) {
   EXPECT_EQ(result.ids, std::vector<std::int32_t>(free.begin(), free.begin() + first));
 }
 
+TEST_F(GeneratorTest, StopStringsEndTheTextBehindThem) {
+  const BytesEndingAt endless(-1);
+  Generator generator(model_, endless);
+  const Generation free = generator.generate("q", greedy(), tokens(12));
+  ASSERT_EQ(free.ids.size(), 12U);
+  // One that is complete with the fifth token; one that begins in the prompt.
+  for (const auto& [first, count] : {std::pair<std::size_t, std::size_t>{2, 5}, {0, 2}}) {
+    std::string stop = first == 0 ? "q" : "";
+    for (std::size_t i = first; i < count; ++i) stop += endless.token_bytes(free.ids[i]);
+    if (std::ranges::any_of(stop, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) continue;
+    GenerationOptions options = tokens(12);
+    options.stop_strings = {"never said by anybody", stop};
+    const Generation result = generator.generate("q", greedy(), options);
+    EXPECT_EQ(result.stop, StopReason::kStopString);
+    EXPECT_EQ(result.ids,
+              std::vector<std::int32_t>(free.ids.begin(), free.ids.begin() + static_cast<std::ptrdiff_t>(count)));
+    EXPECT_TRUE(("q" + result.text).ends_with(stop));
+  }
+  GenerationOptions options = tokens(12);
+  options.stop_strings = {"q"};
+  EXPECT_NE(generator.generate("q", greedy(), options).ids.size(), 0U) << "the prompt alone stops nothing";
+  options.stop_strings = {""};
+  EXPECT_NE(test::error_message([&] { generator.generate("q", greedy(), options); }).find("stop string is empty"),
+            std::string::npos);
+}
+
+TEST_F(GeneratorTest, AMaximalLengthCountsThePrompt) {
+  const BytesEndingAt endless(-1);
+  Generator generator(model_, endless);
+  GenerationOptions options = tokens(2);
+  options.max_length = 10;
+  EXPECT_EQ(generator.generate("abcd", greedy(), options).ids.size(), 6U);
+  EXPECT_NE(test::error_message([&] {
+              generator.generate("0123456789", greedy(), options);
+            }).find("the prompt has 10 tokens, and max_length=10"),
+            std::string::npos);
+}
+
 TEST_F(GeneratorTest, StopsAtEveryEndTokenThatTheModelNames) {
   const std::vector<std::int32_t> free = plain_loop({'q'}, 10);
   DecoderConfig several = config();

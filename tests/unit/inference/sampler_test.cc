@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "support/error_message.h"
 
 namespace witan {
 namespace sampler_test {
@@ -166,6 +167,38 @@ TEST(SamplerTest, RefusesDamagedLogitsAndOptions) {
     change(options);
     EXPECT_THROW(Sampler{options}, Error);
   }
+}
+
+// As NoRepeatNGramLogitsProcessor: what followed the same beginning before may not follow it again.
+TEST(SamplerTest, NoRunOfTokensComesTwice) {
+  SamplingOptions options = plain();
+  options.temperature = 0.0;
+  options.no_repeat_ngram_size = 3;
+  const auto drawn = [&](const std::vector<std::int32_t>& history) {
+    return Sampler(options).sample(kLogits, history);
+  };
+  EXPECT_EQ(drawn({}), 1);
+  EXPECT_EQ(drawn({4, 0, 1, 2, 4, 0}), 5) << "4 0 1 stands there already";
+  EXPECT_EQ(drawn({4, 0, 1, 4, 0, 5, 4, 0}), 3);
+  EXPECT_EQ(drawn({0, 1, 2, 4, 0}), 1) << "4 0 was followed by nothing";
+  EXPECT_EQ(drawn({4, 0}), 1);
+  options.no_repeat_ngram_size = 1;
+  EXPECT_EQ(drawn({1, 5}), 3);
+  EXPECT_NE(test::error_message([&] {
+              drawn({0, 1, 2, 3, 4, 5});
+            }).find("no_repeat_ngram_size=1 leave no token"),
+            std::string::npos);
+}
+
+TEST(SamplerTest, SuppressedTokensAreNotSaid) {
+  SamplingOptions options = plain();
+  options.suppress_tokens = {1, 4, 900};
+  expect_distribution(frequencies(options, kDraws), expected({0, 2, 3, 5}), kDraws);
+  options.temperature = 0.0;
+  options.begin_suppress_tokens = {5};
+  Sampler sampler(options);
+  EXPECT_EQ(sampler.sample(kLogits, {}), 3);
+  EXPECT_EQ(sampler.sample(kLogits, {}), 5) << "at the beginning only";
 }
 
 }  // namespace sampler_test
