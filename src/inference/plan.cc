@@ -52,14 +52,14 @@ std::int64_t pass_bytes(const EncoderDecoderConfig& config, std::int64_t rows) {
 }
 
 // The number in a file that holds nothing else, such as a control group's limit; -1: none ("max", no file).
-std::int64_t number_in(const std::string& path) {
+std::int64_t number_in(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::int64_t value = -1;
   return file >> value ? value : -1;
 }
 
 // The number behind a name in a file of such lines; 0: none.
-std::int64_t named_number_in(const std::string& path, std::string_view name) {
+std::int64_t named_number_in(const std::filesystem::path& path, std::string_view name) {
   std::ifstream file(path);
   std::string key;
   std::int64_t value = 0;
@@ -69,9 +69,29 @@ std::int64_t named_number_in(const std::string& path, std::string_view name) {
   return 0;
 }
 
-std::int64_t available_to_system() {
-  const std::int64_t kilobytes = named_number_in("/proc/meminfo", "MemAvailable:");
-  return kilobytes > 0 ? kilobytes * 1024 : -1;
+// Files of a control group below /sys/fs/cgroup, and the lines in its statistics for pages of files.
+struct MemoryGroup {
+  const char* limit;
+  const char* used;
+  const char* statistics;
+  const char* inactive_files;
+  const char* active_files;
+};
+constexpr std::array kMemoryGroups = {
+    MemoryGroup{"memory.max", "memory.current", "memory.stat", "inactive_file", "active_file"},  // version 2
+    MemoryGroup{"memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat",
+                "total_inactive_file", "total_active_file"},  // version 1, which writes no limit as a very large number
+};
+
+// -1: no limit is known.
+std::int64_t left_in_group(const std::filesystem::path& folder, const MemoryGroup& group) {
+  const std::int64_t limit = number_in(folder / group.limit);
+  const std::int64_t used = number_in(folder / group.used);
+  if (limit < 0 || used < 0) return -1;
+  // Pages of files count as used, and are given up when memory is wanted: those of a model just downloaded, say.
+  const std::int64_t files = named_number_in(folder / group.statistics, group.inactive_files) +
+                             named_number_in(folder / group.statistics, group.active_files);
+  return std::max<std::int64_t>(0, limit - used + std::min(files, used));
 }
 
 }  // namespace
@@ -103,17 +123,14 @@ RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positio
   return plan;
 }
 
-std::int64_t available_memory() {
-  const std::int64_t system = available_to_system();
-  const std::string group = "/sys/fs/cgroup/";
-  const std::int64_t limit = number_in(group + "memory.max");
-  const std::int64_t used = number_in(group + "memory.current");
-  if (limit < 0 || used < 0) return system;
-  // Pages of files count as used, and are given up when memory is wanted: those of a model just downloaded, say.
-  const std::int64_t files =
-      named_number_in(group + "memory.stat", "inactive_file") + named_number_in(group + "memory.stat", "active_file");
-  const std::int64_t left = std::max<std::int64_t>(0, limit - used + files);
-  return system < 0 ? left : std::min(system, left);
+std::int64_t available_memory(const std::filesystem::path& root) {
+  const std::int64_t kilobytes = named_number_in(root / "proc/meminfo", "MemAvailable:");
+  std::int64_t available = kilobytes > 0 ? kilobytes * 1024 : -1;
+  for (const MemoryGroup& group : kMemoryGroups) {
+    const std::int64_t left = left_in_group(root / "sys/fs/cgroup", group);
+    if (left >= 0) available = available < 0 ? left : std::min(available, left);
+  }
+  return available;
 }
 
 double read_bandwidth() {

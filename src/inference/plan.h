@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 
 #include "models/decoder.h"
 #include "models/encoder_decoder_config.h"
@@ -24,8 +25,9 @@ RunPlan plan_run(const DecoderConfig& config, std::int64_t positions, Precision 
 RunPlan plan_run(const EncoderDecoderConfig& config, std::int64_t source_positions, std::int64_t output_positions,
                  std::int64_t outputs);
 
-// What the system can still give without swapping, and what this process may take of it; -1: unknown.
-std::int64_t available_memory();
+// What the system can still give without swapping, and what this process may take of it by the limit of its control
+// group (version 2 or 1); -1: unknown. `root`: where /proc and /sys stand.
+std::int64_t available_memory(const std::filesystem::path& root = "/");
 
 // Bytes per second that all threads together read from memory, measured for about a tenth of a second.
 double read_bandwidth();

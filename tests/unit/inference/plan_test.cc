@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "base/pool.h"
 #include "layers/kv_cache.h"
 #include "models/decoder.h"
 #include "models/encoder_decoder.h"
 #include "models/encoder_decoder_folder.h"
 #include "support/released_goldens.h"
+#include "support/temporary_folder.h"
 #include "support/tiny_models.h"
 
 namespace witan {
@@ -93,6 +95,31 @@ TEST(PlanTest, MoreBytesThanCanBeCountedAreMoreThanThereAre) {
 }
 
 TEST(PlanTest, TheMachineIsAsked) { EXPECT_NE(available_memory(), 0); }
+
+TEST(PlanTest, TheLimitOfTheControlGroupCounts) {
+  const test::TemporaryFolder root;
+  EXPECT_EQ(available_memory(root.path()), -1);
+  write_file(root / "proc/meminfo", "MemTotal: 9000 kB\nMemAvailable:    8000 kB\n");
+  EXPECT_EQ(available_memory(root.path()), 8000 * 1024);
+  // Version 1, with its number for no limit at first.
+  const auto group = root / "sys/fs/cgroup";
+  write_file(group / "memory/memory.limit_in_bytes", "9223372036854771712\n");
+  write_file(group / "memory/memory.usage_in_bytes", "700000\n");
+  write_file(group / "memory/memory.stat",
+             "cache 1\ninactive_file 5\ntotal_inactive_file 20000\ntotal_active_file 3000\n");
+  EXPECT_EQ(available_memory(root.path()), 8000 * 1024);
+  write_file(group / "memory/memory.limit_in_bytes", "1000000\n");
+  EXPECT_EQ(available_memory(root.path()), 323000);
+  // Version 2.
+  write_file(group / "memory.max", "max\n");
+  write_file(group / "memory.current", "600000\n");
+  write_file(group / "memory.stat", "inactive_file 100\nactive_file 10\n");
+  EXPECT_EQ(available_memory(root.path()), 323000);
+  write_file(group / "memory.max", "700000\n");
+  EXPECT_EQ(available_memory(root.path()), 100110);
+  write_file(group / "memory.max", "500000\n");
+  EXPECT_EQ(available_memory(root.path()), 0);
+}
 
 }  // namespace plan_test
 }  // namespace witan
