@@ -21,6 +21,7 @@
 #include "inference/plan.h"
 #include "models/checkpoint_folder.h"
 #include "models/encoder_decoder_folder.h"
+#include "text/tokenizer_files.h"
 #include "witan/chat_session.h"
 #include "witan/commands.h"
 #include "witan/dump.h"
@@ -225,13 +226,14 @@ void run_generate(GenerateCommand& command) {
   read_generation_defaults(folder, command.chosen, command.sampling);
   command.ends.max_tokens = command.max_tokens;
   read_generation_ends(folder, command.chosen, command.ends);
-  const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
+  std::unique_ptr<Tokenizer> tokenizer;  // for a plan the size of the prompt is enough
+  if (!command.dry_run || has_tokenizer(folder)) tokenizer = load_tokenizer(folder);
   std::optional<ChatSession> session;
   if (command.chat) session.emplace(folder, command.system);
   const std::string prompt = session && command.has_prompt ? session->ask(command.prompt) : command.prompt_text();
-  const std::vector<std::int32_t> prompt_ids =
-      session ? tokenizer->encode(prompt) : tokenizer->encode_with_special(prompt);
-  const auto prompt_tokens = static_cast<std::int64_t>(prompt_ids.size());
+  std::vector<std::int32_t> prompt_ids;
+  if (tokenizer != nullptr) prompt_ids = session ? tokenizer->encode(prompt) : tokenizer->encode_with_special(prompt);
+  const auto prompt_tokens = static_cast<std::int64_t>(tokenizer != nullptr ? prompt_ids.size() : prompt.size());
   const std::int64_t positions =
       std::min(config.max_positions(), prompt_tokens + most_tokens(command.ends, prompt_tokens));
   const Precision weights = command.weights == "f32"    ? Precision::kF32

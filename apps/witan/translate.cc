@@ -20,6 +20,7 @@
 #include "inference/plan.h"
 #include "inference/source_text.h"
 #include "models/encoder_decoder_folder.h"
+#include "text/tokenizer_files.h"
 #include "witan/run_plan.h"
 #include "witan/terminal_text.h"
 
@@ -105,6 +106,26 @@ bool next_line(std::istream& stream, std::string& line) {
   return true;
 }
 
+struct TranslationPlan {
+  RunPlan run;
+  std::int64_t positions = 0;  // of the source and all outputs
+};
+
+TranslationPlan plan_translation(const EncoderDecoderConfig& config, const TranslationOptions& options,
+                                 std::int64_t longest) {
+  const std::int64_t output = options.max_tokens + 1;  // the start token
+  return {plan_run(config, longest, output, options.beams.beams), longest + options.beams.beams * output};
+}
+
+// The most tokens of a line; `otherwise` when standard input will say the lines.
+std::int64_t longest_line(const std::optional<std::vector<std::string>>& lines, std::int64_t otherwise,
+                          const std::function<std::size_t(const std::string&)>& tokens_of) {
+  if (!lines) return otherwise;
+  std::size_t longest = 1;
+  for (const std::string& line : *lines) longest = std::max(longest, tokens_of(line));
+  return static_cast<std::int64_t>(longest);
+}
+
 void translate_lines(const std::optional<std::vector<std::string>>& lines,
                      const std::function<void(const std::string&)>& translate) {
   if (lines) {
@@ -141,27 +162,30 @@ void run_translation(TranslateCommand& command) {
   const std::vector<std::string> dumped = requested_names(command.dump, config);
   TranslationOptions& options = command.options;
   read_translation_defaults(folder, command.chosen, command.sampling, options);
+  const std::optional<std::vector<std::string>> lines = source_lines(command);
+  const auto plan_for = [&](const std::function<std::size_t(const std::string&)>& tokens_of) {
+    return plan_translation(config, options, longest_line(lines, options.max_tokens, tokens_of));
+  };
+  if (command.dry_run && !has_tokenizer(folder)) {
+    const TranslationPlan plan = plan_for([](const std::string& line) { return line.size() + 2; });  // a token per byte
+    print_plan(plan.run, config.model_type, 0, plan.positions, folder);
+    return;
+  }
   const std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(folder);
   const SourceText text(folder, config, *tokenizer);
   const Languages languages = choose_languages(command, text, options.first_token.has_value());
   if (!languages.target.empty()) options.first_token = text.language_token(languages.target);
   options.special = text.languages().empty() ? SpecialTokens::kKeep : SpecialTokens::kSkip;
-  const std::optional<std::vector<std::string>> lines = source_lines(command);
-
-  std::int64_t longest = lines ? 1 : options.max_tokens;
-  for (const std::string& line : lines.value_or(std::vector<std::string>())) {
-    longest = std::max(longest, static_cast<std::int64_t>(text.ids(line, languages.source).size()));
-  }
-  const std::int64_t positions = options.max_tokens + 1;  // the start token
-  const RunPlan plan = plan_run(config, longest, positions, options.beams.beams);
+  const TranslationPlan plan =
+      plan_for([&](const std::string& line) { return text.ids(line, languages.source).size(); });
   if (command.dry_run) {
-    print_plan(plan, config.model_type, 0, longest + options.beams.beams * positions, folder);
+    print_plan(plan.run, config.model_type, 0, plan.positions, folder);
     return;
   }
-  require_memory(plan, longest + options.beams.beams * positions);
+  require_memory(plan.run, plan.positions);
   fmt::print(stderr, "witan: {}{}, {}\n", config.model_type,
              languages.source.empty() ? "" : fmt::format(", {} to {}", languages.source, languages.target),
-             memory_text(plan, longest + options.beams.beams * positions));
+             memory_text(plan.run, plan.positions));
   const std::unique_ptr<EncoderDecoder> model = load_encoder_decoder(folder);
   if (!dumped.empty()) {
     if (!lines || lines->empty()) fail("generate: --dump needs --source or --source-file");

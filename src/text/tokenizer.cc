@@ -1,6 +1,8 @@
 // What all tokenizers share, and loading: the files in a folder decide which it is.
 #include "text/tokenizer.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/suggest.h"
@@ -69,6 +71,10 @@ std::unique_ptr<TextStream> Tokenizer::stream(SpecialTokens) const { return std:
 
 std::vector<std::string> tokenizer_file_names() {
   return {"tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model"};
+}
+
+bool has_tokenizer(const fs::path& folder) {
+  return std::ranges::any_of(tokenizer_file_names(), [&](const auto& name) { return file_is_there(folder / name); });
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {

@@ -2,6 +2,7 @@
 // tokenizer.h.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -9,5 +10,7 @@ namespace witan {
 
 // The most telling first.
 std::vector<std::string> tokenizer_file_names();
+// Whether one of them stands in the folder.
+bool has_tokenizer(const std::filesystem::path& folder);
 
 }  // namespace witan

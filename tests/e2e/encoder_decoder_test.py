@@ -181,6 +181,9 @@ class Translation(Case):
         shown = self.said(self.nllb(), "--dry-run", "--target-lang", "fra_Latn", "--beams", 5)
         for text in ("nllb_moe", "parameters", "memory", "tokens/s"):
             self.assertIn(text, shown)
+        folder = self.nllb()
+        (folder / "tokenizer.json").unlink()
+        self.assertIn("nllb_moe", self.said(folder, "--dry-run", "--source", "w5 w6"))
 
     def test_wrong_input(self):
         switch, nllb = self.switch(), self.nllb()

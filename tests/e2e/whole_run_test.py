@@ -219,6 +219,17 @@ class WholeRun(Case):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("parameters", result.stdout)
 
+    def test_a_plan_needs_no_tokenizer(self):
+        self.assertEqual(self.train(steps=1).returncode, 0)
+        model = self.folder / "run/model"
+        for file in model.glob("token*"):
+            file.unlink()
+        result = self.witan("generate", model, "--dry-run", "--prompt=The council", "--max-tokens=20")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("31 positions", result.stdout)
+        result = self.witan("generate", model, "--prompt=The council")
+        self.assertIn("no tokenizer", result.stderr)
+
     def test_a_generation_config_counts_where_no_flag_does(self):
         self.assertEqual(self.train(steps=1).returncode, 0)
         model = self.folder / "run/model"
