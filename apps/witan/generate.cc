@@ -21,6 +21,8 @@
 #include "inference/plan.h"
 #include "models/checkpoint_folder.h"
 #include "models/encoder_decoder_folder.h"
+#include "models/released_files.h"
+#include "models/stored_weights.h"
 #include "text/tokenizer_files.h"
 #include "witan/chat_session.h"
 #include "witan/commands.h"
@@ -220,7 +222,9 @@ void run_generate(GenerateCommand& command) {
   }
   if (command.names_source())
     fail("generate: {} continues a prompt and reads no source: give --prompt", folder.string());
-  const DecoderConfig config = load_config(folder);
+  std::optional<StoredWeights> stored;  // opened once; a plan needs none
+  if (has_weights(folder)) stored.emplace(folder);
+  const DecoderConfig config = stored ? stored->config() : load_config(folder);
   const std::vector<std::string> dumped = requested_names(command.dump, config);
   if (!dumped.empty() && command.chat && !command.has_prompt) fail("generate: --dump with --chat needs --prompt");
   read_generation_defaults(folder, command.chosen, command.sampling);
@@ -239,6 +243,7 @@ void run_generate(GenerateCommand& command) {
   const Precision weights = command.weights == "f32"    ? Precision::kF32
                             : command.weights == "bf16" ? Precision::kBF16
                             : command.weights == "f16"  ? Precision::kF16
+                            : stored                    ? lossless_precision(*stored)
                                                         : lossless_precision(folder);
   const RunPlan plan = plan_run(config, positions, weights);
   if (command.dry_run) {
@@ -249,7 +254,8 @@ void run_generate(GenerateCommand& command) {
   if (!asks) require_prompt(prompt_tokens, config.max_positions());  // before minutes of loading
   require_memory(plan, positions);
   fmt::print(stderr, "witan: {}, {}\n", config.model_type, memory_text(plan, positions));
-  const std::unique_ptr<Decoder> model = load_model(folder, weights);
+  const std::unique_ptr<Decoder> model = stored ? load_model(*stored, weights) : load_model(folder, weights);
+  stored.reset();
   dump(command.dump, dumped, *model, prompt_ids);
   Speaker speaker(*model, *tokenizer, command);
   const InterruptScope scope;

@@ -11,6 +11,8 @@
 
 namespace witan {
 
+class StoredWeights;  // stored_weights.h
+
 // The released architecture that computes exactly what this config does outside training ("mixtral", "olmoe"): the one
 // it was loaded as, if that still fits; else "witan". What only training reads (coefficients of balance terms, capacity
 // in training, jitter) is no part of a released config and is not saved there.
@@ -28,6 +30,8 @@ DecoderConfig load_config(const std::filesystem::path& folder);
 // bf16 and f16 weights take half the memory and are for inference, see Decoder::with_zeros; those stored otherwise are
 // rounded. Throws Error for a number that is too large for f16.
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precision weights = Precision::kF32);
+// From files that are open already.
+std::unique_ptr<Decoder> load_model(const StoredWeights& stored, Precision weights);
 // Into a decoder whose config may differ from the folder's in whatever no tensor depends on (balance terms), and in the
 // router: what the new one holds and the folder does not stays as it is in `model`, what the old one held is left.
 // Throws Error as load_model does, and for a decoder with other tensors or shapes.
@@ -36,5 +40,6 @@ void load_weights(const std::filesystem::path& folder, Decoder& model);
 // (gates, norms and biases are held as f32 anyway); else f32. Reads the headers alone; throws Error when they are
 // broken.
 Precision lossless_precision(const std::filesystem::path& folder);
+Precision lossless_precision(const StoredWeights& stored);
 
 }  // namespace witan

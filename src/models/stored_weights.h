@@ -26,6 +26,7 @@ class StoredWeights {
   const DecoderConfig& config() const { return description_.config; }
   const Architecture& architecture() const { return *description_.architecture; }
   const std::filesystem::path& folder() const { return folder_; }
+  const SafetensorsReader& reader() const { return files_.reader(); }
 
   // How this architecture stores the parameters.
   std::vector<StoredPiece> pieces(const std::vector<Parameter>& parameters) const;
