@@ -44,7 +44,8 @@ std::vector<std::string> embedding_places(const EncoderDecoderNames& names, bool
   return places;
 }
 
-// Throws Error for tensors that are no part of the model, other than repetitions of the embedding.
+// Throws Error for tensors that are no part of the model, other than repetitions of the embedding; the head of a tied
+// model may hold any values, as in Transformers.
 void check_unread(const EncoderDecoderNames& names, const std::vector<std::string>& places,
                   const NamedTensors& tensors) {
   std::vector<std::string> extra;
@@ -52,6 +53,7 @@ void check_unread(const EncoderDecoderNames& names, const std::vector<std::strin
     if (!names.ignored_suffix.empty() && name.ends_with(names.ignored_suffix)) continue;
     const bool repeats = std::ranges::find(places, name) != places.end();
     if (repeats && tensors.same(name, std::string(names.embedding))) continue;
+    if (repeats && name == names.head && tensors.same_shape(name, std::string(names.embedding))) continue;
     extra.push_back(name);
   }
   if (!extra.empty()) fail("the model of {} has no place for {}", kConfigFile, some_of(extra));

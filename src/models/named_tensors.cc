@@ -33,6 +33,10 @@ bool NamedTensors::same(const std::string& a, const std::string& b) const {
   return first.dtype == second.dtype && first.shape == second.shape && std::ranges::equal(first.bytes, second.bytes);
 }
 
+bool NamedTensors::same_shape(const std::string& a, const std::string& b) const {
+  return reader_.tensor(a).shape == reader_.tensor(b).shape;
+}
+
 std::vector<std::string> NamedTensors::unread() const {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : reader_.tensors()) {

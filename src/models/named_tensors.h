@@ -24,6 +24,7 @@ class NamedTensors {
   void read_into(const std::string& name, std::span<const std::int64_t> shape, std::span<float> out);
   // Whether both hold the same bytes.
   bool same(const std::string& a, const std::string& b) const;
+  bool same_shape(const std::string& a, const std::string& b) const;
   // Those that were never read.
   std::vector<std::string> unread() const;
 
