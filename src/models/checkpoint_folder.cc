@@ -40,21 +40,6 @@ void fill_model(const StoredWeights& weights, Decoder& model) {
   for (const StoredPiece& piece : pieces) weights.read(piece);
 }
 
-Precision precision_of(const SafetensorsReader& reader) {
-  double all = 0.0;
-  double bf16 = 0.0;
-  double f16 = 0.0;
-  for (const auto& [name, tensor] : reader.tensors()) {
-    const auto values = static_cast<double>(tensor.bytes.size()) / static_cast<double>(dtype_bytes(tensor.dtype));
-    all += values;
-    // MXFP4 is stored as bytes: four bits times a power of two are exact in bf16.
-    if (tensor.dtype == DType::kBF16 || tensor.dtype == DType::kU8) bf16 += values;
-    if (tensor.dtype == DType::kF16) f16 += values;
-  }
-  if (bf16 > 0.99 * all) return Precision::kBF16;
-  return f16 > 0.99 * all ? Precision::kF16 : Precision::kF32;
-}
-
 }  // namespace
 
 std::string expressible_model_type(const DecoderConfig& config) {
@@ -87,8 +72,23 @@ std::unique_ptr<Decoder> load_model(const StoredWeights& stored, Precision weigh
   return model;
 }
 
-Precision lossless_precision(const std::filesystem::path& folder) { return precision_of(SafetensorsReader(folder)); }
-Precision lossless_precision(const StoredWeights& stored) { return precision_of(stored.reader()); }
+Precision lossless_precision(const std::filesystem::path& folder) { return lossless_precision(StoredWeights(folder)); }
+
+Precision lossless_precision(const StoredWeights& stored) {
+  double all = 0.0;
+  double bf16 = 0.0;
+  double f16 = 0.0;
+  for (const auto& [name, tensor] : stored.reader().tensors()) {
+    if (stored.may_be_ignored(name)) continue;
+    const auto values = static_cast<double>(tensor.bytes.size()) / static_cast<double>(dtype_bytes(tensor.dtype));
+    all += values;
+    // MXFP4 is stored as bytes: four bits times a power of two are exact in bf16.
+    if (tensor.dtype == DType::kBF16 || tensor.dtype == DType::kU8) bf16 += values;
+    if (tensor.dtype == DType::kF16) f16 += values;
+  }
+  if (bf16 > 0.99 * all) return Precision::kBF16;
+  return f16 > 0.99 * all ? Precision::kF16 : Precision::kF32;
+}
 
 void load_weights(const std::filesystem::path& folder, Decoder& model) {
   const StoredWeights weights(folder);

@@ -37,8 +37,8 @@ std::unique_ptr<Decoder> load_model(const StoredWeights& stored, Precision weigh
 // Throws Error as load_model does, and for a decoder with other tensors or shapes.
 void load_weights(const std::filesystem::path& folder, Decoder& model);
 // How the weights may be held without loss: bf16 or f16 when all of them are stored so, but for a hundredth at the most
-// (gates, norms and biases are held as f32 anyway); else f32. Reads the headers alone; throws Error when they are
-// broken.
+// (gates, norms and biases are held as f32 anyway); else f32. Tensors that are no part of the model do not count. Reads
+// the headers alone; throws Error as load_config does, and when there are none.
 Precision lossless_precision(const std::filesystem::path& folder);
 Precision lossless_precision(const StoredWeights& stored);
 

@@ -27,6 +27,8 @@ class StoredWeights {
   const Architecture& architecture() const { return *description_.architecture; }
   const std::filesystem::path& folder() const { return folder_; }
   const SafetensorsReader& reader() const { return files_.reader(); }
+  // Whether a tensor of the files holds nothing of the model.
+  bool may_be_ignored(const std::string& name) const;
 
   // How this architecture stores the parameters.
   std::vector<StoredPiece> pieces(const std::vector<Parameter>& parameters) const;
@@ -41,7 +43,6 @@ class StoredWeights {
 
  private:
   friend class StoredParameters;
-  bool may_be_ignored(const std::string& name) const;
 
   std::filesystem::path folder_;
   ModelDescription description_;

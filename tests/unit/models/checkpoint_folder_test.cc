@@ -518,6 +518,11 @@ TEST_F(DamagedFolderTest, ATiedModelMayStoreItsHeadTwice) {
   });
   EXPECT_EQ(message(), "no error");
   EXPECT_EQ(load_model(folder_.path())->config().tie_word_embeddings, true);
+  // Nor does it say how the weights are held.
+  change_tensors([](auto& tensors) {
+    for (TensorToStore& tensor : tensors) tensor.dtype = tensor.name == "lm_head.weight" ? DType::kF32 : DType::kBF16;
+  });
+  EXPECT_EQ(lossless_precision(folder_.path()), Precision::kBF16);
   change_tensors([](auto& tensors) { find(tensors, "lm_head.weight").shape = {16, 40}; });
   expect_refused({"lm_head.weight"});
 }
