@@ -16,7 +16,9 @@ std::vector<std::string> seeds() {
 {% endfor %}{% set ns = namespace(a=[1, 2.5, {'k': none}]) %}{% set ns.a = ns.a + [range(3) | join(',')] %}{{ ns.a | tojson(indent=2) }})",
       "{{ 'a' * 3 if messages else raise_exception('no') }}{# c #}{% set a, b = 1, 2 %}{{ a // b % 2 ** 3 is odd }}",
       "{% set x %}{{ tools | selectattr('name', 'eq', 'f') | map(attribute='name') | list }}{% endset %}{{ x[1:-1:2] "
-      "}}"};
+      "}}",
+      "{% set t = (1, [2]), 0x1f\r\n%}{{ t[0] is in t or 1e3 | round(2, 'floor') is sameas 1_0.5e-1 }}{{ {'a': 12 | "
+      "round(-3)}.items() | sort }}{{ t | select('<=', t) | list }}"};
 }
 
 void run(std::string_view input) {
