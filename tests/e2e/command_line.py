@@ -22,6 +22,9 @@ TINY = [
     "--moe-intermediate-size=32", "--vocab-size=300", "--batch-size=4", "--sequence-length=32",
 ]
 
+# The same with bytes for tokens, whose number is their own.
+TINY_BYTES = [*(option for option in TINY if not option.startswith("--vocab-size")), "--tokenizer=bytes"]
+
 ENGLISH = "The quick brown fox jumps over the lazy dog while the wise council of experts decides who answers.\n"
 GERMAN = "Der schnelle braune Fuchs springt über den faulen Hund, während der Rat der Weisen entscheidet.\n"
 

@@ -105,9 +105,10 @@ class Upcycling(Case):
         train = ["train", "--from", out, self.folder / "text", "--output", self.folder / "run", "--steps=1"]
         self.refused(*train, "--hidden-size=64", "--num-experts=8", says=["hidden_size: 64, the model has 32", "num_experts: 8"])
         self.refused(*train, "--tokenizer=bytes", says=["--tokenizer"])
-        self.refused(*train, "--router=loss_free", "--weighting=sigmoid_topk_norm", says=["the weights lack"])
         self.refused("train", "--from", out, "--resume", dense, says=["--from"], code=2)
         self.assertFalse((self.folder / "run").exists())
+        other = self.witan(*train, "--router=loss_free", "--weighting=sigmoid_topk_norm")  # what it holds begins anew
+        self.assertEqual(other.returncode, 0, other.stderr)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from command_line import ENGLISH, TINY, Case, main, varied
+from command_line import ENGLISH, TINY, TINY_BYTES, Case, main, varied
 
 
 class WholeRun(Case):
@@ -259,7 +259,8 @@ class WholeRun(Case):
         self.assertFalse((run / "model").exists())
 
     def test_control_characters_reach_pipes_as_they_are_and_terminals_as_pictures(self):
-        self.assertEqual(self.train("--tokenizer=bytes", steps=1).returncode, 0)
+        trained = self.witan("train", self.corpus(), "--output", self.folder / "run", *TINY_BYTES, "--steps=1")
+        self.assertEqual(trained.returncode, 0, trained.stderr)
         command = self.command("generate", self.folder / "run", "--prompt=a\x1b[31mb", "--max-tokens=0")
         piped = subprocess.run(command, capture_output=True, timeout=120, check=True)
         self.assertIn(b"a\x1b[31mb", piped.stdout)

@@ -9,7 +9,7 @@ import os
 import struct
 import subprocess
 
-from command_line import ENGLISH, TINY, Case, main, varied
+from command_line import ENGLISH, TINY, TINY_BYTES, Case, main, varied
 
 
 class WrongInput(Case):
@@ -30,7 +30,10 @@ class WrongInput(Case):
         self.train_refused(self.write("a.txt", ""), says=["a.txt"])
 
     def test_shorter_than_a_sequence(self):
-        self.train_refused(self.write("a.txt", "too short\n"), "--tokenizer=bytes", says=["sequence"])
+        short, run = self.write("a.txt", "too short\n"), self.folder / "run"
+        self.refused("train", short, "--output", run, *TINY_BYTES, "--steps=2", says=["sequence"])
+        self.assertFalse(run.exists())
+        self.train_refused(short, "--tokenizer=bytes", says=["vocab_size: 300", "258 tokens"])
 
     def test_invalid_utf8_names_file_and_offset(self):
         path = self.write("bad.txt", varied(ENGLISH, 100).encode() + b"\xff\xfe" + varied(ENGLISH, 100).encode())
