@@ -111,7 +111,8 @@ void eval(const EvalArguments& arguments) {
     fmt::print("{}", evaluation_table(evaluation, tokens.domains));
   }
   if (!arguments.analysis.empty()) {
-    write_analysis(arguments.analysis, {tokens.domains, census.finish(*tokenizer), {}});
+    write_analysis(arguments.analysis,
+                   {.step = -1, .domains = tokens.domains, .layers = census.finish(*tokenizer), .samples = {}});
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "models/checkpoint_folder.h"
+#include "text/tokenizer_files.h"
 #include "witan/samples.h"
 #include "witan/training_display.h"
 
@@ -68,7 +69,11 @@ std::unique_ptr<Tokenizer> given_tokenizer(const TrainSettings& settings, const 
   if (name != "bytes" && !std::filesystem::is_directory(name)) {
     fail("data.tokenizer: '{}' is neither sentencepiece nor bytes nor a folder with a tokenizer", name);
   }
-  std::unique_ptr<Tokenizer> tokenizer = name == "bytes" ? make_byte_tokenizer() : load_tokenizer(name);
+  const auto folder = [&] {
+    return has_tokenizer(name) ? name : whole_folder(std::filesystem::path(name) / "model").string();
+  };
+  std::unique_ptr<Tokenizer> tokenizer =
+      name == "bytes" ? make_byte_tokenizer() : load_tokenizer(has_tokenizer(folder()) ? folder() : name);
   const std::int64_t size = tokenizer->vocab_size();
   if (settings.from.empty() && chosen.contains("vocab_size") && settings.model.vocab_size != size) {
     fail("vocab_size: {}, but the tokenizer '{}' has {} tokens; leave --vocab-size out", settings.model.vocab_size,
@@ -100,6 +105,10 @@ RunData prepare_data(TrainSettings& settings, const std::set<std::string>& chose
          settings.model.vocab_size);
   }
   RunData data = tokenized(std::move(corpus), std::move(tokenizer), settings, folder);
+  for (const std::string& path : settings.data.paths) {
+    if (std::filesystem::is_regular_file(path) || std::filesystem::is_directory(path)) continue;
+    data.notes.push_back(fmt::format("{}: can be read only once, so this run cannot be resumed", path));
+  }
   if (settings.data.tokenizer == "sentencepiece" && settings.model.vocab_size < wanted) {
     data.notes.push_back(fmt::format("vocabulary: {} tokens, not {}: as many as {} of text support",
                                      settings.model.vocab_size, wanted,

@@ -1,6 +1,7 @@
 // Prompts from held-out text, and what the generator makes of them.
 #include "witan/samples.h"
 
+#include "base/interrupt.h"
 #include "inference/generator.h"
 
 namespace witan::cli {
@@ -51,7 +52,10 @@ void continue_prompts(std::vector<Sample>& samples, Decoder& model, const Tokeni
   sampling.seed = static_cast<std::int64_t>(seed);
   GenerationOptions options;
   options.max_tokens = kNewTokens;
-  for (Sample& sample : samples) sample.text = generator.generate(sample.prompt, sampling, options).text;
+  for (Sample& sample : samples) {
+    throw_if_interrupted();
+    sample.text = generator.generate(sample.prompt, sampling, options).text;
+  }
 }
 
 }  // namespace witan::cli

@@ -16,6 +16,7 @@ namespace witan::cli {
 std::vector<Sample> choose_prompts(const Corpus& corpus, const Tokenizer& tokenizer, std::int64_t max_positions,
                                    std::size_t limit = 16);
 // Writes the texts: what the model makes of the prompts. The same model, prompts and seed give the same.
+// Throws Interrupted between two of them.
 void continue_prompts(std::vector<Sample>& samples, Decoder& model, const Tokenizer& tokenizer, std::uint64_t seed);
 
 // The first `characters` whole UTF-8 characters of `text`, cut back to the last space when that is in the second half;

@@ -85,6 +85,17 @@ void check_origin(const TrainArguments& arguments) {
   fail("{}: cannot be trained on with other sizes: {}", arguments.settings.from, text);
 }
 
+// A run that is overwritten must not take along the model that the new one begins with.
+void require_apart(const fs::path& origin, const fs::path& output) {
+  if (origin.empty() || output.empty()) return;
+  const fs::path inner = fs::weakly_canonical(origin);
+  fs::path outer = fs::weakly_canonical(fs::absolute(output));
+  if (!outer.has_filename()) outer = outer.parent_path();  // a trailing slash
+  if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end()) {
+    fail("{}: holds the model of --from, {}; choose another folder", output.string(), origin.string());
+  }
+}
+
 // The order of sums, and with it the last bits, follows the threads and the instruction set.
 void warn_of_other_bits(const TrainingState& saved) {
   const std::string_view isa = kernels::isa_name(kernels::active_isa());
@@ -95,17 +106,34 @@ void warn_of_other_bits(const TrainingState& saved) {
              saved.threads, saved.instruction_set, num_threads(), isa);
 }
 
-// Everything that stands in the run folder once training is over, and the summary on the terminal.
+// Whether they are those of the state that was restored: a run may have been made longer since.
+bool results_stand(const RunFolder& folder, std::int64_t step) {
+  if (!fs::exists(folder.model()) || !fs::exists(folder.report()) || !fs::exists(folder.analysis())) return false;
+  const nlohmann::json analysis =
+      nlohmann::json::parse(read_text_file(folder.analysis()), nullptr, /*allow_exceptions=*/false);
+  return analysis.is_object() && analysis.value("step", nlohmann::json()) == step;
+}
+
+// Everything that stands in the run folder once training is over, and the summary on the terminal. The report goes
+// first and comes last, so that with it all of them are there. Throws Interrupted when interrupted.
 void write_results(Trainer& trainer, const RunFolder& folder, std::vector<Sample> prompts,
                    const Evaluation& evaluation) {
+  fs::remove(folder.report());
   save_model_folder(trainer.model(), trainer.tokenizer(), folder.model());
 
   Analysis analysis;
+  analysis.step = trainer.consumed().steps;
   analysis.domains = trainer.corpus().domains;
   const DecoderConfig& model = trainer.settings().model;
   RoutingCensus census(observed_experts(model.moe), static_cast<std::int64_t>(analysis.domains.size()),
                        model.vocab_size);
-  trainer.evaluate(kAnalysedTokens, census.observer());
+  const auto targets = static_cast<std::int64_t>(trainer.corpus().heldout->tokens().size()) - 1;
+  Progress progress("watch experts", std::min(targets, kAnalysedTokens), stderr_progress(), "k tokens", 1e3);
+  trainer.evaluate(kAnalysedTokens, census.observer(), [&](std::int64_t done) {
+    progress.update(done);
+    throw_if_interrupted();
+  });
+  progress.finish();
   analysis.layers = census.finish(trainer.tokenizer());
   analysis.samples = std::move(prompts);
   continue_prompts(analysis.samples, trainer.model(), trainer.tokenizer(),
@@ -158,6 +186,7 @@ void train(TrainArguments& arguments) {
                                                      : RunFolder::Mode::kNew;
   const InterruptScope interrupts;
   outlive_readers();
+  if (!resume) require_apart(settings.from, arguments.output);
   RunFolder folder(resume ? arguments.resume : arguments.output, mode);
   RunData data =
       resume ? resume_data(arguments.resumed, settings, folder) : prepare_data(settings, arguments.chosen, folder);
@@ -176,25 +205,27 @@ void train(TrainArguments& arguments) {
   }
   if (trainer.done()) {
     recover_folder(folder.model());
-    if (fs::exists(folder.model()) && fs::exists(folder.report())) {
+    if (results_stand(folder, trainer.consumed().steps)) {
       fail("{}: this run is complete: {} steps", folder.path().string(), trainer.consumed().steps);
     }
     say("trained to the end, but its results are missing: writing them");
   }
-  folder.begin([&] { trainer.save(folder.checkpoint()); });
+  folder.begin([&] { trainer.save(folder.checkpoint()); }, trainer.corpus().file);
   write_file(folder.heldout(), data.heldout_text);
   data.heldout_text = std::string();  // not held through the whole run
   say(fmt::format("model: {}", counts_text(trainer.model().counts())));
 
-  TrainingDisplay display(trainer.consumed().tokens);
-  const RunEnd end = run_to_end(trainer, folder, display);
-  display.finish();
-  if (end == RunEnd::kInterrupted) {
+  try {
+    TrainingDisplay display(trainer.consumed().tokens);
+    const RunEnd end = run_to_end(trainer, folder, display);
+    display.finish();
+    if (end == RunEnd::kInterrupted) throw Interrupted();
+    write_results(trainer, folder, std::move(data.prompts), display.last_evaluation());
+  } catch (const Interrupted&) {
     std::cerr << fmt::format("interrupted after step {}; continue with: witan train --resume {}\n",
                              trainer.consumed().steps, folder.path().string());
-    throw Interrupted();
+    throw;
   }
-  write_results(trainer, folder, std::move(data.prompts), display.last_evaluation());
 }
 
 }  // namespace

@@ -105,7 +105,8 @@ Fields DecoderConfig::fields() {
       .integer("max_position_embeddings", max_position_embeddings, 1, kMaxPositions, "Longest sequence, in tokens")
       .real("rope_theta", rope_theta, 1.0, kLargeReal, "Base of the rotary position embedding's frequencies")
       .include(rope.fields())
-      .real("rms_norm_eps", rms_norm_eps, 0.0, 1.0, "Added to the mean square in RMSNorm, to the variance in LayerNorm")
+      .real("rms_norm_eps", rms_norm_eps, 1e-30, 1.0,
+            "Added to the mean square in RMSNorm, to the variance in LayerNorm")
       .choice("norm", norm, {"rms", "layer"}, "RMSNorm or LayerNorm")
       .flag("norm_bias", norm_bias, "Bias of a LayerNorm")
       .flag("post_norm", post_norm, "Norms stand behind attention and feed-forward layers instead of before them")
@@ -206,7 +207,7 @@ void DecoderConfig::validate() const {
   require_between("num_output_softmaxes", num_output_softmaxes, 1, kMaxOutputSoftmaxes);
   require_between("decoder_sparse_step", decoder_sparse_step, 1, kMaxLayers);
   if (!(rope_theta >= 1.0) || !std::isfinite(rope_theta)) fail("model.rope_theta: {} is not at least 1", rope_theta);
-  if (!(rms_norm_eps >= 0.0)) fail("model.rms_norm_eps: {} is negative", rms_norm_eps);
+  if (!(rms_norm_eps > 0.0)) fail("model.rms_norm_eps: {} is not above 0", rms_norm_eps);
   if (is_latent()) validate_latent_attention(*this);
   if (!(initializer_range >= 0.0)) fail("model.initializer_range: {} is negative", initializer_range);
   validate_attention(*this);

@@ -1,6 +1,8 @@
 // Search by halves.
 #include "routers/product_key_search.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -8,6 +10,7 @@
 #include "base/index.h"
 #include "base/parallel.h"
 #include "kernels/select.h"
+#include "routers/not_finite.h"
 
 namespace witan {
 namespace {
@@ -27,7 +30,8 @@ HalfBest best_of_half(const Tensor& scores, std::int64_t width, std::int64_t row
     if (!std::isfinite(best.values[index(row * width)])) bad = row;
   }
   if (bad >= 0) {
-    fail("router: the scores of row {} are not finite: the layers below have diverged", bad / rows_per_name);
+    throw ScoresNotFinite(fmt::format("router: the scores of row {} are not finite: the layers below have diverged",
+                                      bad / rows_per_name));
   }
   return best;
 }

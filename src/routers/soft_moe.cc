@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/index.h"
 #include "base/parallel.h"
+#include "routers/not_finite.h"
 #include "routers/table.h"
 
 namespace witan {
@@ -135,7 +136,8 @@ class SoftMoeRouter final : public Router {
   static void check(const Tensor& cosines) {
     for (std::int64_t t = 0; t < cosines.rows(); ++t) {
       if (!std::isfinite(cosines.matrix()(t, 0))) {
-        fail("router: the scores of row {} hold a NaN: the layers below have diverged", t);
+        throw ScoresNotFinite(
+            fmt::format("router: the scores of row {} hold a NaN: the layers below have diverged", t));
       }
     }
   }

@@ -1,12 +1,15 @@
 // Checked top-k, capacity, and the Routing made of both.
 #include "routers/token_choice.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "base/error.h"
 #include "kernels/select.h"
+#include "routers/not_finite.h"
 
 namespace witan {
 
@@ -14,11 +17,15 @@ namespace {
 
 // largest: that of row r at r * stride.
 void check_rows(std::int64_t nan_row, std::span<const float> largest, std::int64_t stride) {
-  if (nan_row >= 0) fail("router: the scores of row {} hold a NaN: the layers below have diverged", nan_row);
+  if (nan_row >= 0) {
+    throw ScoresNotFinite(
+        fmt::format("router: the scores of row {} hold a NaN: the layers below have diverged", nan_row));
+  }
   const auto rows = static_cast<std::int64_t>(largest.size()) / stride;
   for (std::int64_t row = 0; row < rows; ++row) {
     const float value = largest[static_cast<std::size_t>(row * stride)];
-    if (!std::isfinite(value)) fail("router: the largest score of row {} is {}, expected a finite one", row, value);
+    if (std::isfinite(value)) continue;
+    throw ScoresNotFinite(fmt::format("router: the largest score of row {} is {}, expected a finite one", row, value));
   }
 }
 

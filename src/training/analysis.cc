@@ -185,7 +185,9 @@ std::vector<LayerAnalysis> RoutingCensus::finish(const Tokenizer& tokenizer, std
 }
 
 void write_analysis(const std::filesystem::path& file, const Analysis& analysis) {
-  nlohmann::ordered_json object = {{"domains", analysis.domains}};
+  nlohmann::ordered_json object;
+  if (analysis.step >= 0) object["step"] = analysis.step;
+  object["domains"] = analysis.domains;
   nlohmann::ordered_json& layers = object["layers"] = nlohmann::ordered_json::array();
   for (const LayerAnalysis& layer : analysis.layers) layers.push_back(layer_analysis_json(layer));
   nlohmann::ordered_json& samples = object["samples"] = nlohmann::ordered_json::array();

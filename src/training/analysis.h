@@ -42,6 +42,7 @@ struct Sample {
 };
 
 struct Analysis {
+  std::int64_t step = -1;  // after which the model was looked at; -1: not known
   std::vector<std::string> domains;
   std::vector<LayerAnalysis> layers;  // with a mixture
   std::vector<Sample> samples;        // filled by who can generate

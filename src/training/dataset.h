@@ -72,6 +72,7 @@ struct TokenizedCorpus {
   std::vector<std::string> domains;
   std::unique_ptr<TokenStream> train;
   std::unique_ptr<TokenStream> heldout;
+  std::filesystem::path file;  // in which both are
 };
 // Both splits in one mapped file in `cache_folder` (created when missing), named by content_key and tokenizer; a
 // damaged or foreign one is made anew. Documents are encoded in parallel. Stops with Interrupted when interrupted.

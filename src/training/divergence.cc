@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/error.h"
+#include "routers/not_finite.h"
 
 namespace witan {
 namespace {
@@ -36,7 +36,7 @@ std::optional<std::string> first_bad_layer(Decoder& model, std::span<const std::
   try {
     const DecoderOutput output = model.forward(off, ids, batch, sequence, context, nullptr, {.tensors = observer});
     if (!found && !all_finite(output.hidden.values())) found = "the final norm: its output is not finite";
-  } catch (const Error& error) {  // a router refuses scores that are no numbers
+  } catch (const ScoresNotFinite& error) {
     if (!found) found = fmt::format("layer {}: {}", layer, error.what());
   }
   return found;

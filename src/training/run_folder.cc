@@ -35,11 +35,23 @@ bool is_result(std::string_view name) {
                              std::ranges::find(kOldFolders, name) != std::end(kOldFolders));
 }
 
+// It may be anybody's: by itself it is no sign of a run.
+bool is_model(std::string_view name) { return name == "model" || name == ".model.old"; }
+
 // The temporaries of write_file and write_folder are removed when their names are next written.
 bool is_leftover(std::string_view name) {
   return name == "cache" || name.starts_with(kProbe) || std::ranges::any_of(kEntries, [&](std::string_view entry) {
            return name.starts_with(fmt::format(".{}.tmp-", entry));
          });
+}
+
+std::set<fs::path> entries_of(const fs::path& folder) {
+  std::set<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    entries.insert(entry->path());
+  }
+  return entries;
 }
 
 struct Contents {
@@ -51,19 +63,23 @@ Contents contents_of(const fs::path& folder) {
   Contents contents;
   if (!fs::exists(folder)) return contents;
   bool results = false;
+  bool model = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    results = results || is_result(name);
+    model = model || is_model(name);
+    results = results || (is_result(name) && !is_model(name));
     contents.foreign = contents.foreign || !(is_result(name) || is_leftover(name));
   }
-  // Beside other files a folder "model" may be anybody's; these are not.
+  // Beside other files a report may be anybody's; these are not.
   const bool marked = fs::exists(folder / "settings.json") || fs::exists(folder / "checkpoint") ||
                       fs::exists(folder / ".checkpoint.old") || fs::exists(folder / "metrics.jsonl");
   contents.run = marked || (results && !contents.foreign);
+  contents.foreign = contents.foreign || (model && !contents.run);
   return contents;
 }
 
 void check_contents(const fs::path& path, RunFolder::Mode mode) {
+  if (fs::is_symlink(path) && !fs::exists(path)) fail("{}: a link that leads nowhere", path.string());
   if (fs::exists(path) && !fs::is_directory(path)) fail("{}: exists and is not a folder", path.string());
   if (mode == RunFolder::Mode::kResume) {
     recover_folder(path / "checkpoint");
@@ -111,6 +127,7 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
     check_contents(path_, mode_);
     created_ = topmost_missing(path_);
     had_cache_ = fs::exists(cache());
+    old_cache_ = entries_of(cache());
     fs::create_directories(path_);
     if (!created_.empty()) lock_.take(path_);
   } catch (const fs::filesystem_error& error) {
@@ -132,6 +149,9 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
 RunFolder::~RunFolder() {
   if (!begun_) {
     std::error_code ignored;
+    for (const fs::path& entry : entries_of(cache())) {
+      if (!old_cache_.contains(entry)) fs::remove_all(entry, ignored);
+    }
     if (!had_cache_) fs::remove_all(cache(), ignored);
     remove_created();
   }
@@ -154,7 +174,7 @@ void RunFolder::remove_created() const {
   for (fs::path at = path_; fs::remove(at, ignored) && at != created_;) at = at.parent_path();
 }
 
-void RunFolder::begin(const std::function<void()>& save_first) {
+void RunFolder::begin(const std::function<void()>& save_first, const fs::path& tokens) {
   if (mode_ != Mode::kResume) save_first();
   begun_ = true;
   if (mode_ != Mode::kOverwrite) return;
@@ -162,6 +182,9 @@ void RunFolder::begin(const std::function<void()>& save_first) {
     if (entry != "cache" && entry != "checkpoint") fs::remove_all(path_ / entry);
   }
   for (const char* entry : kOldFolders) fs::remove_all(path_ / entry);
+  for (const fs::path& entry : old_cache_) {
+    if (entry.filename() != tokens.filename()) fs::remove_all(entry);
+  }
 }
 
 }  // namespace witan

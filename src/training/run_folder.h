@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <set>
 
 namespace witan {
 
@@ -23,8 +24,8 @@ class RunFolder {
 
   // Training starts: `save_first` writes the first checkpoint (not called in the mode kResume, which has one), and what
   // there is stays from then on. In the mode kOverwrite the rest of the older run is removed only then: a full disk
-  // leaves it whole.
-  void begin(const std::function<void()>& save_first);
+  // leaves it whole. `tokens`: the file of cache() that the new run reads.
+  void begin(const std::function<void()>& save_first, const std::filesystem::path& tokens = {});
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path model() const { return path_ / "model"; }
@@ -55,7 +56,8 @@ class RunFolder {
   void remove_created() const;
 
   std::filesystem::path path_;
-  std::filesystem::path created_;  // the topmost folder that did not exist before; empty: none
+  std::filesystem::path created_;              // the topmost folder that did not exist before; empty: none
+  std::set<std::filesystem::path> old_cache_;  // what was in cache() before
   bool had_cache_ = false;
   Mode mode_;
   bool begun_ = false;

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -97,14 +98,51 @@ void check_text(std::string& text, const std::string& file, bool lossy) {
   if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
 }
 
-std::vector<std::string> lines_of_json(std::string_view text, const std::string& file) {
+// The code of "\\uXXXX" at the beginning of `text`; -1: none there.
+int escaped_code(std::string_view text) {
+  constexpr std::size_t kLength = 6;
+  int code = 0;
+  if (text.size() < kLength || !text.starts_with("\\u")) return -1;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + kLength, code, 16);
+  return error == std::errc() && end == text.data() + kLength ? code : -1;
+}
+
+// With U+FFFD in place of halves of surrogate pairs that stand alone, as web pages that were cut have them.
+std::string with_whole_surrogates(std::string_view json) {
+  constexpr std::size_t kLength = 6;
+  const auto is_high = [](int code) { return code >= 0xD800 && code < 0xDC00; };
+  const auto is_low = [](int code) { return code >= 0xDC00 && code < 0xE000; };
+  std::string result;
+  while (!json.empty()) {
+    std::size_t taken = json.front() == '\\' ? std::min<std::size_t>(2, json.size()) : 1;
+    const int code = escaped_code(json);
+    if (is_high(code) && is_low(escaped_code(json.substr(kLength)))) {
+      taken = 2 * kLength;
+    } else if (is_high(code) || is_low(code)) {
+      result += "\\uFFFD";
+      json.remove_prefix(kLength);
+      continue;
+    }
+    result += json.substr(0, taken);
+    json.remove_prefix(taken);
+  }
+  return result;
+}
+
+std::vector<std::string> lines_of_json(std::string_view text, const std::string& file, bool lossy) {
   std::vector<std::string> documents;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const std::string where = fmt::format("{}: line {}", file, number);
-    const nlohmann::json json = parse_json(line, where);
+    std::string mended;
+    if (line.find("\\ud") != std::string_view::npos || line.find("\\uD") != std::string_view::npos) {
+      mended = with_whole_surrogates(line);
+      if (mended == line) mended.clear();
+      if (!mended.empty() && !lossy) fail("{}: half a surrogate pair; --lossy replaces it", where);
+    }
+    const nlohmann::json json = parse_json(mended.empty() ? line : mended, where);
     if (!json.is_object() || !json.contains("text") || !json["text"].is_string()) {
       fail("{}: expected an object with a string \"text\"", where);
     }
@@ -142,7 +180,7 @@ std::vector<std::string> parse_documents(std::string text, const fs::path& path,
   const std::string file = path.string();
   if (is_gzip(path)) text = gunzip(text, file);
   check_text(text, file, lossy);
-  if (text_extension(path) == ".jsonl") return lines_of_json(text, file);
+  if (text_extension(path) == ".jsonl") return lines_of_json(text, file, lossy);
   std::vector<std::string> documents;
   if (!text.empty()) documents.push_back(std::move(text));
   return documents;

@@ -210,6 +210,7 @@ TokenizedCorpus tokenize_corpus(const Corpus& corpus, const Tokenizer& tokenizer
   }
   TokenizedCorpus result;
   result.domains = corpus.domains;
+  result.file = path;
   result.train = std::make_unique<MappedTokens>(file, 0, bytes_by_domain(corpus.train, corpus.domains.size()));
   result.heldout = std::make_unique<MappedTokens>(file, 1, bytes_by_domain(corpus.heldout, corpus.domains.size()));
   return result;

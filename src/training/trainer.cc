@@ -13,6 +13,7 @@
 #include "base/pool_spares.h"
 #include "kernels/isa.h"
 #include "models/checkpoint_folder.h"
+#include "routers/not_finite.h"
 #include "text/tokenizer.h"
 #include "training/divergence.h"
 #include "training/memory.h"
@@ -108,7 +109,7 @@ void Trainer::run_micro_batch(std::int64_t micro_batch, StepReport& report) {
   DecoderOutput output;
   try {
     output = model_->forward(tape, batch_.inputs, data.batch_size, data.sequence_length, context);
-  } catch (const Error& error) {  // a router refuses scores that are no numbers
+  } catch (const ScoresNotFinite& error) {
     tape.clear();
     diverged(fmt::format("{} ({})", locate(), error.what()));
   }
@@ -154,7 +155,7 @@ StepReport Trainer::step() {
     context.rows_per_sequence = settings_.data.sequence_length;
     context.token_ids = batch_.inputs;
     diverged(fmt::format(
-        "the gradient's norm is {}; wrong first: {}", report.gradient_norm,
+        "the gradient's norm is {}; wrong first: {}", std::fabs(report.gradient_norm),
         locate_divergence(*model_, batch_.inputs, settings_.data.batch_size, settings_.data.sequence_length, context)));
   }
   optimizer_.step(report.learning_rate, report.gradient_norm);

@@ -85,6 +85,7 @@ RunEnd run_training(Trainer& trainer, const RunFolder& folder, const std::functi
   struct Stopped {};
   try {
     const auto targets = static_cast<std::int64_t>(trainer.corpus().heldout->tokens().size()) - 1;
+    listener.on_evaluated(0, targets);
     evaluate(0, [&](std::int64_t met) {
       listener.on_evaluated(met, targets);
       if (stop()) throw Stopped();

@@ -113,6 +113,24 @@ class WholeRun(Case):
         self.assertEqual(self.steps(self.folder / "run"), list(range(1, done + 4)))
         self.assertTrue((self.folder / "run/model/model.safetensors").is_file())
 
+    def test_results_of_a_shorter_run_are_written_anew(self):
+        run = self.folder / "run"
+        self.assertEqual(self.train(steps=2).returncode, 0)
+        parts = ["model", "analysis.json", "report.html"]
+        shutil.copytree(run, self.folder / "shorter")
+        self.assertEqual(self.witan("train", "--resume", run, "--steps=4").returncode, 0)
+        longer = (run / "model/model.safetensors").read_bytes()
+        # As if it had been killed in its last evaluation.
+        shutil.rmtree(run / "model")
+        for part in parts:
+            (shutil.copytree if part == "model" else shutil.copy)(self.folder / "shorter" / part, run / part)
+        again = self.witan("train", "--resume", run)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertIn("results are missing", again.stdout)
+        self.assertEqual((run / "model/model.safetensors").read_bytes(), longer)
+        self.assertEqual(json.loads((run / "analysis.json").read_text())["step"], 4)
+        self.refused("train", "--resume", run, says=["complete", "4 steps"])
+
     def test_compare_goes_on_where_it_was(self):
         folder = self.folder / "comparison"
         routers = ["top_k", "switch:router_aux_loss_coef=0.02", "peer:peer_heads=2"]

@@ -19,6 +19,16 @@ class WrongInput(Case):
         self.assertFalse(run.exists(), "half a run was left behind")
         return result
 
+    def test_a_norm_without_epsilon(self):
+        self.train_refused(self.corpus(), "--rms-norm-eps=0", says=["rms-norm-eps"], code=2)
+
+    def test_overwriting_the_model_to_begin_with(self):
+        run = self.folder / "run"
+        self.assertEqual(self.witan("train", self.corpus(), "--output", run, *TINY, "--steps=1").returncode, 0)
+        self.refused("train", self.corpus(), "--from", run, "--output", run, "--overwrite", "--steps=1",
+                     says=["--from", "another folder"])
+        self.assertTrue((run / "model/model.safetensors").is_file())
+
     def test_missing_data(self):
         self.train_refused(self.folder / "nowhere", says=["nowhere"])
 

@@ -130,13 +130,40 @@ TEST(RunFolderTest, TokensAloneAreNoRunAndNotForeign) {
   EXPECT_TRUE(fs::exists(root / "run/cache/tokens"));
 }
 
-TEST(RunFolderTest, AModelAloneIsARun) {
+TEST(RunFolderTest, AModelAloneIsNoRun) {
   const test::TemporaryFolder root;
   write_file(root / "run/model/config.json", "{}");
+  for (const Mode mode : {Mode::kNew, Mode::kOverwrite}) {
+    EXPECT_NE(opening(root / "run", mode).find("files that are not of a run"), std::string::npos);
+  }
+  write_file(root / "run/report.html", "<p>");
   EXPECT_NE(opening(root / "run", Mode::kNew).find("holds a run without its checkpoint"), std::string::npos);
   EXPECT_EQ(opening(root / "run", Mode::kOverwrite), "no error");
   write_file(root / "run/notes.txt", "mine");
   EXPECT_NE(opening(root / "run", Mode::kOverwrite).find("files that are not of a run"), std::string::npos);
+}
+
+TEST(RunFolderTest, TokensOfAnOlderRunGoWithIt) {
+  const test::TemporaryFolder root;
+  write_file(root / "run/checkpoint/state.json", "{}");
+  write_file(root / "run/cache/tokens-1.bin", "x");
+  {
+    const RunFolder given_up(root / "run", Mode::kOverwrite);
+    write_file(given_up.cache() / "tokens-2.bin", "y");
+  }
+  EXPECT_TRUE(fs::exists(root / "run/cache/tokens-1.bin"));
+  EXPECT_FALSE(fs::exists(root / "run/cache/tokens-2.bin"));
+  RunFolder folder(root / "run", Mode::kOverwrite);
+  write_file(folder.cache() / "tokens-2.bin", "y");
+  folder.begin([] {}, folder.cache() / "tokens-2.bin");
+  EXPECT_FALSE(fs::exists(root / "run/cache/tokens-1.bin"));
+  EXPECT_TRUE(fs::exists(root / "run/cache/tokens-2.bin"));
+}
+
+TEST(RunFolderTest, ALinkThatLeadsNowhereIsNamed) {
+  const test::TemporaryFolder root;
+  fs::create_symlink(root / "gone", root / "link");
+  EXPECT_NE(opening(root / "link", Mode::kNew).find("a link that leads nowhere"), std::string::npos);
 }
 
 TEST(RunFolderTest, OverwritingKeepsForeignFiles) {

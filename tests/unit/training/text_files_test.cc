@@ -53,6 +53,13 @@ TEST_F(TextFilesTest, ANulInJsonIsNoText) {
             "a.jsonl: line 1: binary (a NUL character), expected text");
 }
 
+TEST_F(TextFilesTest, HalvesOfSurrogatePairsAreReplacedWhenAsked) {
+  EXPECT_EQ(read("a.jsonl", R"({"text": "\ud83d\uDE00 \\ud83d"})"), Documents{"\U0001F600 \\ud83d"});
+  const std::string broken = R"({"text": "a\ud83d b\uDE00\ud83d\ud83d\ude00"})";
+  EXPECT_EQ(refusal("a.jsonl", broken), "a.jsonl: line 1: half a surrogate pair; --lossy replaces it");
+  EXPECT_EQ(read("a.jsonl", broken, true), Documents{"a\uFFFD b\uFFFD\uFFFD\U0001F600"});
+}
+
 TEST_F(TextFilesTest, ReadsGzip) {
   const std::string text = test::numbered_lines("gzip", 50000);
   EXPECT_EQ(read("a.txt.gz", gzipped(text)), Documents{text});
