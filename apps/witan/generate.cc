@@ -212,6 +212,9 @@ void run_generate(GenerateCommand& command) {
   if (!command.system.empty() && !command.chat) {
     fail("generate: --system is what a conversation begins with; add --chat");
   }
+  if (command.chosen.contains("layer") && !command.show_experts) {
+    fail("generate: --layer says whose experts are shown; add --show-experts");
+  }
   const std::filesystem::path folder = find_model_folder(command.folder);
   if (holds_encoder_decoder(folder)) {
     translate(command, folder);
@@ -306,12 +309,11 @@ void add_generate(CLI::App& app) {
   add_dump_options(*command, options->dump);
   CLI::Option* source = add_translation_options(*command, options->translate);
   command->footer(
-      "What no flag says follows the model's generation_config.json, where it is there: do_sample (false: temperature "
+      "What no flag says follows the model's generation_config.json, where there is one: do_sample (false: temperature "
       "0, "
       "unless --temperature, --top-k, --top-p or --min-p is given), the flags of sampling by their names, "
-      "max_new_tokens "
-      "or max_length, stop_strings, suppress_tokens, begin_suppress_tokens; for encoder-decoders also num_beams, "
-      "length_penalty, early_stopping and forced_bos_token_id.");
+      "max_new_tokens or max_length, stop_strings, suppress_tokens, begin_suppress_tokens; for encoder-decoders also "
+      "num_beams, length_penalty, early_stopping and forced_bos_token_id.");
   command->callback([options, prompt, source, command] {
     options->has_prompt = prompt->count() > 0;
     options->translate.has_source = source->count() > 0;
