@@ -247,7 +247,7 @@ void run_generate(GenerateCommand& command) {
                             : command.weights == "bf16" ? Precision::kBF16
                             : command.weights == "f16"  ? Precision::kF16
                             : stored                    ? lossless_precision(*stored)
-                                                        : lossless_precision(folder);
+                                                        : stated_precision(folder);
   const RunPlan plan = plan_run(config, positions, weights);
   if (command.dry_run) {
     print_plan(plan, config.model_type, config.max_positions(), positions, folder);

@@ -22,7 +22,7 @@ constexpr double kMostCounted = 1 << 30;
 std::int64_t count_of(const nlohmann::json& json, const std::string& where, std::int64_t least) {
   const double value = number_of(json, where);
   if (!(value >= static_cast<double>(least) && value <= kMostCounted) || value != std::floor(value)) {
-    fail("{}: {}, expected a whole number of at least {}", where, json.dump(), least);
+    fail("{}: {}, expected a whole number between {} and {:.0f}", where, json.dump(), least, kMostCounted);
   }
   return static_cast<std::int64_t>(value);
 }
@@ -141,8 +141,11 @@ void read_generation_defaults(const std::filesystem::path& folder, const std::se
   SamplingOptions asked = sampling;
   read_restraints(json, path.string(), chosen, asked);
   read_drawing(json, path.string(), chosen, asked);
-  const bool greedy = json.value("do_sample", nlohmann::json(true)) == false;
-  if (greedy && !chosen.contains("temperature") && !wants_drawing(chosen)) asked.temperature = 0.0;
+  const nlohmann::json draws = json.value("do_sample", nlohmann::json(true));
+  if (!draws.is_boolean() && !draws.is_null()) {
+    fail("{}: do_sample: {}, expected true or false", path.string(), draws.dump());
+  }
+  if (draws == false && !chosen.contains("temperature") && !wants_drawing(chosen)) asked.temperature = 0.0;
   naming(path, [&] { const Sampler valid(asked); });
   sampling = asked;
 }

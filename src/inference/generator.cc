@@ -34,16 +34,54 @@ void check(const GenerationOptions& options, const DecoderConfig& config) {
        with_mixture.empty() ? "none" : with_mixture);
 }
 
+// The text of tokens that stand behind others: decoders that treat the beginning of a text in a way of their own (a
+// space that is stripped there) treat it so only where it is.
+class ContinuedText {
+ public:
+  ContinuedText(const Tokenizer& tokenizer, std::span<const std::int32_t> before, SpecialTokens special)
+      : stream_(tokenizer.stream(special)) {
+    const std::unique_ptr<TextStream> whole = tokenizer.stream(special);
+    std::string text;
+    std::size_t told = 0;
+    for (const std::int32_t id : before) {
+      told += stream_->push(id).size();
+      text += whole->push(id);
+    }
+    text += whole->finish();
+    held_ = text.substr(std::min(told, text.size()));
+  }
+
+  std::string push(std::int32_t id) { return without_held(stream_->push(id)); }
+  std::string finish() { return without_held(stream_->finish()); }
+
+ private:
+  // What the stream had kept back belongs to the tokens before.
+  std::string without_held(std::string text) {
+    const std::size_t both = std::min(held_.size(), text.size());
+    if (text.compare(0, both, held_, 0, both) != 0) {
+      held_.clear();
+    } else {
+      text.erase(0, both);
+      held_.erase(0, both);
+    }
+    return text;
+  }
+
+  std::unique_ptr<TextStream> stream_;
+  std::string held_;
+};
+
 // Looks for texts that end within the last token.
 class StopStrings {
  public:
-  StopStrings(const std::vector<std::string>& texts, std::string_view prompt, const Tokenizer& tokenizer)
-      : texts_(texts), said_(prompt), stream_(tokenizer.stream(SpecialTokens::kKeep)) {}
+  StopStrings(const std::vector<std::string>& texts, std::string_view prompt, std::span<const std::int32_t> prompt_ids,
+              const Tokenizer& tokenizer)
+      : texts_(texts), said_(prompt), text_(tokenizer, prompt_ids, SpecialTokens::kKeep) {}
 
   bool completed_by(std::int32_t id) {
     if (texts_.empty()) return false;
     const std::size_t before = said_.size();
-    said_ += stream_->push(id);
+    said_ += text_.push(id);
     return std::ranges::any_of(texts_, [&](const std::string& text) {
       const std::size_t first = before < text.size() ? 0 : before - text.size() + 1;
       return said_.find(text, first) != std::string::npos;
@@ -53,7 +91,7 @@ class StopStrings {
  private:
   const std::vector<std::string>& texts_;
   std::string said_;
-  std::unique_ptr<TextStream> stream_;
+  ContinuedText text_;
 };
 
 }  // namespace
@@ -107,8 +145,12 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   result.prefill_seconds = seconds_since(start);
 
   const Clock::time_point decode_start = Clock::now();
-  const std::unique_ptr<TextStream> stream = tokenizer_.stream();
-  StopStrings stops(options.stop_strings, prompt, tokenizer_);
+  // The answer to a rendered template is a text of its own.
+  const std::span<const std::int32_t> continued =
+      options.add_special_tokens ? history : std::span<const std::int32_t>();
+  ContinuedText output(tokenizer_, continued, SpecialTokens::kSkip);
+  StopStrings stops(options.stop_strings, prompt, options.stop_strings.empty() ? continued.first(0) : history,
+                    tokenizer_);
   const auto produced = [&result] { return static_cast<std::int64_t>(result.ids.size()); };
   while (produced() < most) {
     // The tokenizer may know fewer tokens than the model's padded vocabulary: only those can be said.
@@ -121,7 +163,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
     }
     history.push_back(id);
     result.ids.push_back(id);
-    GeneratedToken token{id, stream->push(id), {}};
+    GeneratedToken token{id, output.push(id), {}};
     result.text += token.text;
     const bool room = cache.length() < cache.max_positions();
     const bool stopped = stops.completed_by(id);
@@ -146,7 +188,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
     if (!options.observed_layer) hidden = feed({&id, 1}, 1, cache, {});
   }
   result.decode_seconds = seconds_since(decode_start);
-  result.tail = stream->finish();
+  result.tail = output.finish();
   result.text += result.tail;
   return result;
 }

@@ -22,7 +22,8 @@ struct GenerationOptions {
   // The output ends with the token that completes one of these, be its beginning in the prompt; special tokens count
   // by their names.
   std::vector<std::string> stop_strings;
-  // Whether the special tokens that begin a text are added to the prompt; a rendered chat template names them itself.
+  // Whether the special tokens that begin a text are added to the prompt, and the output is read as its continuation; a
+  // rendered chat template names them itself, and is answered by a text of its own.
   bool add_special_tokens = true;
   std::int64_t prefill_chunk = 256;  // prompt tokens per forward pass: bounds the memory, changes no result
   // A mixture layer whose experts are reported with each token; empty: none. Costs one more pass for the last token.

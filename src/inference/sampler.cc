@@ -95,7 +95,7 @@ void restrain(std::span<float> logits, std::span<const std::int32_t> history, co
     for (const std::int32_t id : options.begin_suppress_tokens) forbid(logits, id);
   }
   if (std::ranges::any_of(logits, [](float logit) { return std::isfinite(logit); })) return;
-  fail("sampling: suppressed tokens and no_repeat_ngram_size={} leave no token to say", options.no_repeat_ngram_size);
+  fail("sampling: suppressed tokens and no_repeat_ngram_size={} forbid every token", options.no_repeat_ngram_size);
 }
 
 Sampler::Sampler(const SamplingOptions& options)

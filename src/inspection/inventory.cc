@@ -18,6 +18,7 @@
 #include "models/encoder_decoder_folder.h"
 #include "models/parameter_counts.h"
 #include "models/released_files.h"
+#include "models/stored_weights.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_files.h"
 #include "text/utf8.h"
@@ -241,7 +242,8 @@ Inventory take_inventory(const fs::path& folder) {
   } else {
     const DecoderConfig config = load_config(folder);
     inventory.architecture = config.model_type;
-    describe(config, has_weights(folder) ? lossless_precision(folder) : Precision::kF32, inventory);
+    describe(config, has_weights(folder) ? lossless_precision(folder) : stated_precision(folder), inventory);
+    if (has_weights(folder)) StoredWeights(folder).check_complete();
   }
   read_headers(folder, inventory);
   read_tokenizer(folder, inventory);

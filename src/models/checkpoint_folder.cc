@@ -8,8 +8,8 @@
 #include "formats/safetensors.h"
 #include "models/arch/architecture.h"
 #include "models/description.h"
+#include "models/outline.h"
 #include "models/released_files.h"
-#include "models/routing_outline.h"
 #include "models/stored_weights.h"
 
 namespace witan {
@@ -73,6 +73,16 @@ std::unique_ptr<Decoder> load_model(const StoredWeights& stored, Precision weigh
 }
 
 Precision lossless_precision(const std::filesystem::path& folder) { return lossless_precision(StoredWeights(folder)); }
+
+Precision stated_precision(const std::filesystem::path& folder) {
+  const nlohmann::json config = read_config_file(folder);
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    const nlohmann::json stated = config.value(key, nlohmann::json());
+    if (stated == "bfloat16") return Precision::kBF16;
+    if (stated == "float16") return Precision::kF16;
+  }
+  return Precision::kF32;
+}
 
 Precision lossless_precision(const StoredWeights& stored) {
   double all = 0.0;

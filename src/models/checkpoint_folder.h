@@ -32,6 +32,8 @@ DecoderConfig load_config(const std::filesystem::path& folder);
 std::unique_ptr<Decoder> load_model(const std::filesystem::path& folder, Precision weights = Precision::kF32);
 // From files that are open already.
 std::unique_ptr<Decoder> load_model(const StoredWeights& stored, Precision weights);
+// The same by what config.json says of the weights ("torch_dtype" or "dtype"), of a folder without any.
+Precision stated_precision(const std::filesystem::path& folder);
 // Into a decoder whose config may differ from the folder's in whatever no tensor depends on (balance terms), and in the
 // router: what the new one holds and the folder does not stays as it is in `model`, what the old one held is left.
 // Throws Error as load_model does, and for a decoder with other tensors or shapes.

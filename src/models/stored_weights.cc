@@ -8,12 +8,38 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "models/arch/architecture.h"
+#include "models/outline.h"
 #include "models/parameter_counts.h"
 
 namespace witan {
 namespace {
 
 constexpr const char* kEmbedding = "model.embed_tokens.weight";
+
+// Of a config that promises more than the files hold, one that promises no more than this many times as much may be
+// right: its tensors are asked for by their names, in memory of the order of the files'.
+constexpr double kPlausible = 2.0;
+
+// By name, unless the config has far more of them than the files.
+std::vector<std::string> missing_tensors(const DecoderConfig& config, const Architecture& architecture,
+                                         const WeightFiles& files) {
+  constexpr double kMostPerTensor = 64.0;
+  const double names =
+      static_cast<double>(config.num_hidden_layers) * (3.0 * static_cast<double>(config.moe.num_experts) + 32.0);
+  std::vector<std::string> missing;
+  if (names > kMostPerTensor * static_cast<double>(files.reader().tensors().size())) return missing;
+  const std::vector<ParameterOutline> outline = decoder_outline(config);
+  for (const StoredPiece& piece : stored_pieces(architecture.tensors, architecture.layers, std::span(outline))) {
+    for (std::string& part : files.values().parts(piece.name)) {
+      if (!files.reader().contains(part)) missing.push_back(std::move(part));
+    }
+  }
+  return missing;
+}
+
+void fail_lacking(const std::vector<std::string>& missing, const std::filesystem::path& folder) {
+  if (!missing.empty()) fail("{}: the weights lack {}", folder.string(), some_of(missing));
+}
 
 // Before memory is taken for what the config promises.
 void check_size(const DecoderConfig& config, const Architecture& architecture, const WeightFiles& files,
@@ -28,12 +54,13 @@ void check_size(const DecoderConfig& config, const Architecture& architecture, c
   const double stored = files.values().count();
   const double least = parameters_without_routing(config);
   if (least > stored) {
+    if (least <= kPlausible * stored) fail_lacking(missing_tensors(config, architecture, files), folder);
     fail(
         "{}: {} describes a model of at least {:.0f} parameters, but the files hold {:.0f}: tensors are missing, or "
         "their shapes are not those of the config",
         folder.string(), kConfigFile, least, stored);
   }
-  if (numbers_of_routing(config, stored) > stored) {
+  if (naming(folder / kConfigFile, [&] { return numbers_of_routing(config, stored); }) > stored) {
     fail("{}: {} describes gates or routers that are larger than all the {:.0f} numbers that the files hold",
          folder.string(), kConfigFile, stored);
   }
@@ -54,6 +81,8 @@ StoredWeights::StoredWeights(const std::filesystem::path& folder)
     : folder_(folder), description_(read_description(folder)), files_(folder, description_.json) {
   check_size(config(), architecture(), files_, folder);
 }
+
+void StoredWeights::check_complete() const { fail_lacking(missing_tensors(config(), architecture(), files_), folder_); }
 
 std::vector<StoredPiece> StoredWeights::pieces(const std::vector<Parameter>& parameters) const {
   return stored_pieces(architecture().tensors, architecture().layers, parameters);
@@ -91,7 +120,7 @@ void StoredWeights::check_names(std::span<const StoredPiece> pieces, Extras extr
       expected.insert(std::move(part));
     }
   }
-  if (!missing.empty()) fail("{}: the weights lack {}", folder_.string(), some_of(missing));
+  fail_lacking(missing, folder_);
   if (extras == Extras::kAllow) return;
   for (const StoredPiece& piece : others) {
     for (std::string& part : files_.values().parts(piece.name)) expected.insert(std::move(part));

@@ -38,6 +38,9 @@ class StoredWeights {
   enum class Extras { kRefuse, kAllow };
   void check_names(std::span<const StoredPiece> pieces, Extras extras, std::span<const StoredPiece> others = {}) const;
   bool holds(const StoredPiece& piece) const;
+  // Throws Error naming the tensors that the config promises and the files lack, without a decoder. Says nothing of
+  // files that are implausibly few for the config.
+  void check_complete() const;
   // Into the memory of the piece's parameters. Throws Error naming the tensor.
   void read(const StoredPiece& piece) const;
 

@@ -79,9 +79,7 @@ SpecialTokenNames read_special_token_names(const std::filesystem::path& folder) 
   nlohmann::json map = nlohmann::json::object();
   if (file_is_there(map_path)) map = read_json_object(map_path);
   const JsonNode root(config, config_path.string());
-  if (root.find("added_tokens_decoder")) {
-    for (const auto& [key, value] : config.items()) map.erase(key);
-  }
+  if (root.find("added_tokens_decoder")) map = nlohmann::json::object();  // it is of older writers then
   if (const auto name = root.find("tokenizer_class")) take_class(name->text(), names);
   take_file(root, names);
   take_file(JsonNode(map, map_path.string()), names);

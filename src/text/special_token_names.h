@@ -26,10 +26,9 @@ struct SpecialTokenNames {
 };
 
 // From tokenizer_config.json and special_tokens_map.json in `folder`, where they are there. The map goes before the
-// config unless that has an "added_tokens_decoder"; then it only tells what the config does not. `around` follows
-// "tokenizer_class": the fast classes of Llama, CodeLlama, Gemma, Cohere and GPT-NeoX build what stands around a text
-// from their flags, the others leave it to the tokenizer.json. Throws Error naming the place for values of another
-// type.
+// config unless that has an "added_tokens_decoder"; then the map is not read. `around` follows "tokenizer_class": the
+// fast classes of Llama, CodeLlama, Gemma, Cohere and GPT-NeoX build what stands around a text from their flags, the
+// others leave it to the tokenizer.json. Throws Error naming the place for values of another type.
 SpecialTokenNames read_special_token_names(const std::filesystem::path& folder);
 
 }  // namespace witan

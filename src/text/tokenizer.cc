@@ -53,6 +53,23 @@ std::unique_ptr<Tokenizer> load_json(const fs::path& file, bool with_folder) {
   return std::make_unique<HuggingFaceTokenizer>(document, names, std::move(files));
 }
 
+// The faster reader of a model of our kind, when the tokenizer.json beside it says the same; else nullptr. A model that
+// nothing can be made of (a pointer to a large file, another format) is of no interest then.
+std::unique_ptr<Tokenizer> load_trained_here(const fs::path& model, const fs::path& json) {
+  if (!file_is_there(model)) return nullptr;
+  std::string bytes = read_text_file(model);
+  try {
+    const SentencePieceModel pieces = parse_sentencepiece_model(bytes, model.string());
+    if (!BpeTokenizer::supports(pieces)) return nullptr;
+    const std::string text = read_text_file(json);
+    if (!is_sentencepiece_document(TokenizerDocument(text, json.string()), pieces)) return nullptr;
+  } catch (const Error&) {
+    return nullptr;
+  }
+  if (!only_begins(read_special_token_names(model.parent_path()))) return nullptr;
+  return std::make_unique<BpeTokenizer>(std::move(bytes), model.string());
+}
+
 }  // namespace
 
 std::vector<std::int32_t> Tokenizer::encode_with_special(std::string_view text) const {
@@ -80,21 +97,17 @@ bool has_tokenizer(const fs::path& folder) {
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
   const fs::path model = folder / "tokenizer.model";
   const fs::path json = folder / "tokenizer.json";
+  // Where both files are there, the tokenizer.json goes first, as in Transformers: it may know tokens that were added.
+  if (file_is_there(json)) {
+    if (auto same = load_trained_here(model, json)) return same;
+    return load_json(json, true);
+  }
   if (file_is_there(model)) {
     std::string bytes = read_text_file(model);
-    const SentencePieceModel pieces = parse_sentencepiece_model(bytes, model.string());
-    // Where both files are there, the tokenizer.json goes first, as in Transformers: it may know tokens that were
-    // added.
-    const auto says_the_same = [&] {
-      return !file_is_there(json) ||
-             (is_sentencepiece_document(TokenizerDocument(read_text_file(json), json.string()), pieces) &&
-              only_begins(read_special_token_names(folder)));
-    };
-    if (BpeTokenizer::supports(pieces) && says_the_same()) {
+    if (BpeTokenizer::supports(parse_sentencepiece_model(bytes, model.string()))) {
       return std::make_unique<BpeTokenizer>(std::move(bytes), model.string());
     }
   }
-  if (file_is_there(json)) return load_json(json, true);
   if (const auto file = find_sentencepiece_file(folder)) return load_sentencepiece_tokenizer(*file);
   fail("{}: no tokenizer: looked for {}", folder.string(), comma_list(tokenizer_file_names()));
 }

@@ -62,6 +62,10 @@ void read_scaling(const nlohmann::json& rope, DecoderConfig& config) {
   config.rope.rope_short_factor = factors_text(rope, "short_factor");
   config.rope.rope_long_factor = factors_text(rope, "long_factor");
   if (type != "longrope" && !given(rope, "factor")) fail("'factor' is missing");
+  if (type != "llama3") return;
+  for (const char* key : {"low_freq_factor", "high_freq_factor", "original_max_position_embeddings"}) {
+    if (!given(rope, key)) fail("'{}' is missing", key);
+  }
 }
 
 // None of these architectures computes anything with another value, in the reference either.

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "models/arch/architecture.h"
-#include "models/upcycling/outline.h"
+#include "models/outline.h"
 
 namespace witan {
 namespace {

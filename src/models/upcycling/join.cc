@@ -8,7 +8,7 @@
 #include "base/pool.h"
 #include "models/arch/equivalence.h"
 #include "models/initialize.h"
-#include "models/upcycling/outline.h"
+#include "models/outline.h"
 
 namespace witan {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/pool.h"
 #include "models/arch/architecture.h"
 #include "models/initialize.h"
-#include "models/upcycling/outline.h"
+#include "models/outline.h"
 #include "models/upcycling/units.h"
 #include "routers/weighting.h"
 

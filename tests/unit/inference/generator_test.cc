@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "support/error_message.h"
 #include "support/tiny_models.h"
+#include "text/utf8.h"
 
 namespace witan {
 namespace generator_test {
@@ -26,6 +28,28 @@ class BytesEndingAt : public Tokenizer {
  private:
   std::unique_ptr<Tokenizer> bytes_ = make_byte_tokenizer();
   std::int32_t end_;
+};
+
+// A decoder that strips the beginning of a text, as those of SentencePiece strip a space.
+class WithoutTheFirst : public BytesEndingAt {
+ public:
+  WithoutTheFirst() : BytesEndingAt(-1) {}
+  std::unique_ptr<TextStream> stream(SpecialTokens special) const override {
+    class Stream : public TextStream {
+     public:
+      explicit Stream(std::unique_ptr<TextStream> bytes) : bytes_(std::move(bytes)) {}
+      std::string push(std::int32_t id) override {
+        if (!std::exchange(first_, false)) return bytes_->push(id);
+        return "";
+      }
+      std::string finish() override { return bytes_->finish(); }
+
+     private:
+      std::unique_ptr<TextStream> bytes_;
+      bool first_ = true;
+    };
+    return std::make_unique<Stream>(BytesEndingAt::stream(special));
+  }
 };
 
 class GeneratorTest : public testing::Test {
@@ -131,6 +155,21 @@ TEST_F(GeneratorTest, StopStringsEndTheTextBehindThem) {
   options.stop_strings = {""};
   EXPECT_NE(test::error_message([&] { generator.generate("q", greedy(), options); }).find("stop string is empty"),
             std::string::npos);
+}
+
+TEST_F(GeneratorTest, AContinuationIsNoBeginningOfAText) {
+  const WithoutTheFirst tokenizer;
+  Generator generator(model_, tokenizer);
+  const Generation continued = generator.generate("q", greedy(), tokens(12));
+  EXPECT_EQ(continued.text, replace_invalid_utf8(tokenizer.decode(continued.ids)));
+  GenerationOptions options = tokens(12);
+  options.add_special_tokens = false;
+  const Generation answer = generator.generate("q", greedy(), options);
+  EXPECT_EQ(answer.ids, continued.ids);
+  EXPECT_EQ(answer.text, replace_invalid_utf8(tokenizer.decode({answer.ids.begin() + 1, answer.ids.end()})));
+  options.stop_strings = {"q" + tokenizer.token_bytes(answer.ids[0])};
+  if (static_cast<unsigned char>(options.stop_strings[0][1]) >= 0x80) return;
+  EXPECT_EQ(generator.generate("q", greedy(), options).ids.size(), 1U) << "also where the answer is a text of its own";
 }
 
 TEST_F(GeneratorTest, AMaximalLengthCountsThePrompt) {

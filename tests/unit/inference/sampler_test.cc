@@ -186,7 +186,7 @@ TEST(SamplerTest, NoRunOfTokensComesTwice) {
   EXPECT_EQ(drawn({1, 5}), 3);
   EXPECT_NE(test::error_message([&] {
               drawn({0, 1, 2, 3, 4, 5});
-            }).find("no_repeat_ngram_size=1 leave no token"),
+            }).find("no_repeat_ngram_size=1 forbid every token"),
             std::string::npos);
 }
 

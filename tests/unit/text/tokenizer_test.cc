@@ -274,12 +274,22 @@ TEST(TokenizerTest, SaysWhatIsMissingOrForeign) {
   write_file(folder / "tokenizer.json", "{");
   EXPECT_TRUE(error_message([&] { load_tokenizer(folder.path()); }).find("invalid JSON at byte 2") !=
               std::string::npos);
+  std::filesystem::remove(folder / "tokenizer.json");
   write_file(folder / "tokenizer.model", "not a model");
   EXPECT_EQ(error_message([&] { load_tokenizer(folder.path()); }),
             path + "/tokenizer.model: broken, or no SentencePiece model");
   write_file(folder / "tokenizer.model", "");
   EXPECT_EQ(error_message([&] { load_tokenizer(folder.path()); }),
             path + "/tokenizer.model: broken, or no SentencePiece model");
+}
+
+TEST(TokenizerTest, AForeignModelBesideATokenizerJsonIsOfNoInterest) {
+  const TemporaryFolder folder;
+  trained().save(folder.path());
+  for (const char* content : {"", "version https://git-lfs.github.com/spec/v1\n", "IQ== 0\nIg== 1\n"}) {
+    write_file(folder / "tokenizer.model", content);
+    EXPECT_EQ(load_tokenizer(folder.path())->encode("the cat"), trained().encode("the cat"));
+  }
 }
 
 TEST(TokenizerTest, DamageIsAnErrorOrHarmless) {

@@ -8,8 +8,8 @@
 #include <csignal>
 
 #include "base/interrupt.h"
+#include "models/outline.h"
 #include "models/upcycling/feed_forward_inputs.h"
-#include "models/upcycling/outline.h"
 #include "support/compare.h"
 #include "support/dense_folders.h"
 #include "support/error_message.h"

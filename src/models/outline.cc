@@ -1,11 +1,14 @@
 // One layer of the smallest vocabulary is built, and its names are repeated for all.
-#include "models/upcycling/outline.h"
+#include "models/outline.h"
 
 #include <fmt/core.h>
 
 #include <charconv>
 
+#include "base/random.h"
+#include "gates/table.h"
 #include "models/decoder.h"
+#include "routers/table.h"
 
 namespace witan {
 namespace {
@@ -65,6 +68,57 @@ std::vector<ParameterOutline> dense_outline(const DecoderConfig& config) {
         feed_forward_prefix(layer), 1, config.hidden_size, config.intermediate_size, config.moe.gated, config.mlp_bias);
     outline.insert(outline.end(), network.begin(), network.end());
   }
+  return outline;
+}
+
+std::vector<ParameterOutline> routing_outline(const DecoderConfig& config) {
+  Random random(0);
+  const MoeOptions moe = config.mixture_options();
+  const RouterEntry& entry = find_router(moe.router);
+  std::vector<ParameterOutline> outline;
+  const auto add = [&](const char* prefix, const std::vector<Parameter>& parts) {
+    for (const Parameter& part : parts) {
+      for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+        if (!config.is_moe_layer(layer)) continue;
+        outline.push_back({feed_forward_prefix(layer) + prefix + part.name, part.value.shape()});
+      }
+    }
+  };
+  const auto router = entry.make(moe, config.hidden_size, random);
+  add("router.", router->parameters());
+  add("router.", router->buffers());
+  if (entry.uses_gate) {
+    add("gate.", find_gate(moe.gate).make(moe, config.hidden_size, moe.num_experts, random)->parameters());
+  }
+  return outline;
+}
+
+std::vector<ParameterOutline> decoder_outline(const DecoderConfig& config) {
+  std::vector<ParameterOutline> outline = outline_without_feed_forward(config);
+  const MoeOptions moe = config.mixture_options();
+  const std::int64_t width = config.hidden_size;
+  const auto append = [&](const std::vector<ParameterOutline>& part) {
+    outline.insert(outline.end(), part.begin(), part.end());
+  };
+  for (std::int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const std::string prefix = feed_forward_prefix(layer);
+    if (!config.is_moe_layer(layer)) {
+      append(
+          feed_forward_outline(prefix, 1, width, config.intermediate_size, config.dense_is_gated(), config.mlp_bias));
+      continue;
+    }
+    append(feed_forward_outline(prefix + "experts.", moe.num_experts, width, moe.moe_intermediate_size, moe.gated,
+                                moe.expert_bias));
+    if (moe.shared_width() > 0) {
+      append(feed_forward_outline(prefix + "shared_expert.", 1, width, moe.shared_width(), moe.gated, false));
+    }
+    if (moe.shared_expert_gate) outline.push_back({prefix + "shared_expert_gate.weight", {1, width}});
+    if (moe.cmr_gate) {
+      outline.push_back({prefix + "cmr_gate.weight", {1, width}});
+      outline.push_back({prefix + "cmr_gate.bias", {1}});
+    }
+  }
+  append(routing_outline(config));
   return outline;
 }
 

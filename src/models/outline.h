@@ -22,6 +22,13 @@ std::vector<ParameterOutline> outline_without_feed_forward(const DecoderConfig& 
 // All parameters of a decoder without mixtures.
 std::vector<ParameterOutline> dense_outline(const DecoderConfig& config);
 
+// Parameters and buffers of the gates and routers of all mixture layers. Makes one gate and one router to ask them.
+std::vector<ParameterOutline> routing_outline(const DecoderConfig& config);
+
+// All that a checkpoint of this decoder holds: parameters and buffers. Takes the memory of one layer without its
+// experts.
+std::vector<ParameterOutline> decoder_outline(const DecoderConfig& config);
+
 // "model.layers.3.mlp."
 std::string feed_forward_prefix(std::int64_t layer);
 
