@@ -81,8 +81,9 @@ struct Totals {
     seconds += generation.decode_seconds;
   }
   void print() const {
-    fmt::print(stderr, "witan: {} source tokens in {:.2f} s, {} tokens in {:.2f} s ({:.0f} tokens/s)\n", source_tokens,
-               source_seconds, tokens, seconds, seconds > 0.0 ? static_cast<double>(tokens) / seconds : 0.0);
+    fmt::print(stderr, "witan: {} source token{} in {:.2f} s, {} token{} in {:.2f} s ({:.0f} tokens/s)\n",
+               source_tokens, source_tokens == 1 ? "" : "s", source_seconds, tokens, tokens == 1 ? "" : "s", seconds,
+               seconds > 0.0 ? static_cast<double>(tokens) / seconds : 0.0);
   }
 };
 
@@ -175,6 +176,10 @@ void run_translation(TranslateCommand& command) {
   const SourceText text(folder, config, *tokenizer);
   const Languages languages = choose_languages(command, text, options.first_token.has_value());
   if (!languages.target.empty()) options.first_token = text.language_token(languages.target);
+  if (options.first_token && *options.first_token >= config.vocab_size) {
+    fail("{}: forced_bos_token_id={} is no token of a model with vocab_size={}",
+         (folder / "generation_config.json").string(), *options.first_token, config.vocab_size);
+  }
   options.special = text.languages().empty() ? SpecialTokens::kKeep : SpecialTokens::kSkip;
   const TranslationPlan plan =
       plan_for([&](const std::string& line) { return text.ids(line, languages.source).size(); });

@@ -200,6 +200,10 @@ class Translation(Case):
                      says=["4194304 bytes", "cut long lines"])
         self.refused("generate", switch, "--source", "w5", "--beams", 2, "--temperature", 1, says=["beams=2", "temperature"])
         self.refused("generate", switch, "--source", "w5", "--beams", 0, says=["--beams"], code=2)
+        defaults = (switch / "generation_config.json").read_text()
+        (switch / "generation_config.json").write_text(json.dumps(json.loads(defaults) | {"forced_bos_token_id": 99999}))
+        self.refused("generate", switch, "--source", "w5", says=["generation_config.json", "forced_bos_token_id=99999"])
+        (switch / "generation_config.json").write_text(defaults)
         (switch / "model.safetensors").write_bytes((switch / "model.safetensors").read_bytes()[:1000])
         self.refused("generate", switch, "--source", "w5", says=["model.safetensors"])
 
