@@ -63,7 +63,13 @@ std::string ChatTemplate::render(const OrderedJson& messages, const OrderedJson&
   variables["add_generation_prompt"] = add_generation_prompt;
   variables["tools"] = tools;
   for (const auto& [name, value] : more.items()) variables[name] = value;
-  return evaluate_template(statements_, TemplateValue::from_json(variables), where_);
+  TemplateValue values;
+  try {
+    values = TemplateValue::from_json(variables);
+  } catch (const Error& error) {
+    fail("{}: {}", where_, error.what());
+  }
+  return evaluate_template(statements_, values, where_);
 }
 
 std::string ChatTemplate::render(const OrderedJson& messages, bool add_generation_prompt) const {

@@ -54,7 +54,7 @@ std::string replaced_text(std::string_view text, const Arguments& arguments, Tem
   std::string result;
   std::size_t done = 0;
   while (most != 0) {
-    std::size_t found = from.empty() ? done : text.find(from, done);
+    const std::size_t found = find_text(text, from, done);
     if (found == std::string_view::npos || found > text.size()) break;
     result += text.substr(done, found - done);
     result += to;
@@ -76,11 +76,11 @@ TemplateValue list_of(const std::vector<std::string>& parts) {
   return TemplateValue::list({parts.begin(), parts.end()});
 }
 
-TemplateValue split(const std::string& text, const Arguments& arguments, bool from_right) {
+TemplateValue split(const std::string& text, const Arguments& arguments, bool from_right, TemplateBudget& budget) {
   const TemplateValue* separator = argument(arguments, 0, "sep");
   const std::int64_t most = integer_argument(arguments, 1, "maxsplit", -1);
-  if (separator == nullptr || separator->is_none()) return list_of(split_words(text, most, from_right));
-  return list_of(split_at(text, text_of(*separator, "split"), most, from_right));
+  if (separator == nullptr || separator->is_none()) return list_of(split_words(text, most, from_right, budget));
+  return list_of(split_at(text, text_of(*separator, "split"), most, from_right, budget));
 }
 
 // Off both ends, one or the other: characters of the argument, white space when there is none.
@@ -91,11 +91,13 @@ std::string stripped(std::string_view text, const Arguments& arguments, bool lef
 }
 
 // Whether the text begins (ends) with the argument, or with one of a list.
-bool has_affix(const std::string& text, const Arguments& arguments, bool at_end) {
+bool has_affix(const std::string& text, const Arguments& arguments, bool at_end, TemplateBudget& budget) {
   const TemplateValue* given = argument(arguments, 0, "prefix");
   if (given == nullptr) fail("{} needs an argument", at_end ? "endswith" : "startswith");
   const auto fits = [&](const TemplateValue& one) {
     const std::string& affix = text_of(one, at_end ? "endswith" : "startswith");
+    budget.visit();
+    budget.charge(std::min(affix.size(), text.size()));
     return at_end ? text.ends_with(affix) : text.starts_with(affix);
   };
   return given->items() != nullptr ? std::ranges::any_of(*given->items(), fits) : fits(*given);
@@ -104,20 +106,20 @@ bool has_affix(const std::string& text, const Arguments& arguments, bool at_end)
 std::string joined(const TemplateList& items, const std::string& separator, TemplateBudget& budget) {
   std::string result;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) result += separator;
-    const std::string part = printed(items[i]);
+    const std::string part = printed(items[i], budget);
     budget.charge(part.size() + separator.size());
+    if (i > 0) result += separator;
     result += part;
   }
   return result;
 }
 
 // The field of each item that `attribute` names; "a.b" goes deeper.
-TemplateValue attribute_of(const TemplateValue& item, std::string_view attribute) {
+TemplateValue attribute_of(const TemplateValue& item, std::string_view attribute, TemplateBudget& budget) {
   const TemplateValue* value = &item;
   while (value != nullptr) {
     const std::size_t dot = attribute.find('.');
-    value = value->field(attribute.substr(0, dot));
+    value = value->field(attribute.substr(0, dot), budget);
     if (dot == std::string_view::npos) break;
     attribute.remove_prefix(dot + 1);
   }
@@ -131,18 +133,27 @@ Arguments tail(const Arguments& arguments, std::size_t skip) {
   return rest;
 }
 
+// What a filter or a test of each item goes through.
+void charge_item(const TemplateValue& item, TemplateBudget& budget) {
+  budget.visit();
+  if (item.text() != nullptr) budget.charge(item.text()->size());
+}
+
 // select, reject, selectattr, rejectattr.
-TemplateValue selected(const std::string& name, const TemplateValue& value, const Arguments& arguments) {
+TemplateValue selected(const std::string& name, const TemplateValue& value, const Arguments& arguments,
+                       TemplateBudget& budget) {
   const bool keeps = name.starts_with("select");
   const bool by_attribute = name.ends_with("attr");
   const std::string attribute = by_attribute ? required_text(arguments, 0, "", name.c_str()) : "";
   const std::size_t test = by_attribute ? 1 : 0;
+  const bool has_test = arguments.positional.size() > test;
+  const Arguments rest = tail(arguments, test + 1);
   TemplateList items;
-  for (const TemplateValue& item : template_items(value)) {
-    const TemplateValue tested = by_attribute ? attribute_of(item, attribute) : item;
-    const bool fits = arguments.positional.size() > test ? apply_test(text_of(arguments.positional[test], name.c_str()),
-                                                                      tested, tail(arguments, test + 1))
-                                                         : tested.truth();
+  for (const TemplateValue& item : template_items(value, budget)) {
+    const TemplateValue tested = by_attribute ? attribute_of(item, attribute, budget) : item;
+    charge_item(tested, budget);
+    const bool fits =
+        has_test ? apply_test(text_of(arguments.positional[test], name.c_str()), tested, rest, budget) : tested.truth();
     if (fits == keeps) items.push_back(item);
   }
   return TemplateValue::list(std::move(items));
@@ -152,43 +163,55 @@ TemplateValue mapped(const TemplateValue& value, const Arguments& arguments, Tem
   TemplateList items;
   const TemplateValue* attribute = arguments.positional.empty() ? argument(arguments, 0, "attribute") : nullptr;
   const TemplateValue* otherwise = argument(arguments, 99, "default");
-  for (const TemplateValue& item : template_items(value)) {
+  const Arguments rest = tail(arguments, 1);
+  for (const TemplateValue& item : template_items(value, budget)) {
     if (attribute == nullptr) {
-      items.push_back(apply_filter(required_text(arguments, 0, "", "map"), item, tail(arguments, 1), budget));
+      charge_item(item, budget);
+      items.push_back(apply_filter(required_text(arguments, 0, "", "map"), item, rest, budget));
+      charge_item(items.back(), budget);
       continue;
     }
-    const TemplateValue found = attribute_of(item, text_of(*attribute, "map"));
+    const TemplateValue found = attribute_of(item, text_of(*attribute, "map"), budget);
     items.push_back(found.is_undefined() && otherwise != nullptr ? *otherwise : found);
   }
   return TemplateValue::list(std::move(items));
 }
 
-TemplateList pairs_of(const TemplateDict& fields) {
+TemplateList pairs_of(const TemplateDict& fields, TemplateBudget& budget) {
   TemplateList pairs;
-  for (const auto& [key, field] : fields) pairs.push_back(TemplateValue::list({key, field}, TemplateSequence::kTuple));
+  for (const auto& [key, field] : fields) {
+    budget.visit(6);  // a list of two values, one of them a text of its own
+    budget.charge(key.size());
+    pairs.push_back(TemplateValue::list({key, field}, TemplateSequence::kTuple));
+  }
   return pairs;
 }
 
-TemplateValue sorted(const TemplateValue& value, const Arguments& arguments, bool is_dict) {
+TemplateValue sorted(const TemplateValue& value, const Arguments& arguments, bool is_dict, TemplateBudget& budget) {
   const bool reversed = flag_argument(arguments, is_dict ? 2 : 0, "reverse", false);
   const TemplateValue* attribute = is_dict ? nullptr : argument(arguments, 2, "attribute");
   const TemplateValue* by = is_dict ? argument(arguments, 1, "by") : nullptr;
   const bool by_value = by != nullptr && by->text() != nullptr && *by->text() == "value";
   const bool case_sensitive = flag_argument(arguments, is_dict ? 0 : 1, "case_sensitive", false);
-  TemplateList items = is_dict ? TemplateList() : template_items(value);
+  TemplateList items = is_dict ? TemplateList() : template_items(value, budget);
   if (is_dict) {
     if (value.fields() == nullptr) fail("dictsort wants a dict, not {}", value.type_name());
-    items = pairs_of(*value.fields());
+    items = pairs_of(*value.fields(), budget);
   }
   const auto key_of = [&](const TemplateValue& item) -> TemplateValue {
-    TemplateValue key = is_dict ? (*item.items())[by_value ? 1 : 0]
-                                : (attribute != nullptr ? attribute_of(item, text_of(*attribute, "sort")) : item);
-    if (!case_sensitive && key.text() != nullptr) return lower_case(*key.text());
-    return key;
+    TemplateValue key = is_dict
+                            ? (*item.items())[by_value ? 1 : 0]
+                            : (attribute != nullptr ? attribute_of(item, text_of(*attribute, "sort"), budget) : item);
+    if (case_sensitive || key.text() == nullptr) return key;
+    charge_item(key, budget);
+    return lower_case(*key.text());
   };
-  std::ranges::stable_sort(items, [&](const TemplateValue& a, const TemplateValue& b) {
-    return reversed ? template_compare(key_of(b), key_of(a)) < 0 : template_compare(key_of(a), key_of(b)) < 0;
+  std::vector<std::pair<TemplateValue, TemplateValue>> keyed;  // key, item
+  for (const TemplateValue& item : items) keyed.emplace_back(key_of(item), item);
+  std::ranges::stable_sort(keyed, [&](const auto& a, const auto& b) {
+    return reversed ? compare(b.first, a.first, budget) < 0 : compare(a.first, b.first, budget) < 0;
   });
+  for (std::size_t i = 0; i < items.size(); ++i) items[i] = std::move(keyed[i].second);
   return TemplateValue::list(std::move(items));
 }
 
@@ -203,8 +226,8 @@ std::string indented(const std::string& text, const Arguments& arguments, Templa
   std::string result;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    if (begin == 0 ? first : (end > begin || empty_lines)) result += blank;
     budget.charge(blank.size());
+    if (begin == 0 ? first : (end > begin || empty_lines)) result += blank;
     result += text.substr(begin, end - begin);
     if (end < text.size()) result += '\n';
     begin = end + 1;
@@ -265,7 +288,7 @@ TemplateValue rounded(const TemplateValue& value, const Arguments& arguments) {
   return static_cast<std::int64_t>(result);
 }
 
-std::string escaped_html(std::string_view text) {
+std::string escaped_html(std::string_view text, TemplateBudget& budget) {
   std::string result;
   for (const char c : text) {
     const std::string_view special = "&<>\"'";
@@ -274,22 +297,60 @@ std::string escaped_html(std::string_view text) {
     if (found == std::string_view::npos) {
       result += c;
     } else {
+      budget.charge(5);
       result += kNames[found];
     }
   }
   return result;
 }
 
-TemplateValue dict_items(const TemplateValue& value) {
+TemplateValue dict_items(const TemplateValue& value, TemplateBudget& budget) {
   if (value.fields() == nullptr) fail("items of {}", value.type_name());
-  return TemplateValue::list(pairs_of(*value.fields()), TemplateSequence::kItems);
+  return TemplateValue::list(pairs_of(*value.fields(), budget), TemplateSequence::kItems);
 }
 
-TemplateValue extreme(const TemplateValue& value, int sign) {
-  const TemplateList items = template_items(value);
+TemplateValue extreme(const TemplateValue& value, int sign, TemplateBudget& budget) {
+  const TemplateList items = template_items(value, budget);
   if (items.empty()) return {};
   return *std::ranges::min_element(
-      items, [sign](const TemplateValue& a, const TemplateValue& b) { return sign * template_compare(a, b) < 0; });
+      items, [&](const TemplateValue& a, const TemplateValue& b) { return sign * compare(a, b, budget) < 0; });
+}
+
+// tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False), as Transformers defines it.
+std::string dumped_json(const TemplateValue& value, const Arguments& arguments, TemplateBudget& budget) {
+  constexpr std::array<std::string_view, 4> kNames = {"ensure_ascii", "indent", "separators", "sort_keys"};
+  if (arguments.positional.size() > kNames.size()) fail("tojson takes at most {} arguments", kNames.size());
+  for (const auto& [name, given] : arguments.named) {
+    const auto known = static_cast<std::size_t>(std::ranges::find(kNames, name) - kNames.begin());
+    if (known == kNames.size()) {
+      fail("tojson has no argument {} (known: ensure_ascii, indent, separators, sort_keys)", name);
+    }
+    if (known < arguments.positional.size()) fail("tojson: the argument {} is given twice", name);
+  }
+  TemplateJsonStyle style;
+  style.ascii = flag_argument(arguments, 0, kNames[0], false);
+  style.sorted = flag_argument(arguments, 3, kNames[3], false);
+  const TemplateValue* indent = argument(arguments, 1, kNames[1]);
+  if (indent != nullptr && !indent->is_none()) {
+    if (indent->text() == nullptr && (!indent->is_number() || indent->get<double>() != nullptr)) {
+      fail("tojson: indent is to be a whole number, a string or none, not {}", indent->type_name());
+    }
+    const auto blanks =
+        static_cast<std::size_t>(indent->text() != nullptr ? 0 : std::max<std::int64_t>(indent->integer(), 0));
+    budget.charge(blanks);
+    style.indent = indent->text() != nullptr ? *indent->text() : std::string(blanks, ' ');
+    style.item_separator = ",";
+  }
+  const TemplateValue* separators = argument(arguments, 2, kNames[2]);
+  if (separators != nullptr && !separators->is_none()) {
+    const TemplateList both = template_items(*separators, budget);
+    if (both.size() != 2 || both[0].text() == nullptr || both[1].text() == nullptr) {
+      fail("tojson: separators are to be two strings");
+    }
+    style.item_separator = *both[0].text();
+    style.key_separator = *both[1].text();
+  }
+  return json_text(value, style, budget);
 }
 
 constexpr std::array<std::string_view, 20> kTextMethods = {
@@ -299,18 +360,6 @@ constexpr std::array<std::string_view, 20> kTextMethods = {
 constexpr std::array<std::string_view, 4> kDictMethods = {"items", "keys", "values", "get"};
 
 }  // namespace
-
-void TemplateBudget::step(std::size_t count) {
-  constexpr std::size_t kMostSteps = 1'000'000;
-  steps_ += count;
-  if (steps_ > kMostSteps) fail("the template takes more than {} steps", kMostSteps);
-}
-
-void TemplateBudget::charge(std::size_t bytes) {
-  constexpr std::size_t kMostBytes = std::size_t{256} << 20;
-  bytes_ += bytes;
-  if (bytes > kMostBytes || bytes_ > kMostBytes) fail("the template makes more than {} bytes of text", kMostBytes);
-}
 
 std::size_t template_length(const TemplateValue& value) {
   if (const std::string* text = value.text()) return count_characters(*text);
@@ -328,15 +377,23 @@ std::string template_character(const std::string& text, std::size_t at) {
   return text.substr(begin, end - begin);
 }
 
-TemplateList template_items(const TemplateValue& value) {
+TemplateList template_items(const TemplateValue& value, TemplateBudget& budget) {
   TemplateList result;
-  if (const TemplateList* items = value.items()) return *items;
+  if (const TemplateList* items = value.items()) {
+    budget.visit(items->size());
+    return *items;
+  }
   if (const TemplateDict* fields = value.fields()) {
-    for (const auto& [key, field] : *fields) result.emplace_back(key);
+    for (const auto& [key, field] : *fields) {
+      budget.visit(2);  // a value and a text of its own
+      budget.charge(key.size());
+      result.emplace_back(key);
+    }
   } else if (const std::string* text = value.text()) {
     for (std::size_t begin = 0; begin < text->size();) {
       std::size_t end = begin;
       next_character(*text, end);
+      budget.visit(2);
       result.emplace_back(text->substr(begin, end - begin));
       begin = end;
     }
@@ -346,84 +403,73 @@ TemplateList template_items(const TemplateValue& value) {
   return result;
 }
 
-bool template_contains(const TemplateValue& container, const TemplateValue& item) {
+bool template_contains(const TemplateValue& container, const TemplateValue& item, TemplateBudget& budget) {
   if (const std::string* text = container.text()) {
-    return text->find(text_of(item, "in a string")) != std::string::npos;
+    const std::string& part = text_of(item, "in a string");
+    budget.charge(text->size());
+    return find_text(*text, part) != std::string::npos;
   }
-  if (container.fields() != nullptr) return item.text() != nullptr && container.field(*item.text()) != nullptr;
+  if (container.fields() != nullptr) return item.text() != nullptr && container.field(*item.text(), budget) != nullptr;
   if (container.items() == nullptr) fail("nothing is in {}", container.type_name());
-  return std::ranges::any_of(*container.items(), [&](const TemplateValue& one) { return equal(one, item); });
-}
-
-int template_compare(const TemplateValue& a, const TemplateValue& b) {
-  if (a.is_number() && b.is_number()) return a.number() < b.number() ? -1 : a.number() > b.number() ? 1 : 0;
-  if (a.items() != nullptr && b.items() != nullptr && a.sequence == b.sequence) {
-    for (std::size_t i = 0; i < std::min(a.items()->size(), b.items()->size()); ++i) {
-      if (!equal((*a.items())[i], (*b.items())[i])) return template_compare((*a.items())[i], (*b.items())[i]);
-    }
-    return a.items()->size() < b.items()->size() ? -1 : a.items()->size() > b.items()->size() ? 1 : 0;
-  }
-  if (a.text() != nullptr && b.text() != nullptr) return a.text()->compare(*b.text()) < 0 ? -1 : *a.text() != *b.text();
-  fail("{} and {} have no order", a.type_name(), b.type_name());
+  return std::ranges::any_of(*container.items(), [&](const TemplateValue& one) { return equal(one, item, budget); });
 }
 
 TemplateValue apply_filter(const std::string& name, const TemplateValue& value, const Arguments& arguments,
                            TemplateBudget& budget) {
-  if (name == "trim") return stripped(printed(value), arguments, true, true);
+  if (name == "trim") return stripped(printed(value, budget), arguments, true, true);
   if (name == "length" || name == "count") return static_cast<std::int64_t>(template_length(value));
-  if (name == "upper" || name == "lower") return cased(printed(value), name == "upper");
-  if (name == "title" || name == "capitalize") return capitalized(printed(value), name == "title");
-  if (name == "string") return printed(value);
+  if (name == "upper" || name == "lower") return cased(printed(value, budget), name == "upper");
+  if (name == "title" || name == "capitalize") return capitalized(printed(value, budget), name == "title");
+  if (name == "string") return printed(value, budget);
   if (name == "safe") return value;
-  if (name == "escape" || name == "e") return escaped_html(printed(value));
+  if (name == "escape" || name == "e") return escaped_html(printed(value, budget), budget);
   if (name == "default" || name == "d") {
     const bool missing = value.is_undefined() || (flag_argument(arguments, 1, "boolean", false) && !value.truth());
     const TemplateValue* otherwise = argument(arguments, 0, "default_value");
     return missing ? (otherwise == nullptr ? TemplateValue(std::string()) : *otherwise) : value;
   }
-  if (name == "tojson")
-    return json_text(value, std::min<std::int64_t>(integer_argument(arguments, 0, "indent", -1), 40));
+  if (name == "tojson") return dumped_json(value, arguments, budget);
   if (name == "join") {
-    TemplateList items = template_items(value);
+    TemplateList items = template_items(value, budget);
     if (const TemplateValue* attribute = argument(arguments, 1, "attribute")) {
-      for (TemplateValue& item : items) item = attribute_of(item, text_of(*attribute, "join"));
+      for (TemplateValue& item : items) item = attribute_of(item, text_of(*attribute, "join"), budget);
     }
     const TemplateValue* separator = argument(arguments, 0, "d");
-    return joined(items, separator == nullptr ? "" : printed(*separator), budget);
+    return joined(items, separator == nullptr ? "" : printed(*separator, budget), budget);
   }
   if (name == "replace") {
-    return replaced_text(printed(value), arguments, budget);
+    return replaced_text(printed(value, budget), arguments, budget);
   }
-  if (name == "indent") return indented(printed(value), arguments, budget);
+  if (name == "indent") return indented(printed(value, budget), arguments, budget);
   if (name == "first" || name == "last") {
     if (const std::string* text = value.text()) {
       const std::size_t size = count_characters(*text);
       return size == 0 ? TemplateValue() : template_character(*text, name == "first" ? 0 : size - 1);
     }
-    const TemplateList items = template_items(value);
+    const TemplateList items = template_items(value, budget);
     return items.empty() ? TemplateValue() : name == "first" ? items.front() : items.back();
   }
-  if (name == "list") return TemplateValue::list(template_items(value));
-  if (name == "items") return value.is_undefined() ? TemplateValue::list({}) : dict_items(value);
-  if (name == "sort" || name == "dictsort") return sorted(value, arguments, name == "dictsort");
+  if (name == "list") return TemplateValue::list(template_items(value, budget));
+  if (name == "items") return value.is_undefined() ? TemplateValue::list({}) : dict_items(value, budget);
+  if (name == "sort" || name == "dictsort") return sorted(value, arguments, name == "dictsort", budget);
   if (name == "reverse") {
-    TemplateList items = template_items(value);
+    TemplateList items = template_items(value, budget);
     std::ranges::reverse(items);
     if (value.text() != nullptr) return joined(items, "", budget);
     return TemplateValue::list(std::move(items));
   }
   if (name == "unique") {
     TemplateList items;
-    for (const TemplateValue& item : template_items(value)) {
+    for (const TemplateValue& item : template_items(value, budget)) {
       budget.step();
-      if (std::ranges::none_of(items, [&](const TemplateValue& one) { return equal(one, item); }))
+      if (std::ranges::none_of(items, [&](const TemplateValue& one) { return equal(one, item, budget); }))
         items.push_back(item);
     }
     return TemplateValue::list(std::move(items));
   }
   if (name == "map") return mapped(value, arguments, budget);
   if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr") {
-    return selected(name, value, arguments);
+    return selected(name, value, arguments, budget);
   }
   if (name == "int") return to_integer(value, integer_argument(arguments, 0, "default", 0));
   if (name == "float") return to_float(value);
@@ -433,11 +479,11 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value, 
     return std::abs(value.integer());
   }
   if (name == "round" && value.is_number()) return rounded(value, arguments);
-  if (name == "min" || name == "max") return extreme(value, name == "min" ? 1 : -1);
+  if (name == "min" || name == "max") return extreme(value, name == "min" ? 1 : -1, budget);
   if (name == "sum") {
     double total = 0.0;
     bool whole = true;
-    for (const TemplateValue& item : template_items(value)) {
+    for (const TemplateValue& item : template_items(value, budget)) {
       if (!item.is_number()) fail("sum of {}", item.type_name());
       total += item.number();
       whole = whole && item.get<double>() == nullptr;
@@ -448,7 +494,8 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value, 
   fail("the filter {} is unknown or does not take {}", name, value.type_name());
 }
 
-bool apply_test(const std::string& name, const TemplateValue& value, const Arguments& arguments) {
+bool apply_test(const std::string& name, const TemplateValue& value, const Arguments& arguments,
+                TemplateBudget& budget) {
   const auto other = [&]() -> const TemplateValue& {
     if (arguments.positional.empty()) fail("the test {} needs an argument", name);
     return arguments.positional[0];
@@ -476,15 +523,16 @@ bool apply_test(const std::string& name, const TemplateValue& value, const Argum
     if (!value.is_integer() || !other().is_integer() || other().integer() == 0) fail("divisibleby wants whole numbers");
     return other().integer() == -1 || value.integer() % other().integer() == 0;
   }
-  if (name == "eq" || name == "equalto" || name == "==") return equal(value, other());
-  if (name == "sameas") return is_same(value, other());
-  if (name == "ne" || name == "!=") return !equal(value, other());
-  if (name == "lt" || name == "lessthan" || name == "<") return template_compare(value, other()) < 0;
-  if (name == "le" || name == "<=") return template_compare(value, other()) <= 0;
-  if (name == "gt" || name == "greaterthan" || name == ">") return template_compare(value, other()) > 0;
-  if (name == "ge" || name == ">=") return template_compare(value, other()) >= 0;
-  if (name == "in") return template_contains(other(), value);
-  if (name == "lower" || name == "upper") return printed(value) == cased(printed(value), name == "upper");
+  if (name == "eq" || name == "equalto" || name == "==") return equal(value, other(), budget);
+  if (name == "sameas") return is_same(value, other(), budget);
+  if (name == "ne" || name == "!=") return !equal(value, other(), budget);
+  if (name == "lt" || name == "lessthan" || name == "<") return compare(value, other(), budget) < 0;
+  if (name == "le" || name == "<=") return compare(value, other(), budget) <= 0;
+  if (name == "gt" || name == "greaterthan" || name == ">") return compare(value, other(), budget) > 0;
+  if (name == "ge" || name == ">=") return compare(value, other(), budget) >= 0;
+  if (name == "in") return template_contains(other(), value, budget);
+  if (name == "lower" || name == "upper")
+    return printed(value, budget) == cased(printed(value, budget), name == "upper");
   fail("the test {} is unknown", name);
 }
 
@@ -497,16 +545,17 @@ bool has_method(const TemplateValue& value, std::string_view name) {
 TemplateValue call_method(const TemplateValue& value, const std::string& name, const Arguments& arguments,
                           TemplateBudget& budget) {
   if (const TemplateDict* fields = value.fields()) {
-    if (name == "items") return dict_items(value);
-    if (name == "keys") return TemplateValue::list(template_items(value), TemplateSequence::kKeys);
+    if (name == "items") return dict_items(value, budget);
+    if (name == "keys") return TemplateValue::list(template_items(value, budget), TemplateSequence::kKeys);
     if (name == "values") {
       TemplateList values;
+      budget.visit(fields->size());
       for (const auto& [key, field] : *fields) values.push_back(field);
       return TemplateValue::list(std::move(values), TemplateSequence::kValues);
     }
     const TemplateValue* key = argument(arguments, 0, "key");
     const TemplateValue* otherwise = argument(arguments, 1, "default");
-    const TemplateValue* found = key != nullptr && key->text() != nullptr ? value.field(*key->text()) : nullptr;
+    const TemplateValue* found = key != nullptr && key->text() != nullptr ? value.field(*key->text(), budget) : nullptr;
     return found != nullptr ? *found : otherwise != nullptr ? *otherwise : TemplateValue::none();
   }
   const std::string& text = *value.text();
@@ -514,9 +563,9 @@ TemplateValue call_method(const TemplateValue& value, const std::string& name, c
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
     return stripped(text, arguments, name != "rstrip", name != "lstrip");
   }
-  if (name == "split" || name == "rsplit") return split(text, arguments, name == "rsplit");
-  if (name == "splitlines") return list_of(split_lines(text, flag_argument(arguments, 0, "keepends", false)));
-  if (name == "startswith" || name == "endswith") return has_affix(text, arguments, name == "endswith");
+  if (name == "split" || name == "rsplit") return split(text, arguments, name == "rsplit", budget);
+  if (name == "splitlines") return list_of(split_lines(text, flag_argument(arguments, 0, "keepends", false), budget));
+  if (name == "startswith" || name == "endswith") return has_affix(text, arguments, name == "endswith", budget);
   if (name == "upper" || name == "lower") return cased(text, name == "upper");
   if (name == "title" || name == "capitalize") return capitalized(text, name == "title");
   if (name == "replace") {
@@ -525,12 +574,12 @@ TemplateValue call_method(const TemplateValue& value, const std::string& name, c
   if (name == "join") {
     const TemplateValue* items = argument(arguments, 0, "iterable");
     if (items == nullptr) fail("join needs an argument");
-    return joined(template_items(*items), text, budget);
+    return joined(template_items(*items, budget), text, budget);
   }
   if (name == "isdigit") return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
   const std::string part = required_text(arguments, 0, "sub", name.c_str());
   if (name == "find" || name == "rfind") {
-    const std::size_t found = name == "find" ? text.find(part) : text.rfind(part);
+    const std::size_t found = name == "find" ? find_text(text, part) : find_last_text(text, part);
     return found == std::string::npos
                ? std::int64_t{-1}
                : static_cast<std::int64_t>(count_characters(std::string_view(text).substr(0, found)));
@@ -538,7 +587,10 @@ TemplateValue call_method(const TemplateValue& value, const std::string& name, c
   if (name == "count") {
     std::int64_t times = 0;
     if (part.empty()) return static_cast<std::int64_t>(count_characters(text)) + 1;
-    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++times;
+    for (std::size_t at = find_text(text, part); at != std::string::npos;
+         at = find_text(text, part, at + part.size())) {
+      ++times;
+    }
     return times;
   }
   if (name == "removeprefix") return text.starts_with(part) ? text.substr(part.size()) : text;

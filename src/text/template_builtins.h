@@ -5,25 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "text/template_budget.h"
 #include "text/template_value.h"
 
 namespace witan {
 
-// What a template has used so far of what it may use. Every step and every byte that is made counts.
-class TemplateBudget {
- public:
-  void step(std::size_t count = 1);
-  void charge(std::size_t bytes);
-
- private:
-  std::size_t steps_ = 0;
-  std::size_t bytes_ = 0;
-};
-
 // Each throws Error "..." without a place for what does not fit (the evaluator adds the line), and for unknown names.
 TemplateValue apply_filter(const std::string& name, const TemplateValue& value, const TemplateArguments& arguments,
                            TemplateBudget& budget);
-bool apply_test(const std::string& name, const TemplateValue& value, const TemplateArguments& arguments);
+bool apply_test(const std::string& name, const TemplateValue& value, const TemplateArguments& arguments,
+                TemplateBudget& budget);
 // text.name(arguments), dict.name(arguments).
 bool has_method(const TemplateValue& value, std::string_view name);
 TemplateValue call_method(const TemplateValue& value, const std::string& name, const TemplateArguments& arguments,
@@ -34,9 +25,7 @@ std::size_t template_length(const TemplateValue& value);
 // The character at this place of a text, which is within it.
 std::string template_character(const std::string& text, std::size_t at);
 // What a loop goes over: items, characters, or the keys of a dict. Nothing for undefined.
-TemplateList template_items(const TemplateValue& value);
-bool template_contains(const TemplateValue& container, const TemplateValue& item);
-// -1, 0, 1; throws for what has no order.
-int template_compare(const TemplateValue& a, const TemplateValue& b);
+TemplateList template_items(const TemplateValue& value, TemplateBudget& budget);
+bool template_contains(const TemplateValue& container, const TemplateValue& item, TemplateBudget& budget);
 
 }  // namespace witan

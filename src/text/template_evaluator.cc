@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/template_budget.h"
 #include "text/template_builtins.h"
 #include "text/unicode.h"
 
@@ -26,17 +27,19 @@ class TemplateEvaluator {
     const auto define = [this](const char* name, TemplateFunction function) {
       scopes_.front().emplace_back(name, TemplateValue::function(std::move(function)));
     };
-    define("raise_exception", [](const TemplateArguments& arguments) -> TemplateValue {
-      fail("{}",
-           arguments.positional.empty() ? "the template refuses these messages" : printed(arguments.positional[0]));
+    define("raise_exception", [this](const TemplateArguments& arguments) -> TemplateValue {
+      fail("{}", arguments.positional.empty() ? "the template refuses these messages"
+                                              : printed(arguments.positional[0], budget_));
     });
-    define("namespace", [](const TemplateArguments& arguments) {
+    define("namespace", [this](const TemplateArguments& arguments) {
       TemplateDict fields = arguments.positional.empty() || arguments.positional[0].fields() == nullptr
                                 ? TemplateDict()
                                 : *arguments.positional[0].fields();
+      budget_.visit(fields.size());
       for (const auto& [name, value] : arguments.named) fields.emplace_back(name, value);
       TemplateValue result = TemplateValue::dict(std::move(fields));
       result.is_namespace = true;
+      if (result.holds_namespace) refuse_namespace();
       return result;
     });
     define("dict", [](const TemplateArguments& arguments) {
@@ -108,7 +111,7 @@ class TemplateEvaluator {
         print(statement.text);
         return Flow::kOn;
       case Statement::Kind::kPrint:
-        print(printed(evaluate(*statement.first)));
+        print(printed(evaluate(*statement.first), budget_));
         return Flow::kOn;
       case Statement::Kind::kIf:
         return execute(evaluate(*statement.first).truth() ? statement.body : statement.otherwise);
@@ -157,7 +160,7 @@ class TemplateEvaluator {
 
   void bind(const std::vector<std::string>& names, const TemplateValue& value) {
     if (names.size() == 1) return assign(names[0], value);
-    const TemplateList parts = template_items(value);
+    const TemplateList parts = template_items(value, budget_);
     if (parts.size() != names.size()) fail("{} values for {} names", parts.size(), names.size());
     for (std::size_t i = 0; i < names.size(); ++i) assign(names[i], parts[i]);
   }
@@ -170,9 +173,12 @@ class TemplateEvaluator {
     const std::string field = statement.names[0].substr(dot + 1);
     const TemplateValue* space = find(name);
     if (space == nullptr || !space->is_namespace) fail("{} is no namespace, so {}.{} cannot be set", name, name, field);
-    if (value.is_namespace) fail("a namespace cannot hold a namespace");  // it could come to hold itself
+    if (value.is_namespace || value.holds_namespace) refuse_namespace();
     put(*std::get<std::shared_ptr<TemplateDict>>(space->data), field, std::move(value));
   }
+
+  // It could come to hold itself.
+  [[noreturn]] static void refuse_namespace() { fail("a namespace cannot hold a namespace"); }
 
   std::string captured(const std::vector<Statement>& body) {
     std::string outer = std::exchange(out_, {});
@@ -212,8 +218,7 @@ class TemplateEvaluator {
 
   void loop(const Statement& statement) {
     const TemplateValue over = evaluate(*statement.first);
-    TemplateList items = template_items(over);
-    budget_.charge(items.size() * sizeof(TemplateValue));
+    TemplateList items = template_items(over, budget_);
     scopes_.emplace_back();
     if (statement.second) {
       TemplateList kept;
@@ -284,7 +289,7 @@ class TemplateEvaluator {
       case Expression::Kind::kDict: {
         TemplateDict fields;
         for (std::size_t i = 0; i + 1 < expression.children.size(); i += 2)
-          fields.emplace_back(printed(child(i)), child(i + 1));
+          fields.emplace_back(printed(child(i), budget_), child(i + 1));
         return TemplateValue::dict(std::move(fields));
       }
       case Expression::Kind::kAttribute:
@@ -297,7 +302,7 @@ class TemplateEvaluator {
         return call_expression(expression);
       case Expression::Kind::kFilter:
         line_ = expression.line;
-        return apply_filter(expression.text, charged(child(0)), arguments_of(expression), budget_);
+        return apply_filter(expression.text, child(0), arguments_of(expression), budget_);
       case Expression::Kind::kTest:
         return test(expression);
       case Expression::Kind::kNot:
@@ -322,7 +327,7 @@ class TemplateEvaluator {
       line_ = expression.line;
       fail("\"{}\" of something undefined", expression.text);
     }
-    const TemplateValue* field = value.field(expression.text);
+    const TemplateValue* field = value.field(expression.text, budget_);
     return field == nullptr ? TemplateValue() : *field;
   }
 
@@ -332,7 +337,7 @@ class TemplateEvaluator {
       fail("an item of something undefined");
     }
     if (key.text() != nullptr) {
-      const TemplateValue* field = value.field(*key.text());
+      const TemplateValue* field = value.field(*key.text(), budget_);
       return field == nullptr ? TemplateValue() : *field;
     }
     const bool is_view = value.sequence != TemplateSequence::kList && value.sequence != TemplateSequence::kTuple;
@@ -345,17 +350,9 @@ class TemplateEvaluator {
   }
 
   TemplateValue test(const Expression& expression) {
-    const TemplateValue value = charged(evaluate(*expression.children[0]));
+    const TemplateValue value = evaluate(*expression.children[0]);
     const TemplateArguments arguments = arguments_of(expression);
-    for (const TemplateValue& argument : arguments.positional) charged(argument);  // what `in` looks through
-    return apply_test(expression.text, value, arguments) != expression.negated;
-  }
-
-  // A list or dict, charged for what going through it takes, whatever comes of it. Texts were when they were evaluated.
-  const TemplateValue& charged(const TemplateValue& value) {
-    if (const TemplateList* items = value.items()) budget_.charge(items->size() * sizeof(TemplateValue));
-    if (const TemplateDict* fields = value.fields()) budget_.charge(fields->size() * sizeof(TemplateValue));
-    return value;
+    return apply_test(expression.text, value, arguments, budget_) != expression.negated;
   }
 
   // Where each character of a text begins, and where the last one ends.
@@ -381,7 +378,7 @@ class TemplateEvaluator {
     }
     const std::string* const whole = value.text();
     const std::vector<std::size_t> places = whole != nullptr ? character_places(*whole) : std::vector<std::size_t>();
-    const TemplateList items = whole != nullptr ? TemplateList() : template_items(charged(value));
+    const TemplateList items = whole != nullptr ? TemplateList() : template_items(value, budget_);
     const auto size = static_cast<std::int64_t>(whole != nullptr ? places.size() - 1 : items.size());
     const std::int64_t step = bounds[2].value_or(1);
     if (step == 0) fail("a slice with step 0");
@@ -403,7 +400,6 @@ class TemplateEvaluator {
         kept.push_back(items[at]);
       }
     }
-    budget_.charge(text.size() + kept.size() * sizeof(TemplateValue));
     if (whole != nullptr) return text;
     const bool is_tuple = value.items() != nullptr && value.sequence == TemplateSequence::kTuple;
     return TemplateValue::list(std::move(kept), is_tuple ? TemplateSequence::kTuple : TemplateSequence::kList);
@@ -416,7 +412,7 @@ class TemplateEvaluator {
       if (has_method(value, callee.text)) {
         TemplateArguments arguments = arguments_of(expression);
         line_ = expression.line;
-        return call_method(charged(value), callee.text, arguments, budget_);
+        return call_method(value, callee.text, arguments, budget_);
       }
       const TemplateValue field = attribute(value, callee);
       if (field.callable() == nullptr) fail("{} has no method {}", value.type_name(), callee.text);
@@ -444,7 +440,7 @@ class TemplateEvaluator {
     if ((end - begin) / step > kMost) fail("range: more than {} numbers", kMost);
     TemplateList items;
     for (std::int64_t i = begin; step > 0 ? i < end : i > end; i += step) items.emplace_back(i);
-    budget_.charge(items.size() * sizeof(TemplateValue));
+    budget_.visit(items.size());
     return TemplateValue::list(std::move(items));
   }
 
@@ -455,20 +451,20 @@ class TemplateEvaluator {
     if (sign == "or") return left.truth() ? left : evaluate(*expression.children[1]);
     const TemplateValue right = evaluate(*expression.children[1]);
     line_ = expression.line;
-    if (sign == "==") return equal(left, right);
-    if (sign == "!=") return !equal(left, right);
-    if (sign == "in") return template_contains(charged(right), left);
-    if (sign == "<") return template_compare(left, right) < 0;
-    if (sign == "<=") return template_compare(left, right) <= 0;
-    if (sign == ">") return template_compare(left, right) > 0;
-    if (sign == ">=") return template_compare(left, right) >= 0;
-    if (sign == "~") return joined_text(printed(left), printed(right));
+    if (sign == "==") return equal(left, right, budget_);
+    if (sign == "!=") return !equal(left, right, budget_);
+    if (sign == "in") return template_contains(right, left, budget_);
+    if (sign == "<") return compare(left, right, budget_) < 0;
+    if (sign == "<=") return compare(left, right, budget_) <= 0;
+    if (sign == ">") return compare(left, right, budget_) > 0;
+    if (sign == ">=") return compare(left, right, budget_) >= 0;
+    if (sign == "~") return joined_text(printed(left, budget_), printed(right, budget_));
     if (sign == "+") {
       if (left.text() != nullptr && right.text() != nullptr) return joined_text(*left.text(), *right.text());
       if (left.items() != nullptr && right.items() != nullptr && left.sequence == right.sequence) {
+        budget_.visit(left.items()->size() + right.items()->size());
         TemplateList items = *left.items();
         items.insert(items.end(), right.items()->begin(), right.items()->end());
-        budget_.charge(items.size() * sizeof(TemplateValue));
         return TemplateValue::list(std::move(items), left.sequence);
       }
     }
@@ -478,7 +474,9 @@ class TemplateEvaluator {
       const auto count = static_cast<std::size_t>(std::max<std::int64_t>(0, right.integer()));
       if (__builtin_mul_overflow(left.text()->size(), count, &bytes)) bytes = SIZE_MAX;
       budget_.charge(bytes);
-      while (text.size() < bytes) text += *left.text();
+      text.reserve(bytes);
+      if (bytes > 0) text = *left.text();
+      while (text.size() < bytes) text.append(text, 0, bytes - text.size());
       return text;
     }
     if (!left.is_number() || !right.is_number()) fail("{} {} {}", left.type_name(), sign, right.type_name());

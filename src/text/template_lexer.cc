@@ -218,8 +218,8 @@ class TemplateLexer {
     const std::size_t known = kLetters.find(c);
     if (known != std::string_view::npos) {
       content += kMeaning[known];
-    } else if (c == 'x' || c == 'u') {
-      const std::size_t count = c == 'x' ? 2 : 4;
+    } else if (c == 'x' || c == 'u' || c == 'U') {
+      const std::size_t count = c == 'x' ? 2 : c == 'u' ? 4 : 8;
       char32_t character = 0;
       for (std::size_t i = 1; i <= count; ++i) {
         const char digit = position_ + i < source_.size() ? source_[position_ + i] : '\0';
@@ -227,6 +227,7 @@ class TemplateLexer {
         if (!is_decimal(digit) && (lower < 'a' || lower > 'f')) refuse("an escape needs more digits");
         character = character * 16 + static_cast<char32_t>(is_decimal(digit) ? digit - '0' : lower - 'a' + 10);
       }
+      if (character > 0x10FFFF) refuse("an escape is no character");
       if (character >= 0xD800 && character < 0xE000) refuse("an escape is half a character");
       append_character(content, character);
       skip(count);

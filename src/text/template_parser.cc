@@ -448,9 +448,9 @@ class TemplateParser {
   TemplateExpressionPtr primary() {
     const TemplateToken& token = peek();
     if (token.kind == Lexeme::kString) {
-      TemplateExpressionPtr result = literal(token.text);
-      while (peek().kind == Lexeme::kString) std::get<std::string>(result->value.data) += tokens_[position_++].text;
-      return result;
+      std::string text = token.text;
+      while (peek(1).kind == Lexeme::kString) text += tokens_[++position_].text;
+      return literal(std::move(text));
     }
     if (token.kind == Lexeme::kInteger) {
       return literal(integer_of(token.text));

@@ -2,8 +2,10 @@
 #include "text/template_strings.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/error.h"
+#include "text/template_budget.h"
 #include "text/unicode.h"
 
 namespace witan {
@@ -16,6 +18,14 @@ bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <
 bool ends_line(char32_t c) {
   return (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
+
+// A part of a text, before it is made: the text of its own, and the value that will share it.
+void charge_part(std::string_view part, TemplateBudget& budget) {
+  budget.visit(3);
+  budget.charge(part.size());
+}
+
+std::string reversed_bytes(std::string_view text) { return {text.rbegin(), text.rend()}; }
 
 char ascii_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 
@@ -46,11 +56,26 @@ std::string strip_space(std::string_view text, bool left, bool right) {
 std::string strip_characters(std::string_view text, std::string_view set, bool left, bool right) {
   std::u32string taken;
   for (std::size_t position = 0; position < set.size();) taken += next_character(set, position);
+  std::ranges::sort(taken);
   return strip_ends(
-      text, [&](char32_t c) { return taken.find(c) != std::u32string::npos; }, left, right);
+      text, [&](char32_t c) { return std::ranges::binary_search(taken, c); }, left, right);
 }
 
-std::vector<std::string> split_words(const std::string& text, std::int64_t most, bool from_right) {
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t from) {
+  if (from > text.size()) return std::string_view::npos;
+  if (part.empty()) return from;
+  const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
+
+std::size_t find_last_text(std::string_view text, std::string_view part) {
+  const std::size_t found = find_text(reversed_bytes(text), reversed_bytes(part));
+  return found == std::string_view::npos ? found : text.size() - found - part.size();
+}
+
+std::vector<std::string> split_words(const std::string& text, std::int64_t most, bool from_right,
+                                     TemplateBudget& budget) {
   struct Word {
     std::size_t begin;
     std::size_t end;
@@ -60,7 +85,10 @@ std::vector<std::string> split_words(const std::string& text, std::int64_t most,
   for (std::size_t position = 0; position < text.size();) {
     const std::size_t begin = position;
     const bool space = is_python_space(next_character(text, position));
-    if (!space && !inside) words.push_back({begin, begin});
+    if (!space && !inside) {
+      budget.visit();
+      words.push_back({begin, begin});
+    }
     if (!space) words.back().end = position;
     inside = !space;
   }
@@ -74,25 +102,37 @@ std::vector<std::string> split_words(const std::string& text, std::int64_t most,
     words.resize(limit + 1);
   }
   std::vector<std::string> parts;
-  for (const Word& word : words) parts.push_back(text.substr(word.begin, word.end - word.begin));
+  for (const Word& word : words) {
+    const std::string_view part = std::string_view(text).substr(word.begin, word.end - word.begin);
+    charge_part(part, budget);
+    parts.emplace_back(part);
+  }
   return parts;
 }
 
-std::vector<std::string> split_at(std::string_view text, const std::string& by, std::int64_t most, bool from_right) {
+std::vector<std::string> split_at(std::string_view text, std::string_view by, std::int64_t most, bool from_right,
+                                  TemplateBudget& budget) {
   if (by.empty()) fail("split by an empty string");
+  if (from_right) {
+    std::vector<std::string> parts = split_at(reversed_bytes(text), reversed_bytes(by), most, false, budget);
+    for (std::string& part : parts) std::ranges::reverse(part);
+    std::ranges::reverse(parts);
+    return parts;
+  }
   std::vector<std::string> parts;
   for (; most != 0; --most) {
-    const std::size_t found = from_right ? text.rfind(by) : text.find(by);
+    const std::size_t found = find_text(text, by);
     if (found == std::string_view::npos) break;
-    parts.emplace_back(from_right ? text.substr(found + by.size()) : text.substr(0, found));
-    text = from_right ? text.substr(0, found) : text.substr(found + by.size());
+    charge_part(text.substr(0, found), budget);
+    parts.emplace_back(text.substr(0, found));
+    text.remove_prefix(found + by.size());
   }
+  charge_part(text, budget);
   parts.emplace_back(text);
-  if (from_right) std::ranges::reverse(parts);
   return parts;
 }
 
-std::vector<std::string> split_lines(std::string_view text, bool keeps_ends) {
+std::vector<std::string> split_lines(std::string_view text, bool keeps_ends, TemplateBudget& budget) {
   std::vector<std::string> lines;
   std::size_t begin = 0;
   for (std::size_t position = 0; position < text.size();) {
@@ -100,6 +140,7 @@ std::vector<std::string> split_lines(std::string_view text, bool keeps_ends) {
     const char32_t c = next_character(text, position);
     if (!ends_line(c)) continue;
     if (c == U'\r' && text.substr(position).starts_with('\n')) ++position;
+    charge_part(text.substr(begin, position - begin), budget);
     lines.emplace_back(text.substr(begin, (keeps_ends ? position : end) - begin));
     begin = position;
   }

@@ -1,127 +1,49 @@
-// Values, how they compare, and how they are written: by print and by json.dumps.
+// Values, and how they compare.
 #include "text/template_value.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "text/template_budget.h"
 
 namespace witan {
 namespace {
 
-constexpr int kDeepestValue = 100;  // lists in lists; a template can build them as deep as it likes
+constexpr std::uint8_t kDeepestValue = 100;  // lists in lists
 
-void check_depth(int depth) {
-  if (depth > kDeepestValue) fail("chat_template: a value nests more than {} deep", kDeepestValue);
+// Taken up by what holds `inner`.
+void hold(const TemplateValue& inner, TemplateValue& outer) {
+  if (inner.depth >= kDeepestValue) fail("a value nests more than {} deep", kDeepestValue);
+  outer.depth = std::max(outer.depth, static_cast<std::uint8_t>(inner.depth + 1));
+  outer.holds_namespace = outer.holds_namespace || inner.is_namespace || inner.holds_namespace;
 }
 
-std::string float_text(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  const std::string text = fmt::format("{}", value);
-  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+TemplateValue value_of_json(const nlohmann::ordered_json& json, int depth) {
+  if (json.is_null()) return TemplateValue::none();
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_integer()) return json.get<std::int64_t>();
+  if (json.is_number()) return json.get<double>();
+  if (json.is_string()) return json.get<std::string>();
+  if (depth >= kDeepestValue) fail("a value nests more than {} deep", kDeepestValue);
+  if (json.is_array()) {
+    TemplateList items;
+    for (const auto& item : json) items.push_back(value_of_json(item, depth + 1));
+    return TemplateValue::list(std::move(items));
+  }
+  TemplateDict fields;
+  for (const auto& [name, item] : json.items()) fields.emplace_back(name, value_of_json(item, depth + 1));
+  return TemplateValue::dict(std::move(fields));
 }
 
-std::string quoted(const std::string& text, char quote, bool json) {
-  std::string result(1, quote);
-  for (const char c : text) {
-    if (c == quote || c == '\\') {
-      result += {'\\', c};
-    } else if (c == '\n') {
-      result += "\\n";
-    } else if (c == '\r') {
-      result += "\\r";
-    } else if (c == '\t') {
-      result += "\\t";
-    } else if (json && c == '\b') {
-      result += "\\b";
-    } else if (json && c == '\f') {
-      result += "\\f";
-    } else if (static_cast<unsigned char>(c) < 0x20 || (!json && c == 0x7F)) {
-      result += fmt::format("{}{:02x}", json ? "\\u00" : "\\x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-    } else {
-      result += c;
-    }
-  }
-  return result + quote;
-}
-
-std::string represented(const TemplateValue& value, int depth) {
-  check_depth(depth);
-  if (const std::string* text = value.text()) {
-    const bool single = text->find('\'') != std::string::npos && text->find('"') == std::string::npos;
-    return quoted(*text, single ? '"' : '\'', false);
-  }
-  if (const TemplateList* items = value.items()) {
-    std::string inner;
-    for (const TemplateValue& item : *items) inner += (inner.empty() ? "" : ", ") + represented(item, depth + 1);
-    switch (value.sequence) {
-      case TemplateSequence::kList:
-        return "[" + inner + "]";
-      case TemplateSequence::kTuple:
-        return "(" + inner + (items->size() == 1 ? ",)" : ")");
-      case TemplateSequence::kKeys:
-        return "dict_keys([" + inner + "])";
-      case TemplateSequence::kValues:
-        return "dict_values([" + inner + "])";
-      case TemplateSequence::kItems:
-        return "dict_items([" + inner + "])";
-    }
-  }
-  if (const TemplateDict* fields = value.fields()) {
-    std::string result = "{";
-    for (const auto& [name, item] : *fields) {
-      result += (result.size() > 1 ? ", " : "") + quoted(name, '\'', false) + ": " + represented(item, depth + 1);
-    }
-    return result + "}";
-  }
-  return value.is_undefined() ? "Undefined" : printed(value);
-}
-
-void write_json_text(const TemplateValue& value, std::int64_t indent, int depth, std::string& out) {
-  check_depth(depth);
-  const auto line = [&](int level) {
-    if (indent < 0) return;
-    out += '\n';
-    out.append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(level), ' ');
-  };
-  const char* const comma = indent < 0 ? ", " : ",";
-  if (const std::string* text = value.text()) {
-    out += quoted(*text, '"', true);
-  } else if (const TemplateList* items = value.items()) {
-    out += '[';
-    for (std::size_t i = 0; i < items->size(); ++i) {
-      if (i > 0) out += comma;
-      line(depth + 1);
-      write_json_text((*items)[i], indent, depth + 1, out);
-    }
-    if (!items->empty()) line(depth);
-    out += ']';
-  } else if (const TemplateDict* fields = value.fields()) {
-    out += '{';
-    for (std::size_t i = 0; i < fields->size(); ++i) {
-      if (i > 0) out += comma;
-      line(depth + 1);
-      out += quoted((*fields)[i].first, '"', true) + ": ";
-      write_json_text((*fields)[i].second, indent, depth + 1, out);
-    }
-    if (!fields->empty()) line(depth);
-    out += '}';
-  } else if (const bool* truth = value.get<bool>()) {
-    out += *truth ? "true" : "false";
-  } else if (value.is_none()) {
-    out += "null";
-  } else if (value.is_number()) {
-    out += printed(value);
-  } else {
-    fail("chat_template: tojson of {}", value.type_name());
-  }
+template <class Number>
+int order_of(Number a, Number b) {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 }  // namespace
+
+TemplateValue::TemplateValue(std::string value) : data(std::make_shared<const std::string>(std::move(value))) {}
 
 TemplateValue TemplateValue::none() {
   TemplateValue value;
@@ -130,12 +52,16 @@ TemplateValue TemplateValue::none() {
 }
 TemplateValue TemplateValue::list(TemplateList items, TemplateSequence sequence) {
   TemplateValue value;
+  value.depth = 1;
+  for (const TemplateValue& item : items) hold(item, value);
   value.data = std::make_shared<TemplateList>(std::move(items));
   value.sequence = sequence;
   return value;
 }
 TemplateValue TemplateValue::dict(TemplateDict fields) {
   TemplateValue value;
+  value.depth = 1;
+  for (const auto& [name, field] : fields) hold(field, value);
   value.data = std::make_shared<TemplateDict>(std::move(fields));
   return value;
 }
@@ -145,22 +71,12 @@ TemplateValue TemplateValue::function(TemplateFunction function) {
   return value;
 }
 
-TemplateValue TemplateValue::from_json(const nlohmann::ordered_json& json) {
-  if (json.is_null()) return none();
-  if (json.is_boolean()) return json.get<bool>();
-  if (json.is_number_integer()) return json.get<std::int64_t>();
-  if (json.is_number()) return json.get<double>();
-  if (json.is_string()) return json.get<std::string>();
-  if (json.is_array()) {
-    TemplateList items;
-    for (const auto& item : json) items.push_back(from_json(item));
-    return list(std::move(items));
-  }
-  TemplateDict fields;
-  for (const auto& [name, item] : json.items()) fields.emplace_back(name, from_json(item));
-  return dict(std::move(fields));
-}
+TemplateValue TemplateValue::from_json(const nlohmann::ordered_json& json) { return value_of_json(json, 0); }
 
+const std::string* TemplateValue::text() const {
+  const auto* pointer = get<Text>();
+  return pointer == nullptr ? nullptr : pointer->get();
+}
 const TemplateList* TemplateValue::items() const {
   const auto* pointer = get<std::shared_ptr<TemplateList>>();
   return pointer == nullptr ? nullptr : pointer->get();
@@ -192,9 +108,10 @@ bool TemplateValue::truth() const {
   return callable() != nullptr;
 }
 
-const TemplateValue* TemplateValue::field(std::string_view name) const {
+const TemplateValue* TemplateValue::field(std::string_view name, TemplateBudget& budget) const {
   const TemplateDict* dict_fields = fields();
   if (dict_fields == nullptr) return nullptr;
+  budget.charge(dict_fields->size());
   const auto found = std::ranges::find_if(*dict_fields, [&](const auto& entry) { return entry.first == name; });
   return found == dict_fields->end() ? nullptr : &found->second;
 }
@@ -206,47 +123,66 @@ const char* TemplateValue::type_name() const {
   return kNames[data.index()];
 }
 
-bool equal(const TemplateValue& a, const TemplateValue& b) {
+bool equal(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget) {
+  budget.visit();
   if (a.is_number() && b.is_number()) {
     const bool whole = a.get<double>() == nullptr && b.get<double>() == nullptr;
     return whole ? a.integer() == b.integer() : a.number() == b.number();
   }
   if (a.data.index() != b.data.index()) return false;
-  if (const std::string* text = a.text()) return *text == *b.text();
+  if (const std::string* text = a.text()) {
+    if (text->size() != b.text()->size()) return false;
+    budget.charge(text->size());
+    return *text == *b.text();
+  }
   if (const TemplateList* items = a.items()) {
-    return a.sequence == b.sequence && std::ranges::equal(*items, *b.items(), equal);
+    if (a.sequence != b.sequence || items->size() != b.items()->size()) return false;
+    return items == b.items() || std::ranges::equal(*items, *b.items(), [&](const auto& left, const auto& right) {
+             return equal(left, right, budget);
+           });
   }
   if (const TemplateDict* fields = a.fields()) {
-    return fields->size() == b.fields()->size() && std::ranges::all_of(*fields, [&](const auto& entry) {
-             const TemplateValue* other = b.field(entry.first);
-             return other != nullptr && equal(entry.second, *other);
+    if (fields->size() != b.fields()->size()) return false;
+    return fields == b.fields() || std::ranges::all_of(*fields, [&](const auto& entry) {
+             const TemplateValue* other = b.field(entry.first, budget);
+             return other != nullptr && equal(entry.second, *other, budget);
            });
   }
   return a.callable() == b.callable();
 }
 
-bool is_same(const TemplateValue& a, const TemplateValue& b) {
+bool is_same(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget) {
   if (a.data.index() != b.data.index() || a.is_undefined()) return false;
   if (a.items() != nullptr) return a.items() == b.items();
   if (a.fields() != nullptr) return a.fields() == b.fields();
-  return equal(a, b);
+  return equal(a, b, budget);
 }
 
-std::string printed(const TemplateValue& value) {
-  if (const std::string* text = value.text()) return *text;
-  if (value.is_undefined()) return "";
-  if (value.is_none()) return "None";
-  if (const bool* truth = value.get<bool>()) return *truth ? "True" : "False";
-  if (value.is_integer()) return fmt::format("{}", value.integer());
-  if (const double* number = value.get<double>()) return float_text(*number);
-  if (value.callable() != nullptr) return "<function>";
-  return represented(value, 0);
-}
-
-std::string json_text(const TemplateValue& value, std::int64_t indent) {
-  std::string out;
-  write_json_text(value, indent, 0, out);
-  return out;
+int compare(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget) {
+  budget.visit();
+  if (a.is_number() && b.is_number()) {
+    const bool whole = a.get<double>() == nullptr && b.get<double>() == nullptr;
+    return whole ? order_of(a.integer(), b.integer()) : order_of(a.number(), b.number());
+  }
+  if (const TemplateList* items = a.items(); items != nullptr && b.items() != nullptr && a.sequence == b.sequence) {
+    if (items == b.items()) return 0;
+    const auto is_ordered = [](const TemplateValue& value) {
+      return value.is_number() || value.text() != nullptr || value.items() != nullptr;
+    };
+    for (std::size_t i = 0; i < std::min(items->size(), b.items()->size()); ++i) {
+      const TemplateValue& left = (*items)[i];
+      const TemplateValue& right = (*b.items())[i];
+      // What has no order may stand in both, if it is equal.
+      if (!is_ordered(left) && equal(left, right, budget)) continue;
+      if (const int order = compare(left, right, budget); order != 0) return order;
+    }
+    return order_of(items->size(), b.items()->size());
+  }
+  if (a.text() != nullptr && b.text() != nullptr) {
+    budget.charge(std::min(a.text()->size(), b.text()->size()));
+    return order_of(a.text()->compare(*b.text()), 0);
+  }
+  fail("{} and {} have no order", a.type_name(), b.type_name());
 }
 
 }  // namespace witan

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 
 namespace witan {
 
+class TemplateBudget;
 struct TemplateValue;
 
 using TemplateList = std::vector<TemplateValue>;
@@ -31,19 +33,24 @@ struct TemplateUndefined {};
 struct TemplateNone {};
 
 struct TemplateValue {
-  std::variant<TemplateUndefined, TemplateNone, bool, std::int64_t, double, std::string, std::shared_ptr<TemplateList>,
+  using Text = std::shared_ptr<const std::string>;  // shared, so that copies of a value take no memory
+  std::variant<TemplateUndefined, TemplateNone, bool, std::int64_t, double, Text, std::shared_ptr<TemplateList>,
                std::shared_ptr<TemplateDict>, std::shared_ptr<TemplateFunction>>
       data;
   bool is_namespace = false;  // a dict whose fields `set` may change
+  bool holds_namespace = false;
   TemplateSequence sequence = TemplateSequence::kList;
+  std::uint8_t depth = 0;  // of lists in lists
 
   TemplateValue() = default;
-  TemplateValue(bool value) : data(value) {}                    // NOLINT(google-explicit-constructor): as JSON has it
-  TemplateValue(std::int64_t value) : data(value) {}            // NOLINT(google-explicit-constructor)
-  TemplateValue(double value) : data(value) {}                  // NOLINT(google-explicit-constructor)
-  TemplateValue(std::string value) : data(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  TemplateValue(bool value) : data(value) {}          // NOLINT(google-explicit-constructor): as JSON has it
+  TemplateValue(std::int64_t value) : data(value) {}  // NOLINT(google-explicit-constructor)
+  TemplateValue(double value) : data(value) {}        // NOLINT(google-explicit-constructor)
+  TemplateValue(std::string value);                   // NOLINT(google-explicit-constructor)
   TemplateValue(const char*) = delete;
   static TemplateValue none();
+  // Values that nest too deep to be walked, printed or destroyed by recursion are refused: list, dict and from_json
+  // throw Error.
   static TemplateValue list(TemplateList items, TemplateSequence sequence = TemplateSequence::kList);
   static TemplateValue dict(TemplateDict fields);
   static TemplateValue function(TemplateFunction function);
@@ -53,7 +60,7 @@ struct TemplateValue {
   const Kind* get() const {
     return std::get_if<Kind>(&data);
   }
-  const std::string* text() const { return get<std::string>(); }
+  const std::string* text() const;     // null: no text
   const TemplateList* items() const;   // null: no list
   const TemplateDict* fields() const;  // null: no dict
   const TemplateFunction* callable() const;
@@ -66,17 +73,29 @@ struct TemplateValue {
 
   bool truth() const;
   // The field of a dict; null when there is none.
-  const TemplateValue* field(std::string_view name) const;
+  const TemplateValue* field(std::string_view name, TemplateBudget& budget) const;
   const char* type_name() const;
 };
 
+// What goes through values charges the budget for each.
+
 // Python's ==, with 1 == 1.0 == True.
-bool equal(const TemplateValue& a, const TemplateValue& b);
+bool equal(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget);
 // Python's `is`; equal values of one type that cannot be changed count as the same.
-bool is_same(const TemplateValue& a, const TemplateValue& b);
+bool is_same(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget);
+// -1, 0, 1; throws for what has no order.
+int compare(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget);
 // What {{ value }} prints.
-std::string printed(const TemplateValue& value);
-// json.dumps(value, ensure_ascii=False), in one line when `indent` is negative.
-std::string json_text(const TemplateValue& value, std::int64_t indent = -1);
+std::string printed(const TemplateValue& value, TemplateBudget& budget);
+
+// What json.dumps is told.
+struct TemplateJsonStyle {
+  bool ascii = false;                 // others as \uXXXX
+  bool sorted = false;                // fields by name
+  std::optional<std::string> indent;  // nothing: in one line
+  std::string item_separator = ", ";
+  std::string key_separator = ": ";
+};
+std::string json_text(const TemplateValue& value, const TemplateJsonStyle& style, TemplateBudget& budget);
 
 }  // namespace witan
