@@ -510,7 +510,7 @@ bool apply_test(const std::string& name, const TemplateValue& value, const Argum
   if (name == "float") return value.get<double>() != nullptr;
   if (name == "number") return value.is_number();
   if (name == "mapping") return value.fields() != nullptr;
-  if (name == "sequence") return value.items() != nullptr || value.text() != nullptr || value.fields() != nullptr;
+  if (name == "sequence") return value.text() != nullptr || value.fields() != nullptr || value.has_places();
   if (name == "iterable") {
     return value.items() != nullptr || value.text() != nullptr || value.fields() != nullptr || value.is_undefined();
   }

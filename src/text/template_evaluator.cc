@@ -132,6 +132,11 @@ class TemplateEvaluator {
         return Flow::kContinue;
       case Statement::Kind::kBlock:
         return execute(statement.body);
+      case Statement::Kind::kWith:
+        return with(statement);
+      case Statement::Kind::kFilter:
+        filter(statement);
+        return Flow::kOn;
     }
     return Flow::kOn;
   }
@@ -184,6 +189,26 @@ class TemplateEvaluator {
     std::string outer = std::exchange(out_, {});
     execute(body);
     return std::exchange(out_, std::move(outer));
+  }
+
+  Flow with(const Statement& statement) {
+    TemplateDict values;
+    for (std::size_t i = 0; i < statement.names.size(); ++i) {
+      put(values, statement.names[i], evaluate(*statement.defaults[i]));
+    }
+    scopes_.push_back(std::move(values));
+    const Flow flow = execute(statement.body);
+    scopes_.pop_back();
+    return flow;
+  }
+
+  void filter(const Statement& statement) {
+    scopes_.emplace_back();
+    std::string text = captured(statement.body);
+    scopes_.pop_back();
+    std::string outer = std::exchange(body_, std::move(text));
+    print(printed(evaluate(*statement.first), budget_));
+    body_ = std::move(outer);
   }
 
   TemplateValue call(const Statement& macro, const TemplateArguments& given) {
@@ -315,6 +340,10 @@ class TemplateEvaluator {
       }
       case Expression::Kind::kBinary:
         return binary(expression);
+      case Expression::Kind::kCompare:
+        return comparison(expression);
+      case Expression::Kind::kBody:
+        return body_;
       case Expression::Kind::kChoice:
         if (child(1).truth()) return child(0);
         return expression.children[2] ? child(2) : TemplateValue();
@@ -340,8 +369,7 @@ class TemplateEvaluator {
       const TemplateValue* field = value.field(*key.text(), budget_);
       return field == nullptr ? TemplateValue() : *field;
     }
-    const bool is_view = value.sequence != TemplateSequence::kList && value.sequence != TemplateSequence::kTuple;
-    if (!key.is_integer() || is_view || (value.items() == nullptr && value.text() == nullptr)) return {};
+    if (!key.is_integer() || (!value.has_places() && value.text() == nullptr)) return {};
     const auto size = static_cast<std::int64_t>(template_length(value));
     const std::int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
     if (at < 0 || at >= size) return {};
@@ -444,6 +472,26 @@ class TemplateEvaluator {
     return TemplateValue::list(std::move(items));
   }
 
+  bool holds(const TemplateValue& left, const std::string& sign, const TemplateValue& right) {
+    if (sign == "==") return equal(left, right, budget_);
+    if (sign == "!=") return !equal(left, right, budget_);
+    if (sign == "in") return template_contains(right, left, budget_);
+    if (sign == "not in") return !template_contains(right, left, budget_);
+    const int order = compare(left, right, budget_);
+    return sign == "<" ? order < 0 : sign == "<=" ? order <= 0 : sign == ">" ? order > 0 : order >= 0;
+  }
+
+  TemplateValue comparison(const Expression& expression) {
+    TemplateValue left = evaluate(*expression.children[0]);
+    for (const auto& [sign, operand] : expression.named) {
+      TemplateValue right = evaluate(*operand);
+      line_ = expression.line;
+      if (!holds(left, sign, right)) return false;
+      left = std::move(right);
+    }
+    return true;
+  }
+
   TemplateValue binary(const Expression& expression) {
     const std::string& sign = expression.text;
     const TemplateValue left = evaluate(*expression.children[0]);
@@ -451,13 +499,6 @@ class TemplateEvaluator {
     if (sign == "or") return left.truth() ? left : evaluate(*expression.children[1]);
     const TemplateValue right = evaluate(*expression.children[1]);
     line_ = expression.line;
-    if (sign == "==") return equal(left, right, budget_);
-    if (sign == "!=") return !equal(left, right, budget_);
-    if (sign == "in") return template_contains(right, left, budget_);
-    if (sign == "<") return compare(left, right, budget_) < 0;
-    if (sign == "<=") return compare(left, right, budget_) <= 0;
-    if (sign == ">") return compare(left, right, budget_) > 0;
-    if (sign == ">=") return compare(left, right, budget_) >= 0;
     if (sign == "~") return joined_text(printed(left, budget_), printed(right, budget_));
     if (sign == "+") {
       if (left.text() != nullptr && right.text() != nullptr) return joined_text(*left.text(), *right.text());
@@ -488,8 +529,19 @@ class TemplateEvaluator {
     return left + right;
   }
 
+  static std::int64_t power(std::int64_t base, std::int64_t exponent) {
+    if (base == 0 || base == 1) return exponent == 0 ? 1 : base;
+    if (base == -1) return exponent % 2 == 0 ? 1 : -1;
+    std::int64_t result = 1;
+    for (; exponent > 0; --exponent) {
+      if (__builtin_mul_overflow(result, base, &result)) fail("the result of ** is too large");
+    }
+    return result;
+  }
+
   static TemplateValue arithmetic(const std::string& sign, const TemplateValue& left, const TemplateValue& right) {
     const bool whole = left.get<double>() == nullptr && right.get<double>() == nullptr;
+    if (whole && sign == "**" && right.integer() >= 0) return power(left.integer(), right.integer());
     if (whole && sign != "/" && sign != "**") {
       const std::int64_t a = left.integer();
       const std::int64_t b = right.integer();
@@ -510,11 +562,7 @@ class TemplateEvaluator {
     if (sign == "+") return a + b;
     if (sign == "-") return a - b;
     if (sign == "*") return a * b;
-    if (sign == "**") {
-      const double power = std::pow(a, b);
-      if (whole && b >= 0 && std::abs(power) < 9e15) return static_cast<std::int64_t>(power);
-      return power;
-    }
+    if (sign == "**") return std::pow(a, b);
     if (b == 0.0) fail("division by zero");
     if (sign == "/") return a / b;
     return sign == "//" ? std::floor(a / b) : a - b * std::floor(a / b);
@@ -525,6 +573,7 @@ class TemplateEvaluator {
   std::size_t first_scope_ = 0;  // of the macro that runs; scope 0 is seen from everywhere
   TemplateBudget budget_;
   std::string out_;
+  std::string body_;  // of the statement `filter` that runs
   int line_ = 1;
   int depth_ = 0;
 };

@@ -113,6 +113,8 @@ class TemplateParser {
     if (take_name("for")) return for_statement();
     if (take_name("set")) return set_statement();
     if (take_name("macro")) return macro_statement();
+    if (take_name("with")) return with_statement();
+    if (take_name("filter")) return filter_statement();
     if (take_name("generation")) {  // what the assistant said, for training masks: text like any other here
       TemplateStatement result = make(TemplateStatement::Kind::kBlock);
       end_block();
@@ -127,8 +129,10 @@ class TemplateParser {
       end_block();
       return make(kind);
     }
-    refuse(fmt::format("the statement \"{}\" is unknown (known: break, continue, for, generation, if, macro, set)",
-                       peek().text));
+    refuse(
+        fmt::format("the statement \"{}\" is unknown (known: break, continue, filter, for, generation, if, "
+                    "macro, set, with)",
+                    peek().text));
   }
 
   TemplateStatement if_statement() {
@@ -211,6 +215,32 @@ class TemplateParser {
     return result;
   }
 
+  TemplateStatement with_statement() {
+    TemplateStatement result = make(TemplateStatement::Kind::kWith);
+    while (peek().kind != Lexeme::kBlockEnd) {
+      if (!result.names.empty()) expect_operator(",");
+      result.names.push_back(name());
+      expect_operator("=");
+      result.defaults.push_back(expression());
+    }
+    end_block();
+    result.body = statements({"endwith"});
+    close("endwith");
+    return result;
+  }
+
+  TemplateStatement filter_statement() {
+    TemplateStatement result = make(TemplateStatement::Kind::kFilter);
+    result.first = filter(make(Kind::kBody));
+    while (take_operator("|")) result.first = filter(std::move(result.first));
+    end_block();
+    const int loops = std::exchange(loops_, 0);
+    result.body = statements({"endfilter"});
+    loops_ = loops;
+    close("endfilter");
+    return result;
+  }
+
   TemplateExpressionPtr make(Kind kind, std::string text = "") const {
     auto result = std::make_unique<TemplateExpression>();
     result->kind = kind;
@@ -224,6 +254,10 @@ class TemplateParser {
     if (child) parent.height = std::max(parent.height, child->height + 1);
     if (parent.height > kHighest) refuse("an expression is too long");
     parent.children.push_back(std::move(child));
+  }
+  void give_named(TemplateExpression& parent, std::string key, TemplateExpressionPtr value) const {
+    parent.height = std::max(parent.height, value->height + 1);
+    parent.named.emplace_back(std::move(key), std::move(value));
   }
   TemplateExpressionPtr binary(std::string sign, TemplateExpressionPtr left, TemplateExpressionPtr right) const {
     TemplateExpressionPtr result = make(Kind::kBinary, std::move(sign));
@@ -276,23 +310,24 @@ class TemplateParser {
     return result;
   }
   TemplateExpressionPtr comparison() {
-    TemplateExpressionPtr left = sum();
-    for (;;) {
-      constexpr std::array<std::string_view, 6> kSigns = {"==", "!=", "<", ">", "<=", ">="};
-      if (peek().kind == Lexeme::kOperator && std::ranges::find(kSigns, peek().text) != kSigns.end()) {
-        std::string sign = tokens_[position_++].text;
-        left = binary(std::move(sign), std::move(left), sum());
-      } else if (take_name("in")) {
-        left = binary("in", std::move(left), sum());
-      } else if (is_name("not") && peek(1).kind == Lexeme::kName && peek(1).text == "in") {
-        position_ += 2;
-        TemplateExpressionPtr result = make(Kind::kNot);
-        give(*result, binary("in", std::move(left), sum()));
-        left = std::move(result);
-      } else {
-        return left;
-      }
+    TemplateExpressionPtr first = sum();
+    std::string sign = comparison_sign();
+    if (sign.empty()) return first;
+    TemplateExpressionPtr result = make(Kind::kCompare);
+    give(*result, std::move(first));
+    for (; !sign.empty(); sign = comparison_sign()) give_named(*result, std::move(sign), sum());
+    return result;
+  }
+  // Taken, if one is next; else empty.
+  std::string comparison_sign() {
+    constexpr std::array<std::string_view, 6> kSigns = {"==", "!=", "<", ">", "<=", ">="};
+    if (peek().kind == Lexeme::kOperator && std::ranges::find(kSigns, peek().text) != kSigns.end()) {
+      return tokens_[position_++].text;
     }
+    if (take_name("in")) return "in";
+    if (!is_name("not") || peek(1).kind != Lexeme::kName || peek(1).text != "in") return "";
+    position_ += 2;
+    return "not in";
   }
   template <class Next>
   TemplateExpressionPtr chain(std::initializer_list<std::string_view> signs, const Next& next) {
@@ -376,9 +411,7 @@ class TemplateParser {
       if (peek().kind == Lexeme::kName && peek(1).kind == Lexeme::kOperator && peek(1).text == "=") {
         std::string key = name();
         ++position_;
-        TemplateExpressionPtr value = expression();
-        call.height = std::max(call.height, value->height + 1);
-        call.named.emplace_back(std::move(key), std::move(value));
+        give_named(call, std::move(key), expression());
       } else {
         if (!call.named.empty()) refuse("an argument without a name after one with a name");
         give(call, expression());
@@ -399,13 +432,19 @@ class TemplateParser {
            is_operator("[") || is_operator("{");
   }
 
+  // "name(arguments)", of `value`.
+  TemplateExpressionPtr filter(TemplateExpressionPtr value) {
+    TemplateExpressionPtr result = make(Kind::kFilter, name());
+    give(*result, std::move(value));
+    if (is_operator("(")) arguments(*result);
+    return result;
+  }
+
   TemplateExpressionPtr filters(TemplateExpressionPtr value) {
     for (;;) {
       TemplateExpressionPtr outer;
       if (take_operator("|")) {
-        outer = make(Kind::kFilter, name());
-        give(*outer, std::move(value));
-        if (is_operator("(")) arguments(*outer);
+        outer = filter(std::move(value));
       } else if (take_name("is")) {
         const bool negated = take_name("not");
         outer = make(Kind::kTest, name());

@@ -36,7 +36,7 @@ std::string float_text(double value) {
   return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
 }
 
-// "\\x1b", "\\u001b", "\\U0000001b"
+// \x1b, \u001b, \U0000001b.
 std::string hex_escape(char letter, std::uint32_t code) {
   const int digits = letter == 'x' ? 2 : letter == 'u' ? 4 : 8;
   std::string text = {'\\', letter};

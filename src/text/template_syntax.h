@@ -30,6 +30,8 @@ struct TemplateExpression {
     kNot,        // not children[0]
     kNegative,   // -children[0]
     kBinary,     // children[0] text children[1], text an operator; `and` and `or` decide early
+    kCompare,    // children[0] named[0].first named[0].second ...: each holds between its neighbours, as a < b < c
+    kBody,       // what the body of the statement `filter` printed
     kChoice,     // children[0] if children[1] else children[2], which may be null
   };
   Kind kind = Kind::kLiteral;
@@ -52,7 +54,9 @@ struct TemplateStatement {
     kMacro,  // text(names[i] = defaults[i]): body
     kBreak,
     kContinue,
-    kBlock,  // body
+    kBlock,   // body
+    kWith,    // body, where names[i] are defaults[i]
+    kFilter,  // first, of what body prints
   };
   Kind kind = Kind::kText;
   int line = 0;

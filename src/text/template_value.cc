@@ -81,6 +81,9 @@ const TemplateList* TemplateValue::items() const {
   const auto* pointer = get<std::shared_ptr<TemplateList>>();
   return pointer == nullptr ? nullptr : pointer->get();
 }
+bool TemplateValue::has_places() const {
+  return items() != nullptr && (sequence == TemplateSequence::kList || sequence == TemplateSequence::kTuple);
+}
 const TemplateDict* TemplateValue::fields() const {
   const auto* pointer = get<std::shared_ptr<TemplateDict>>();
   return pointer == nullptr ? nullptr : pointer->get();

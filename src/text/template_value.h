@@ -63,6 +63,7 @@ struct TemplateValue {
   const std::string* text() const;     // null: no text
   const TemplateList* items() const;   // null: no list
   const TemplateDict* fields() const;  // null: no dict
+  bool has_places() const;             // a list or tuple; a view of a dict has none
   const TemplateFunction* callable() const;
   bool is_undefined() const { return get<TemplateUndefined>() != nullptr; }
   bool is_none() const { return get<TemplateNone>() != nullptr; }

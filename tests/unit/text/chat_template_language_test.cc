@@ -1,0 +1,65 @@
+// Statements and operators that few templates use. The expected texts are what Jinja 3.1 prints.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "support/error_message.h"
+#include "text/chat_template.h"
+
+namespace witan {
+namespace chat_template_language_test {
+
+using Json = nlohmann::ordered_json;
+using test::error_message;
+
+std::string rendered(const std::string& source) {
+  return ChatTemplate(source, "t", Json::object()).render(Json::array());
+}
+
+TEST(ChatTemplateLanguageTest, ComparisonsChain) {
+  EXPECT_EQ(rendered("{{ 3 > 2 == true }}{{ 1 < 2 < 3 }}{{ 1 < 3 < 2 }}{{ 1 in [1] == true }}{{ 1 == 1 != 2 }}"),
+            "FalseTrueFalseFalseTrue");
+  EXPECT_EQ(
+      rendered("{{ 2 not in [1] }}{{ 1 not in [1] not in [2] }}{{ not 1 == 2 }}{{ 1 > 2 > nothing.x }}{{ 1 < 2 and "
+               "2 > 1 }}"),
+      "TrueFalseTrueFalseTrue");
+}
+
+TEST(ChatTemplateLanguageTest, WithHasAScopeOfItsOwn) {
+  EXPECT_EQ(
+      rendered("{% set a = 1 %}{% with a = 2, b = a %}{{ a }}{{ b }}{% set a = 3 %}{% set c = 4 %}{{ a }}{% endwith "
+               "%}{{ a }}{{ c is defined }}{% with %}{{ a }}{% endwith %}"),
+      "2131False1");
+  EXPECT_EQ(
+      rendered("{% for i in range(5) %}{% with k = i %}{% if k == 2 %}{% break %}{% endif %}{{ k }}{% endwith %}{% "
+               "endfor %}"),
+      "01");
+  EXPECT_EQ(error_message([] { rendered("{% with a = 1 %}"); }), "t: line 1: expected {% endwith %}");
+}
+
+TEST(ChatTemplateLanguageTest, FilterTakesWhatItsBodyPrints) {
+  EXPECT_EQ(rendered("{% filter upper | replace('B', '_') %}ab{{ 'c' }}{% filter trim %} d {% endfilter %}{% endfilter "
+                     "%}"),
+            "A_CD");
+  EXPECT_EQ(
+      rendered("{% macro m() %}{% filter upper %}x{% endfilter %}{% endmacro %}{% filter replace('y', m()) %}xyz{% "
+               "set q = 1 %}{% endfilter %}{{ q is defined }}"),
+      "xXzFalse");
+}
+
+TEST(ChatTemplateLanguageTest, PowersOfWholeNumbersAreExactOrRefused) {
+  EXPECT_EQ(
+      rendered("{{ 2 ** 62 }} {{ 3 ** 39 }} {{ (-3) ** 3 }} {{ 0 ** 0 }} {{ 2 ** -1 }} {{ 1 ** 999999999 }} {{ 2.0 "
+               "** 3 }}"),
+      "4611686018427387904 4052555153018976267 -27 1 0.5 1 8.0");
+  EXPECT_EQ(error_message([] { rendered("{{ 10 ** 20 }}"); }), "t: line 1: the result of ** is too large");
+}
+
+TEST(ChatTemplateLanguageTest, ViewsOfDictsAreNoSequences) {
+  EXPECT_EQ(rendered("{{ {'a': 1}.keys() is sequence }}{{ [1] is sequence }}{{ (1,) is sequence }}{{ 'a' is sequence "
+                     "}}{{ {} is sequence }}{{ 1 is sequence }}{{ {}.items() is sequence }}"),
+            "FalseTrueTrueTrueTrueFalseFalse");
+}
+
+}  // namespace chat_template_language_test
+}  // namespace witan
