@@ -316,6 +316,56 @@ TemplateValue extreme(const TemplateValue& value, int sign, TemplateBudget& budg
       items, [&](const TemplateValue& a, const TemplateValue& b) { return sign * compare(a, b, budget) < 0; });
 }
 
+TemplateValue summed(const TemplateValue& value, const Arguments& arguments, TemplateBudget& budget) {
+  const TemplateValue* attribute = argument(arguments, 0, "attribute");
+  const TemplateValue* start = argument(arguments, 1, "start");
+  TemplateList items = template_items(value, budget);
+  if (attribute != nullptr && !attribute->is_none()) {
+    for (TemplateValue& item : items) item = attribute_of(item, text_of(*attribute, "sum"), budget);
+  }
+  TemplateValue total = start == nullptr ? TemplateValue(std::int64_t{0}) : *start;
+  items.insert(items.begin(), std::exchange(total, std::int64_t{0}));
+  for (const TemplateValue& item : items) {
+    if (!item.is_number()) fail("sum of {}", item.type_name());
+    std::int64_t whole = 0;
+    if (total.get<double>() != nullptr || item.get<double>() != nullptr) {
+      total = total.number() + item.number();
+    } else if (!__builtin_add_overflow(total.integer(), item.integer(), &whole)) {
+      total = whole;
+    } else {
+      fail("the result of sum is too large");
+    }
+  }
+  return total;
+}
+
+// batch: lists of so many items; slice: so many lists. The last ones, being shorter, are filled with the second
+// argument, if there is one.
+TemplateValue parted(const TemplateValue& value, const Arguments& arguments, bool is_batch, TemplateBudget& budget) {
+  const TemplateList items = template_items(value, budget);
+  const std::int64_t given = integer_argument(arguments, 0, is_batch ? "linecount" : "slices", 0);
+  if (given < 1) fail("{} wants a whole number from 1", is_batch ? "batch" : "slice");
+  const auto number = static_cast<std::size_t>(given);
+  const TemplateValue* fill = argument(arguments, 1, "fill_with");
+  const bool fills = fill != nullptr && !fill->is_none();
+  const std::size_t parts = is_batch ? items.size() / number + (items.size() % number != 0 ? 1 : 0) : number;
+  const std::size_t longer = items.size() % number;
+  TemplateList lists;
+  for (std::size_t i = 0, begin = 0; i < parts; ++i) {
+    const std::size_t size =
+        is_batch ? std::min(number, items.size() - begin) : items.size() / number + (i < longer ? 1 : 0);
+    const std::size_t filled = !fills ? 0 : is_batch ? number - size : (i < longer ? 0 : 1);
+    budget.visit(3);  // a list of its own
+    budget.visit(filled);
+    const auto first = items.begin() + static_cast<std::ptrdiff_t>(begin);
+    TemplateList part(first, first + static_cast<std::ptrdiff_t>(size));
+    part.insert(part.end(), filled, fills ? *fill : TemplateValue());
+    lists.push_back(TemplateValue::list(std::move(part)));
+    begin += size;
+  }
+  return TemplateValue::list(std::move(lists));
+}
+
 // tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False), as Transformers defines it.
 std::string dumped_json(const TemplateValue& value, const Arguments& arguments, TemplateBudget& budget) {
   constexpr std::array<std::string_view, 4> kNames = {"ensure_ascii", "indent", "separators", "sort_keys"};
@@ -360,59 +410,6 @@ constexpr std::array<std::string_view, 20> kTextMethods = {
 constexpr std::array<std::string_view, 4> kDictMethods = {"items", "keys", "values", "get"};
 
 }  // namespace
-
-std::size_t template_length(const TemplateValue& value) {
-  if (const std::string* text = value.text()) return count_characters(*text);
-  if (const TemplateList* items = value.items()) return items->size();
-  if (const TemplateDict* fields = value.fields()) return fields->size();
-  if (value.is_undefined()) return 0;
-  fail("the length of {}", value.type_name());
-}
-
-std::string template_character(const std::string& text, std::size_t at) {
-  std::size_t begin = 0;
-  for (; at > 0; --at) next_character(text, begin);
-  std::size_t end = begin;
-  next_character(text, end);
-  return text.substr(begin, end - begin);
-}
-
-TemplateList template_items(const TemplateValue& value, TemplateBudget& budget) {
-  TemplateList result;
-  if (const TemplateList* items = value.items()) {
-    budget.visit(items->size());
-    return *items;
-  }
-  if (const TemplateDict* fields = value.fields()) {
-    for (const auto& [key, field] : *fields) {
-      budget.visit(2);  // a value and a text of its own
-      budget.charge(key.size());
-      result.emplace_back(key);
-    }
-  } else if (const std::string* text = value.text()) {
-    for (std::size_t begin = 0; begin < text->size();) {
-      std::size_t end = begin;
-      next_character(*text, end);
-      budget.visit(2);
-      result.emplace_back(text->substr(begin, end - begin));
-      begin = end;
-    }
-  } else if (!value.is_undefined()) {
-    fail("{} cannot be looped over", value.type_name());
-  }
-  return result;
-}
-
-bool template_contains(const TemplateValue& container, const TemplateValue& item, TemplateBudget& budget) {
-  if (const std::string* text = container.text()) {
-    const std::string& part = text_of(item, "in a string");
-    budget.charge(text->size());
-    return find_text(*text, part) != std::string::npos;
-  }
-  if (container.fields() != nullptr) return item.text() != nullptr && container.field(*item.text(), budget) != nullptr;
-  if (container.items() == nullptr) fail("nothing is in {}", container.type_name());
-  return std::ranges::any_of(*container.items(), [&](const TemplateValue& one) { return equal(one, item, budget); });
-}
 
 TemplateValue apply_filter(const std::string& name, const TemplateValue& value, const Arguments& arguments,
                            TemplateBudget& budget) {
@@ -480,17 +477,9 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value, 
   }
   if (name == "round" && value.is_number()) return rounded(value, arguments);
   if (name == "min" || name == "max") return extreme(value, name == "min" ? 1 : -1, budget);
-  if (name == "sum") {
-    double total = 0.0;
-    bool whole = true;
-    for (const TemplateValue& item : template_items(value, budget)) {
-      if (!item.is_number()) fail("sum of {}", item.type_name());
-      total += item.number();
-      whole = whole && item.get<double>() == nullptr;
-    }
-    if (whole && std::abs(total) < 9e15) return static_cast<std::int64_t>(total);
-    return total;
-  }
+  if (name == "sum") return summed(value, arguments, budget);
+  if (name == "batch" || name == "slice") return parted(value, arguments, name == "batch", budget);
+  if (name == "wordcount") return count_words(printed(value, budget));
   fail("the filter {} is unknown or does not take {}", name, value.type_name());
 }
 

@@ -20,12 +20,4 @@ bool has_method(const TemplateValue& value, std::string_view name);
 TemplateValue call_method(const TemplateValue& value, const std::string& name, const TemplateArguments& arguments,
                           TemplateBudget& budget);
 
-// Python's len, in characters; throws for what has none.
-std::size_t template_length(const TemplateValue& value);
-// The character at this place of a text, which is within it.
-std::string template_character(const std::string& text, std::size_t at);
-// What a loop goes over: items, characters, or the keys of a dict. Nothing for undefined.
-TemplateList template_items(const TemplateValue& value, TemplateBudget& budget);
-bool template_contains(const TemplateValue& container, const TemplateValue& item, TemplateBudget& budget);
-
 }  // namespace witan

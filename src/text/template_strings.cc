@@ -148,6 +148,17 @@ std::vector<std::string> split_lines(std::string_view text, bool keeps_ends, Tem
   return lines;
 }
 
+std::int64_t count_words(std::string_view text) {
+  std::int64_t words = 0;
+  bool inside = false;
+  for (std::size_t position = 0; position < text.size();) {
+    const bool word = is_word(next_character(text, position));
+    if (word && !inside) ++words;
+    inside = word;
+  }
+  return words;
+}
+
 std::string cased(const std::string& text, bool upper) { return upper ? upper_case(text) : lower_case(text); }
 
 std::string capitalized(const std::string& text, bool each_word) {

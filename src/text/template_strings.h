@@ -31,6 +31,9 @@ std::vector<std::string> split_at(std::string_view text, std::string_view by, st
 // At every end of a line that Python knows.
 std::vector<std::string> split_lines(std::string_view text, bool keeps_ends, TemplateBudget& budget);
 
+// Runs of letters, digits and connectors.
+std::int64_t count_words(std::string_view text);
+
 std::string cased(const std::string& text, bool upper);
 // The first letter of the text, or of each word, upper case; the rest lower.
 std::string capitalized(const std::string& text, bool each_word);

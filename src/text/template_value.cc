@@ -1,4 +1,4 @@
-// Values, and how they compare.
+// Values, how they compare, and what they hold.
 #include "text/template_value.h"
 
 #include <algorithm>
@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "text/template_budget.h"
+#include "text/template_strings.h"
+#include "text/unicode.h"
 
 namespace witan {
 namespace {
@@ -186,6 +188,59 @@ int compare(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budg
     return order_of(a.text()->compare(*b.text()), 0);
   }
   fail("{} and {} have no order", a.type_name(), b.type_name());
+}
+
+std::size_t template_length(const TemplateValue& value) {
+  if (const std::string* text = value.text()) return count_characters(*text);
+  if (const TemplateList* items = value.items()) return items->size();
+  if (const TemplateDict* fields = value.fields()) return fields->size();
+  if (value.is_undefined()) return 0;
+  fail("the length of {}", value.type_name());
+}
+
+std::string template_character(const std::string& text, std::size_t at) {
+  std::size_t begin = 0;
+  for (; at > 0; --at) next_character(text, begin);
+  std::size_t end = begin;
+  next_character(text, end);
+  return text.substr(begin, end - begin);
+}
+
+TemplateList template_items(const TemplateValue& value, TemplateBudget& budget) {
+  TemplateList result;
+  if (const TemplateList* items = value.items()) {
+    budget.visit(items->size());
+    return *items;
+  }
+  if (const TemplateDict* fields = value.fields()) {
+    for (const auto& [key, field] : *fields) {
+      budget.visit(2);  // a value and a text of its own
+      budget.charge(key.size());
+      result.emplace_back(key);
+    }
+  } else if (const std::string* text = value.text()) {
+    for (std::size_t begin = 0; begin < text->size();) {
+      std::size_t end = begin;
+      next_character(*text, end);
+      budget.visit(2);
+      result.emplace_back(text->substr(begin, end - begin));
+      begin = end;
+    }
+  } else if (!value.is_undefined()) {
+    fail("{} cannot be looped over", value.type_name());
+  }
+  return result;
+}
+
+bool template_contains(const TemplateValue& container, const TemplateValue& item, TemplateBudget& budget) {
+  if (const std::string* text = container.text()) {
+    if (item.text() == nullptr) fail("in a string wants a string, not {}", item.type_name());
+    budget.charge(text->size());
+    return find_text(*text, *item.text()) != std::string::npos;
+  }
+  if (container.fields() != nullptr) return item.text() != nullptr && container.field(*item.text(), budget) != nullptr;
+  if (container.items() == nullptr) fail("nothing is in {}", container.type_name());
+  return std::ranges::any_of(*container.items(), [&](const TemplateValue& one) { return equal(one, item, budget); });
 }
 
 }  // namespace witan

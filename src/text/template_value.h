@@ -86,6 +86,13 @@ bool equal(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budge
 bool is_same(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget);
 // -1, 0, 1; throws for what has no order.
 int compare(const TemplateValue& a, const TemplateValue& b, TemplateBudget& budget);
+// Python's len, in characters; throws for what has none.
+std::size_t template_length(const TemplateValue& value);
+// The character at this place of a text, which is within it.
+std::string template_character(const std::string& text, std::size_t at);
+// What a loop goes over: items, characters, or the keys of a dict. Nothing for undefined.
+TemplateList template_items(const TemplateValue& value, TemplateBudget& budget);
+bool template_contains(const TemplateValue& container, const TemplateValue& item, TemplateBudget& budget);
 // What {{ value }} prints.
 std::string printed(const TemplateValue& value, TemplateBudget& budget);
 

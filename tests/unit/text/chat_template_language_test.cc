@@ -61,5 +61,25 @@ TEST(ChatTemplateLanguageTest, ViewsOfDictsAreNoSequences) {
             "FalseTrueTrueTrueTrueFalseFalse");
 }
 
+TEST(ChatTemplateLanguageTest, FiltersOfLists) {
+  EXPECT_EQ(
+      rendered("{{ [1, 2, 3, 4, 5] | batch(2) | list }}{{ [1, 2, 3] | batch(2, 'x') | list }}{{ [] | batch(2, 0) | "
+               "list }}"),
+      "[[1, 2], [3, 4], [5]][[1, 2], [3, 'x']][]");
+  EXPECT_EQ(rendered("{{ [1, 2, 3, 4, 5] | slice(3) | list }}{{ [1, 2, 3, 4, 5] | slice(3, 'x') | list }}{{ [1] | "
+                     "slice(2) | list }}{{ [1, 2] | slice(2, 0) | list }}"),
+            "[[1, 2], [3, 4], [5]][[1, 2], [3, 4], [5, 'x']][[1], []][[1, 0], [2, 0]]");
+  EXPECT_EQ(
+      rendered("{{ [{'n': 1}, {'n': 2}] | sum(attribute='n') }} {{ [1, 2.5] | sum }} {{ [1] | sum(start=10) }} {{ "
+               "[2 ** 62, 1] | sum }} {{ [] | sum }} {{ [{'a': {'b': 3}}] | sum('a.b', 4) }}"),
+      "3 3.5 11 4611686018427387905 0 7");
+  EXPECT_EQ(rendered("{{ \"It's a_b, c-d é 12!\" | wordcount }}{{ '' | wordcount }}"), "70");
+  EXPECT_EQ(error_message([] { rendered("{{ [1] | batch(0) }}"); }), "t: line 1: batch wants a whole number from 1");
+  for (const std::string call : {"batch(999999999999, 0)", "slice(999999999999)"}) {
+    EXPECT_EQ(error_message([&] { rendered("{{ [1] | " + call + " | length }}"); }),
+              "t: line 1: the template makes or goes through more than 268435456 bytes");
+  }
+}
+
 }  // namespace chat_template_language_test
 }  // namespace witan
