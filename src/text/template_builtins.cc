@@ -437,6 +437,10 @@ TemplateValue apply_filter(const std::string& name, const TemplateValue& value, 
   if (name == "replace") {
     return replaced_text(printed(value, budget), arguments, budget);
   }
+  if (name == "format") {
+    return formatted(printed(value, budget), TemplateValue::list(arguments.positional, TemplateSequence::kTuple),
+                     budget);
+  }
   if (name == "indent") return indented(printed(value, budget), arguments, budget);
   if (name == "first" || name == "last") {
     if (const std::string* text = value.text()) {

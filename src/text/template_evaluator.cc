@@ -509,6 +509,7 @@ class TemplateEvaluator {
         return TemplateValue::list(std::move(items), left.sequence);
       }
     }
+    if (sign == "%" && left.text() != nullptr) return formatted(*left.text(), right, budget_);
     if (sign == "*" && left.text() != nullptr && right.is_integer()) {
       std::string text;
       std::size_t bytes = 0;

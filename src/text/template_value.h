@@ -96,6 +96,9 @@ bool template_contains(const TemplateValue& container, const TemplateValue& item
 // What {{ value }} prints.
 std::string printed(const TemplateValue& value, TemplateBudget& budget);
 
+// Python's format % values: one value, or a tuple of them.
+std::string formatted(const std::string& format, const TemplateValue& values, TemplateBudget& budget);
+
 // What json.dumps is told.
 struct TemplateJsonStyle {
   bool ascii = false;                 // others as \uXXXX

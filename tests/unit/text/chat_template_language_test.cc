@@ -81,5 +81,20 @@ TEST(ChatTemplateLanguageTest, FiltersOfLists) {
   }
 }
 
+TEST(ChatTemplateLanguageTest, TextsAreFormattedAsInPython) {
+  EXPECT_EQ(rendered("{{ '%s' % 'x' }}|{{ '%s-%s' % (1, [2]) }}|{{ '100%%' % () }}|{{ '%s' % none }}|{{ '%s' | "
+                     "format(true) }}|{{ '%s %s' | format('a', 2.5) }}|{{ 'x' % [] }}"),
+            "x|1-[2]|100%|None|True|a 2.5|x");
+  EXPECT_EQ(rendered("{{ '%5s|%-5s|%.2s' % ('é', 'b', 'céd') }}|{{ '%03d|%+d|%-4d|% i|%x|%d' % (7, 8, -9, 1, 255, 2.9) "
+                     "}}|{{ '%.2f|%08.3f|%f' % (2.675, -1.5, 1) }}"),
+            "    é|b    |cé|007|+8|-9  | 1|ff|2|2.67|-001.500|1.000000");
+  EXPECT_EQ(error_message([] { rendered("{{ '%s' % () }}"); }), "t: line 1: %: more conversions than values");
+  EXPECT_EQ(error_message([] { rendered("{{ '%s' % (1, 2) }}"); }), "t: line 1: %: more values than conversions");
+  EXPECT_EQ(error_message([] { rendered("{{ '%d' % 'a' }}"); }), "t: line 1: %d wants a number, not a string");
+  EXPECT_NE(error_message([] { rendered("{{ '%' % 1 }}"); }).find("a conversion is unknown"), std::string::npos);
+  EXPECT_NE(error_message([] { rendered("{{ '%99999999s' % 1 }}"); }).find("a width of more than 1000"),
+            std::string::npos);
+}
+
 }  // namespace chat_template_language_test
 }  // namespace witan
