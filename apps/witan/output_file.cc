@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 void require_writable(const std::string& path) {
   if (path.empty()) return;
   std::error_code error;
-  const fs::path target = fs::weakly_canonical(path, error);  // links are followed
-  if (error) return;                                          // writing will tell
+  const fs::path target = fs::weakly_canonical(fs::absolute(path), error);  // links are followed
+  if (error) return;                                                        // writing will tell
   if (fs::is_directory(target, error)) fail("{}: cannot write: a folder has this name", path);
   const bool in_place = fs::exists(target, error) && !fs::is_regular_file(target, error);  // a device, a pipe
   fs::path place = in_place ? target : target.parent_path();

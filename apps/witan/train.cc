@@ -85,14 +85,17 @@ void check_origin(const TrainArguments& arguments) {
   fail("{}: cannot be trained on with other sizes: {}", arguments.settings.from, text);
 }
 
-// A run that is overwritten must not take along the model that the new one begins with.
-void require_apart(const fs::path& origin, const fs::path& output) {
-  if (origin.empty() || output.empty()) return;
-  const fs::path inner = fs::weakly_canonical(origin);
+// A run that is overwritten must not take along the model that the new one begins with, nor its text.
+void require_apart(const TrainSettings& settings, const fs::path& output) {
+  if (output.empty()) return;
   fs::path outer = fs::weakly_canonical(fs::absolute(output));
   if (!outer.has_filename()) outer = outer.parent_path();  // a trailing slash
-  if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end()) {
-    fail("{}: holds the model of --from, {}; choose another folder", output.string(), origin.string());
+  std::vector<std::string> needed = settings.data.paths;
+  if (!settings.from.empty()) needed.push_back(settings.from);
+  for (const std::string& path : needed) {
+    const fs::path inner = fs::weakly_canonical(path);
+    if (std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first != outer.end()) continue;
+    fail("{}: holds {}, which the run needs; choose another folder", output.string(), path);
   }
 }
 
@@ -186,7 +189,7 @@ void train(TrainArguments& arguments) {
                                                      : RunFolder::Mode::kNew;
   const InterruptScope interrupts;
   outlive_readers();
-  if (!resume) require_apart(settings.from, arguments.output);
+  if (!resume) require_apart(settings, arguments.output);
   RunFolder folder(resume ? arguments.resume : arguments.output, mode);
   RunData data =
       resume ? resume_data(arguments.resumed, settings, folder) : prepare_data(settings, arguments.chosen, folder);

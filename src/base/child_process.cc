@@ -34,8 +34,9 @@ void write_all(int descriptor, std::string_view text) {
 }
 
 // Ends without the destructors of this process: what they would clean up is the parent's.
-[[noreturn]] void be_the_child(int out, const std::function<std::string()>& work) {
+[[noreturn]] void be_the_child(pid_t parent, int out, const std::function<std::string()>& work) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);  // it ended before
   std::string answer;
   try {
     answer = kResult + work();
@@ -94,10 +95,11 @@ class Child {
 std::string in_child_process(const std::string& label, const std::function<std::string()>& work) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return work();
+  const pid_t parent = ::getpid();
   const pid_t process = ::fork();
   if (process == 0) {
     ::close(ends[0]);
-    be_the_child(ends[1], work);
+    be_the_child(parent, ends[1], work);
   }
   ::close(ends[1]);
   if (process < 0) {

@@ -144,13 +144,13 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   Tensor hidden = feed(history, options.prefill_chunk, cache, {});
   result.prefill_seconds = seconds_since(start);
 
-  const Clock::time_point decode_start = Clock::now();
   // The answer to a rendered template is a text of its own.
   const std::span<const std::int32_t> continued =
       options.add_special_tokens ? history : std::span<const std::int32_t>();
   ContinuedText output(tokenizer_, continued, SpecialTokens::kSkip);
   StopStrings stops(options.stop_strings, prompt, options.stop_strings.empty() ? continued.first(0) : history,
                     tokenizer_);
+  const Clock::time_point decode_start = Clock::now();
   const auto produced = [&result] { return static_cast<std::int64_t>(result.ids.size()); };
   while (produced() < most) {
     // The tokenizer may know fewer tokens than the model's padded vocabulary: only those can be said.

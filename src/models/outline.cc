@@ -72,6 +72,7 @@ std::vector<ParameterOutline> dense_outline(const DecoderConfig& config) {
 }
 
 std::vector<ParameterOutline> routing_outline(const DecoderConfig& config) {
+  if (config.num_moe_layers() == 0) return {};
   Random random(0);
   const MoeOptions moe = config.mixture_options();
   const RouterEntry& entry = find_router(moe.router);

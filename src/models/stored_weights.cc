@@ -20,14 +20,16 @@ constexpr const char* kEmbedding = "model.embed_tokens.weight";
 // right: its tensors are asked for by their names, in memory of the order of the files'.
 constexpr double kPlausible = 2.0;
 
-// By name, unless the config has far more of them than the files.
+// By name, unless the config has far more of them than the files hold tensors, or numbers that could be theirs.
 std::vector<std::string> missing_tensors(const DecoderConfig& config, const Architecture& architecture,
                                          const WeightFiles& files) {
-  constexpr double kMostPerTensor = 64.0;
+  const double per_expert = config.moe.expert_bias ? 6.0 : 3.0;
   const double names =
-      static_cast<double>(config.num_hidden_layers) * (3.0 * static_cast<double>(config.moe.num_experts) + 32.0);
+      static_cast<double>(config.num_hidden_layers) * (per_expert * static_cast<double>(config.moe.num_experts) + 32.0);
+  const double most =
+      4096.0 + 2.0 * static_cast<double>(files.reader().tensors().size()) + files.values().count() / 1024.0;
   std::vector<std::string> missing;
-  if (names > kMostPerTensor * static_cast<double>(files.reader().tensors().size())) return missing;
+  if (names > most) return missing;
   const std::vector<ParameterOutline> outline = decoder_outline(config);
   for (const StoredPiece& piece : stored_pieces(architecture.tensors, architecture.layers, std::span(outline))) {
     for (std::string& part : files.values().parts(piece.name)) {
@@ -53,16 +55,20 @@ void check_size(const DecoderConfig& config, const Architecture& architecture, c
   }
   const double stored = files.values().count();
   const double least = parameters_without_routing(config);
-  if (least > stored) {
-    if (least <= kPlausible * stored) fail_lacking(missing_tensors(config, architecture, files), folder);
+  const auto fail_for_size = [&] {
     fail(
         "{}: {} describes a model of at least {:.0f} parameters, but the files hold {:.0f}: tensors are missing, or "
         "their shapes are not those of the config",
         folder.string(), kConfigFile, least, stored);
-  }
+  };
+  if (least > kPlausible * stored) fail_for_size();
   if (naming(folder / kConfigFile, [&] { return numbers_of_routing(config, stored); }) > stored) {
     fail("{}: {} describes gates or routers that are larger than all the {:.0f} numbers that the files hold",
          folder.string(), kConfigFile, stored);
+  }
+  if (least > stored) {
+    fail_lacking(missing_tensors(config, architecture, files), folder);
+    fail_for_size();
   }
 }
 

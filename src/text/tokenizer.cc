@@ -2,9 +2,11 @@
 #include "text/tokenizer.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/suggest.h"
 #include "text/bpe_tokenizer.h"
 #include "text/hugging_face_files.h"
@@ -66,7 +68,17 @@ std::unique_ptr<Tokenizer> load_trained_here(const fs::path& model, const fs::pa
   } catch (const Error&) {
     return nullptr;
   }
-  if (!only_begins(read_special_token_names(model.parent_path()))) return nullptr;
+  // A chat template is kept with the tokenizer.json.
+  const fs::path folder = model.parent_path();
+  const fs::path config = folder / "tokenizer_config.json";
+  if (file_is_there(folder / "chat_template.jinja")) return nullptr;
+  if (file_is_there(config) && read_json_object(config).contains("chat_template")) return nullptr;
+  const SpecialTokenNames names = read_special_token_names(folder);
+  const auto is_usual = [&](const char* key, const char* usual) {
+    const std::string text = names.text(key);
+    return text.empty() || text == usual;
+  };
+  if (!only_begins(names) || !is_usual("bos_token", "<s>") || !is_usual("eos_token", "</s>")) return nullptr;
   return std::make_unique<BpeTokenizer>(std::move(bytes), model.string());
 }
 

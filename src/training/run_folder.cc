@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -28,53 +27,53 @@ constexpr const char* kEntries[] = {"checkpoint",    "model",       "metrics.jso
 // What a crash inside write_folder leaves in place of a whole folder.
 constexpr const char* kOldFolders[] = {".checkpoint.old", ".model.old"};
 
+constexpr const char* kMarks[] = {"settings.json", "metrics.jsonl", "checkpoint", ".checkpoint.old"};
+
 constexpr std::string_view kProbe = ".witan-probe-";
 
-bool is_result(std::string_view name) {
-  return name != "cache" && (std::ranges::find(kEntries, name) != std::end(kEntries) ||
-                             std::ranges::find(kOldFolders, name) != std::end(kOldFolders));
+// The names that tokenize_corpus gives.
+bool is_token_file(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with("tokens-") && name.ends_with(".bin");
 }
 
-// It may be anybody's: by itself it is no sign of a run.
-bool is_model(std::string_view name) { return name == "model" || name == ".model.old"; }
+std::set<fs::path> token_files(const fs::path& cache) {
+  std::set<fs::path> files;
+  std::error_code error;
+  if (fs::is_symlink(cache, error)) return files;  // other runs may have theirs there
+  for (fs::directory_iterator entry(cache, error), end; !error && entry != end; entry.increment(error)) {
+    if (is_token_file(entry->path())) files.insert(entry->path());
+  }
+  return files;
+}
+
+// Whether a folder holds tokens at the most, and what a crash left of writing them.
+bool is_cache(const fs::path& folder) {
+  return fs::is_directory(folder) && std::ranges::all_of(fs::directory_iterator(folder), [](const auto& entry) {
+           return is_token_file(entry.path()) || entry.path().filename().string().starts_with(".tokens-");
+         });
+}
 
 // The temporaries of write_file and write_folder are removed when their names are next written.
-bool is_leftover(std::string_view name) {
-  return name == "cache" || name.starts_with(kProbe) || std::ranges::any_of(kEntries, [&](std::string_view entry) {
+bool is_leftover(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (name == "cache") return is_cache(path);
+  return name.starts_with(kProbe) || std::ranges::any_of(kEntries, [&](std::string_view entry) {
            return name.starts_with(fmt::format(".{}.tmp-", entry));
          });
 }
 
-std::set<fs::path> entries_of(const fs::path& folder) {
-  std::set<fs::path> entries;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    entries.insert(entry->path());
-  }
-  return entries;
-}
-
 struct Contents {
-  bool foreign = false;  // something that no run writes
-  bool run = false;      // what a run has come to, beyond the tokens of its text
+  bool run = false;      // as its first checkpoint marks it; a model or a report may be anybody's
+  bool foreign = false;  // else: something beside what a run leaves that never began
 };
 
 Contents contents_of(const fs::path& folder) {
   Contents contents;
   if (!fs::exists(folder)) return contents;
-  bool results = false;
-  bool model = false;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    model = model || is_model(name);
-    results = results || (is_result(name) && !is_model(name));
-    contents.foreign = contents.foreign || !(is_result(name) || is_leftover(name));
-  }
-  // Beside other files a report may be anybody's; these are not.
-  const bool marked = fs::exists(folder / "settings.json") || fs::exists(folder / "checkpoint") ||
-                      fs::exists(folder / ".checkpoint.old") || fs::exists(folder / "metrics.jsonl");
-  contents.run = marked || (results && !contents.foreign);
-  contents.foreign = contents.foreign || (model && !contents.run);
+  contents.run = std::ranges::any_of(kMarks, [&](const char* mark) { return fs::exists(folder / mark); });
+  contents.foreign = !contents.run && !std::ranges::all_of(fs::directory_iterator(folder),
+                                                           [](const auto& entry) { return is_leftover(entry.path()); });
   return contents;
 }
 
@@ -95,7 +94,7 @@ void check_contents(const fs::path& path, RunFolder::Mode mode) {
     fail("{}: holds a run already; continue it with --resume, replace it with --overwrite, or choose another folder",
          path.string());
   }
-  if (!contents.run && contents.foreign) {
+  if (contents.foreign) {
     fail("{}: holds files that are not of a run; choose an empty or a new folder", path.string());
   }
 }
@@ -127,7 +126,7 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
     check_contents(path_, mode_);
     created_ = topmost_missing(path_);
     had_cache_ = fs::exists(cache());
-    old_cache_ = entries_of(cache());
+    old_cache_ = token_files(cache());
     fs::create_directories(path_);
     if (!created_.empty()) lock_.take(path_);
   } catch (const fs::filesystem_error& error) {
@@ -149,7 +148,7 @@ RunFolder::RunFolder(const fs::path& path, Mode mode) : mode_(mode) {
 RunFolder::~RunFolder() {
   if (!begun_) {
     std::error_code ignored;
-    for (const fs::path& entry : entries_of(cache())) {
+    for (const fs::path& entry : token_files(cache())) {
       if (!old_cache_.contains(entry)) fs::remove_all(entry, ignored);
     }
     if (!had_cache_) fs::remove_all(cache(), ignored);

@@ -57,7 +57,7 @@ class RunFolder {
 
   std::filesystem::path path_;
   std::filesystem::path created_;              // the topmost folder that did not exist before; empty: none
-  std::set<std::filesystem::path> old_cache_;  // what was in cache() before
+  std::set<std::filesystem::path> old_cache_;  // files of tokens that were in cache() before
   bool had_cache_ = false;
   Mode mode_;
   bool begun_ = false;

@@ -26,7 +26,9 @@ class WrongInput(Case):
         run = self.folder / "run"
         self.assertEqual(self.witan("train", self.corpus(), "--output", run, *TINY, "--steps=1").returncode, 0)
         self.refused("train", self.corpus(), "--from", run, "--output", run, "--overwrite", "--steps=1",
-                     says=["--from", "another folder"])
+                     says=["another folder"])
+        self.refused("train", run / "heldout.txt", "--output", run, "--overwrite", "--steps=1", says=["heldout.txt"])
+        self.assertTrue((run / "heldout.txt").is_file())
         self.assertTrue((run / "model/model.safetensors").is_file())
 
     def test_missing_data(self):

@@ -292,6 +292,20 @@ TEST(TokenizerTest, AForeignModelBesideATokenizerJsonIsOfNoInterest) {
   }
 }
 
+TEST(TokenizerTest, WhatStandsBesideATrainedOneCounts) {
+  const TemporaryFolder folder;
+  trained().save(folder.path());
+  const std::int32_t usual = load_tokenizer(folder.path())->eos_id();
+  nlohmann::json config = read_json_file(folder / "tokenizer_config.json");
+  config["eos_token"] = "<unk>";
+  write_file(folder / "tokenizer_config.json", config.dump());
+  std::filesystem::remove(folder / "special_tokens_map.json");
+  EXPECT_NE(load_tokenizer(folder.path())->eos_id(), usual);
+  write_file(folder / "chat_template.jinja", "{{ messages }}");
+  load_tokenizer(folder.path())->save(folder / "copy");
+  EXPECT_EQ(read_text_file(folder / "copy/chat_template.jinja"), "{{ messages }}");
+}
+
 TEST(TokenizerTest, DamageIsAnErrorOrHarmless) {
   const TemporaryFolder folder;
   trained().save(folder.path());
