@@ -309,11 +309,10 @@ void add_generate(CLI::App& app) {
   add_dump_options(*command, options->dump);
   CLI::Option* source = add_translation_options(*command, options->translate);
   command->footer(
-      "What no flag says follows the model's generation_config.json, where there is one: do_sample (false: temperature "
-      "0, "
-      "unless --temperature, --top-k, --top-p or --min-p is given), the flags of sampling by their names, "
-      "max_new_tokens or max_length, stop_strings, suppress_tokens, begin_suppress_tokens; for encoder-decoders also "
-      "num_beams, length_penalty, early_stopping and forced_bos_token_id.");
+      "What no flag says follows the model's generation_config.json, where there is one: do_sample (false: "
+      "temperature 0, unless --temperature, --top-k, --top-p or --min-p is given), the flags of sampling by their "
+      "names, max_new_tokens or max_length, stop_strings, suppress_tokens, begin_suppress_tokens; for "
+      "encoder-decoders also num_beams, length_penalty, early_stopping and forced_bos_token_id.");
   command->callback([options, prompt, source, command] {
     options->has_prompt = prompt->count() > 0;
     options->translate.has_source = source->count() > 0;

@@ -69,11 +69,10 @@ std::unique_ptr<Tokenizer> given_tokenizer(const TrainSettings& settings, const 
   if (name != "bytes" && !std::filesystem::is_directory(name)) {
     fail("data.tokenizer: '{}' is neither sentencepiece nor bytes nor a folder with a tokenizer", name);
   }
-  const auto folder = [&] {
-    return has_tokenizer(name) ? name : whole_folder(std::filesystem::path(name) / "model").string();
-  };
+  const std::filesystem::path of_run = whole_folder(std::filesystem::path(name) / "model");
+  const bool is_run = !has_tokenizer(name) && has_tokenizer(of_run);
   std::unique_ptr<Tokenizer> tokenizer =
-      name == "bytes" ? make_byte_tokenizer() : load_tokenizer(has_tokenizer(folder()) ? folder() : name);
+      name == "bytes" ? make_byte_tokenizer() : load_tokenizer(is_run ? of_run : std::filesystem::path(name));
   const std::int64_t size = tokenizer->vocab_size();
   if (settings.from.empty() && chosen.contains("vocab_size") && settings.model.vocab_size != size) {
     fail("vocab_size: {}, but the tokenizer '{}' has {} tokens; leave --vocab-size out", settings.model.vocab_size,

@@ -20,6 +20,7 @@
 #include "inference/plan.h"
 #include "inference/source_text.h"
 #include "models/encoder_decoder_folder.h"
+#include "models/released_files.h"
 #include "text/tokenizer_files.h"
 #include "witan/run_plan.h"
 #include "witan/terminal_text.h"
@@ -177,8 +178,8 @@ void run_translation(TranslateCommand& command) {
   const Languages languages = choose_languages(command, text, options.first_token.has_value());
   if (!languages.target.empty()) options.first_token = text.language_token(languages.target);
   if (options.first_token && *options.first_token >= config.vocab_size) {
-    fail("{}: forced_bos_token_id={} is no token of a model with vocab_size={}",
-         (folder / "generation_config.json").string(), *options.first_token, config.vocab_size);
+    fail("{}: forced_bos_token_id={} is no token of a model with vocab_size={}", (folder / kGenerationFile).string(),
+         *options.first_token, config.vocab_size);
   }
   options.special = text.languages().empty() ? SpecialTokens::kKeep : SpecialTokens::kSkip;
   const TranslationPlan plan =

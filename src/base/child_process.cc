@@ -57,7 +57,7 @@ class Child {
   Child& operator=(const Child&) = delete;
   ~Child() {
     ::close(in_);
-    ::kill(process_, SIGKILL);
+    if (!ended_) ::kill(process_, SIGKILL);  // after wait() the number may be another's
     wait();
   }
 

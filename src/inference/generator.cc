@@ -76,7 +76,9 @@ class StopStrings {
  public:
   StopStrings(const std::vector<std::string>& texts, std::string_view prompt, std::span<const std::int32_t> prompt_ids,
               const Tokenizer& tokenizer)
-      : texts_(texts), said_(prompt), text_(tokenizer, prompt_ids, SpecialTokens::kKeep) {}
+      : texts_(texts),
+        said_(prompt),
+        text_(tokenizer, texts.empty() ? std::span<const std::int32_t>() : prompt_ids, SpecialTokens::kKeep) {}
 
   bool completed_by(std::int32_t id) {
     if (texts_.empty()) return false;
@@ -148,8 +150,7 @@ Generation Generator::generate(std::string_view prompt, const SamplingOptions& s
   const std::span<const std::int32_t> continued =
       options.add_special_tokens ? history : std::span<const std::int32_t>();
   ContinuedText output(tokenizer_, continued, SpecialTokens::kSkip);
-  StopStrings stops(options.stop_strings, prompt, options.stop_strings.empty() ? continued.first(0) : history,
-                    tokenizer_);
+  StopStrings stops(options.stop_strings, prompt, history, tokenizer_);
   const Clock::time_point decode_start = Clock::now();
   const auto produced = [&result] { return static_cast<std::int64_t>(result.ids.size()); };
   while (produced() < most) {

@@ -240,10 +240,12 @@ Inventory take_inventory(const fs::path& folder) {
     inventory.architecture = config.model_type;
     describe(config, inventory);
   } else {
-    const DecoderConfig config = load_config(folder);
+    std::optional<StoredWeights> stored;
+    if (has_weights(folder)) stored.emplace(folder);
+    const DecoderConfig config = stored ? stored->config() : load_config(folder);
     inventory.architecture = config.model_type;
-    describe(config, has_weights(folder) ? lossless_precision(folder) : stated_precision(folder), inventory);
-    if (has_weights(folder)) StoredWeights(folder).check_complete();
+    describe(config, stored ? lossless_precision(*stored) : stated_precision(folder), inventory);
+    if (stored) stored->check_complete();
   }
   read_headers(folder, inventory);
   read_tokenizer(folder, inventory);

@@ -20,6 +20,16 @@ constexpr const char* kEmbedding = "model.embed_tokens.weight";
 // right: its tensors are asked for by their names, in memory of the order of the files'.
 constexpr double kPlausible = 2.0;
 
+std::vector<std::string> lacking(std::span<const StoredPiece> pieces, const WeightFiles& files) {
+  std::vector<std::string> missing;
+  for (const StoredPiece& piece : pieces) {
+    for (std::string& part : files.values().parts(piece.name)) {
+      if (!files.reader().contains(part)) missing.push_back(std::move(part));
+    }
+  }
+  return missing;
+}
+
 // By name, unless the config has far more of them than the files hold tensors, or numbers that could be theirs.
 std::vector<std::string> missing_tensors(const DecoderConfig& config, const Architecture& architecture,
                                          const WeightFiles& files) {
@@ -28,15 +38,9 @@ std::vector<std::string> missing_tensors(const DecoderConfig& config, const Arch
       static_cast<double>(config.num_hidden_layers) * (per_expert * static_cast<double>(config.moe.num_experts) + 32.0);
   const double most =
       4096.0 + 2.0 * static_cast<double>(files.reader().tensors().size()) + files.values().count() / 1024.0;
-  std::vector<std::string> missing;
-  if (names > most) return missing;
+  if (names > most) return {};
   const std::vector<ParameterOutline> outline = decoder_outline(config);
-  for (const StoredPiece& piece : stored_pieces(architecture.tensors, architecture.layers, std::span(outline))) {
-    for (std::string& part : files.values().parts(piece.name)) {
-      if (!files.reader().contains(part)) missing.push_back(std::move(part));
-    }
-  }
-  return missing;
+  return lacking(stored_pieces(architecture.tensors, architecture.layers, std::span(outline)), files);
 }
 
 void fail_lacking(const std::vector<std::string>& missing, const std::filesystem::path& folder) {
@@ -111,25 +115,17 @@ bool StoredWeights::may_be_ignored(const std::string& name) const {
   return embedding != tensors.end() && tensors.at(name).shape == embedding->second.shape;
 }
 
-bool StoredWeights::holds(const StoredPiece& piece) const {
-  return std::ranges::all_of(files_.values().parts(piece.name),
-                             [&](const std::string& part) { return files_.reader().contains(part); });
-}
+bool StoredWeights::holds(const StoredPiece& piece) const { return lacking({&piece, 1}, files_).empty(); }
 
 void StoredWeights::check_names(std::span<const StoredPiece> pieces, Extras extras,
                                 std::span<const StoredPiece> others) const {
-  std::set<std::string> expected;
-  std::vector<std::string> missing;
-  for (const StoredPiece& piece : pieces) {
-    for (std::string& part : files_.values().parts(piece.name)) {
-      if (!files_.reader().contains(part)) missing.push_back(part);
-      expected.insert(std::move(part));
-    }
-  }
-  fail_lacking(missing, folder_);
+  fail_lacking(lacking(pieces, files_), folder_);
   if (extras == Extras::kAllow) return;
-  for (const StoredPiece& piece : others) {
-    for (std::string& part : files_.values().parts(piece.name)) expected.insert(std::move(part));
+  std::set<std::string> expected;
+  for (const auto& allowed : {pieces, others}) {
+    for (const StoredPiece& piece : allowed) {
+      for (std::string& part : files_.values().parts(piece.name)) expected.insert(std::move(part));
+    }
   }
   std::vector<std::string> extra;
   for (const auto& [name, tensor] : files_.reader().tensors()) {

@@ -98,7 +98,7 @@ void check_text(std::string& text, const std::string& file, bool lossy) {
   if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
 }
 
-// The code of "\\uXXXX" at the beginning of `text`; -1: none there.
+// The code of "\uXXXX" at the beginning of `text`; -1: none there.
 int escaped_code(std::string_view text) {
   constexpr std::size_t kLength = 6;
   int code = 0;
@@ -114,17 +114,12 @@ std::string with_whole_surrogates(std::string_view json) {
   const auto is_low = [](int code) { return code >= 0xDC00 && code < 0xE000; };
   std::string result;
   while (!json.empty()) {
-    std::size_t taken = json.front() == '\\' ? std::min<std::size_t>(2, json.size()) : 1;
     const int code = escaped_code(json);
-    if (is_high(code) && is_low(escaped_code(json.substr(kLength)))) {
-      taken = 2 * kLength;
-    } else if (is_high(code) || is_low(code)) {
-      result += "\\uFFFD";
-      json.remove_prefix(kLength);
-      continue;
-    }
-    result += json.substr(0, taken);
-    json.remove_prefix(taken);
+    const bool pair = is_high(code) && is_low(escaped_code(json.substr(kLength)));
+    const bool half = !pair && (is_high(code) || is_low(code));
+    const std::size_t taken = pair ? 2 * kLength : half ? kLength : json.front() == '\\' ? 2 : 1;
+    result += half ? "\\uFFFD" : json.substr(0, taken);
+    json.remove_prefix(std::min(taken, json.size()));
   }
   return result;
 }

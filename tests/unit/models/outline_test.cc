@@ -9,6 +9,7 @@
 #include "models/checkpoint_folder.h"
 #include "models/decoder.h"
 #include "models/encoder_decoder_folder.h"
+#include "support/tiny_models.h"
 
 namespace witan {
 namespace outline_test {
@@ -44,18 +45,9 @@ TEST(OutlineTest, NamesWhatReleasedDecodersHold) {
 
 TEST(OutlineTest, NamesWhatOurOwnDecodersHold) {
   const auto expect_same = [](const auto& change) {
-    DecoderConfig config;
-    config.vocab_size = 11;
-    config.hidden_size = 8;
-    config.num_hidden_layers = 3;
-    config.num_attention_heads = 2;
-    config.num_key_value_heads = 1;
-    config.intermediate_size = 5;
+    DecoderConfig config = test::tiny_config();
     config.first_k_dense_replace = 1;
-    config.max_position_embeddings = 16;
     config.allow_noncausal = true;
-    config.moe.num_experts = 4;
-    config.moe.moe_intermediate_size = 3;
     change(config);
     EXPECT_EQ(promised_by(config), held_by(*Decoder::with_zeros(config))) << config.moe.router;
   };
